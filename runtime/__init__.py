@@ -1,0 +1,1 @@
+"""What every process of Twinstream needs: settings, logging, metrics and health, the Kafka client."""

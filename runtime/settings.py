@@ -1,0 +1,273 @@
+"""The typed settings of every process.
+
+Where a value comes from, strongest first: command-line flags, environment variables, `config/config.yaml`, the defaults
+below. A setting's environment variable is its name in capitals (`window_size_minutes` is `WINDOW_SIZE_MINUTES`).
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import yaml
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from runtime.errors import UserError
+
+CONFIG_FILE = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
+
+_NAME_PATTERN = r"^[A-Za-z0-9._-]+$"
+_PREFIX_PATTERN = r"^[A-Za-z0-9._-]*$"
+_SERVERS_PATTERN = r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$"
+
+
+def _setting(default: Any, meaning: str, expects: str, **constraints: Any) -> Any:
+    """A field whose error message can say what was expected, in words."""
+    return Field(default, description=meaning, json_schema_extra={"expects": expects}, **constraints)
+
+
+def _whole(default: int, meaning: str, unit: str, low: int, high: int) -> Any:
+    """A whole number of `unit` in `[low, high]`."""
+    of_unit = f" of {unit}" if unit else ""
+    return _setting(default, meaning, f"a whole number{of_unit} from {low} to {high}", ge=low, le=high)
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+SecurityProtocol = Annotated[Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)]
+SaslMechanism = Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], BeforeValidator(_upper)]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default, meaning and bounds; use `load_settings` to get one."""
+
+    model_config = SettingsConfigDict(
+        case_sensitive=False, env_ignore_empty=True, extra="forbid", frozen=True, populate_by_name=True
+    )
+
+    kafka_servers: str = _setting(
+        "localhost:9092",
+        "Kafka brokers to ask first.",
+        "host:port, or several with commas between",
+        pattern=_SERVERS_PATTERN,
+        validation_alias=AliasChoices("KAFKA_SERVERS", "KAFKA_BOOTSTRAP_SERVERS"),
+    )
+    kafka_security_protocol: SecurityProtocol = _setting(
+        "PLAINTEXT", "How to talk to Kafka.", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: SaslMechanism | None = _setting(
+        None, "SASL mechanism.", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_sasl_username: str | None = _setting(None, "SASL user.", "a user name")
+    kafka_sasl_password: SecretStr | None = _setting(None, "SASL password; never logged.", "a password")
+    kafka_ssl_cafile: Path | None = _setting(None, "CA certificates (PEM).", "a path")
+    kafka_ssl_certfile: Path | None = _setting(None, "Client certificate (PEM).", "a path")
+    kafka_ssl_keyfile: Path | None = _setting(None, "Client key (PEM).", "a path")
+    kafka_ssl_password: SecretStr | None = _setting(None, "Password of the client key; never logged.", "a password")
+
+    redis_host: str = _setting("localhost", "Redis host.", "a host name or address", min_length=1)
+    redis_port: int = _whole(6379, "Redis port.", "", 1, 65_535)
+    redis_db: int = _whole(0, "Redis database number.", "", 0, 1_000_000)
+    redis_url: str | None = _setting(
+        None,
+        "Redis address as a URL, instead of host and port; its password is never logged.",
+        "redis://, rediss:// or unix:// and an address",
+        pattern=r"^(rediss?|unix)://.+",
+        repr=False,
+    )
+
+    consumer_group: str = _setting(
+        "twinstream",
+        "Kafka consumer group, and the namespace of the state in Redis.",
+        "letters, digits, '.', '_' and '-', at most 100",
+        pattern=_NAME_PATTERN,
+        max_length=100,
+    )
+    output_prefix: str = _setting(
+        "",
+        "Put before the names of feature-log and dead-letter topics.",
+        "letters, digits, '.', '_' and '-', at most 100",
+        pattern=_PREFIX_PATTERN,
+        max_length=100,
+    )
+    worker_slot: int = _whole(0, "Number of this worker on this machine; each running worker has its own.", "", 0, 9_999)
+
+    window_size_minutes: int = _whole(5, "Length of the sliding window. A change starts a new epoch.", "minutes", 1, 1_440)
+    allowed_lateness_seconds: int = _whole(
+        30, "How far behind the newest event one may be. A change starts a new epoch.", "seconds", 0, 86_400
+    )
+    max_future_skew_seconds: int = _whole(
+        300, "How far ahead of its Kafka timestamp an event may be.", "seconds", 0, 86_400
+    )
+    max_events_per_entity: int = _whole(
+        50_000, "Events kept of one entity's window; older ones go and `window_truncated` says so.", "events", 1, 10_000_000
+    )
+    max_record_bytes: int = _whole(
+        1_048_576, "Records above this are dead-lettered as oversized.", "bytes", 1, 16_777_216
+    )
+
+    cache_entities: int = _whole(50_000, "Entities a worker keeps in memory.", "entities", 1, 100_000_000)
+    max_poll_records: int = _whole(1_000, "Records in one batch at most.", "records", 1, 100_000)
+    checkpoint_interval_ms: int = _whole(
+        30_000, "Flink's checkpoint interval; the loop commits every batch.", "milliseconds", 10, 86_400_000
+    )
+
+    metrics_port: int = _whole(8088, "Port of /metrics, /healthz and /readyz; 0 takes any free one.", "", 0, 65_535)
+    metrics_host: str = _setting("127.0.0.1", "Address that port is bound to.", "a host name or address", min_length=1)
+    log_level: LogLevel = _setting("INFO", "Least severe log level shown.", "DEBUG, INFO, WARNING or ERROR")
+
+    aws_endpoint_url: str = _setting(
+        "http://localhost:4566",
+        "Where Kinesis and S3 answer, unless a command is told to use real AWS.",
+        "an http:// or https:// URL",
+        pattern=r"^https?://.+",
+    )
+
+    @property
+    def window_ms(self) -> int:
+        """Window length W in milliseconds."""
+        return self.window_size_minutes * 60_000
+
+    @property
+    def lateness_ms(self) -> int:
+        """Allowed lateness L in milliseconds."""
+        return self.allowed_lateness_seconds * 1_000
+
+    @property
+    def max_future_skew_ms(self) -> int:
+        """Largest accepted lead of an event over its Kafka timestamp, in milliseconds."""
+        return self.max_future_skew_seconds * 1_000
+
+    @property
+    def namespace(self) -> str:
+        """What keeps the Redis state of two consumer groups apart."""
+        return self.consumer_group
+
+    @property
+    def redis_connection_url(self) -> str:
+        """The URL to connect to, password included: for clients, not for messages."""
+        if self.redis_url is None:
+            host = f"[{self.redis_host}]" if ":" in self.redis_host else quote(self.redis_host)
+            return f"redis://{host}:{self.redis_port}/{self.redis_db}"
+        parts = urlsplit(self.redis_url)
+        if "db=" in parts.query or (parts.scheme != "unix" and parts.path.strip("/")):
+            return self.redis_url
+        if parts.scheme == "unix":
+            return f"{self.redis_url}{'&' if parts.query else '?'}db={self.redis_db}"
+        return urlunsplit(parts._replace(path=f"/{self.redis_db}"))
+
+    @property
+    def redis_address(self) -> str:
+        """The same address without user and password: for messages and logs."""
+        return without_password(self.redis_connection_url)
+
+    @model_validator(mode="after")
+    def _sasl_is_complete(self) -> "Settings":
+        if self.kafka_security_protocol.startswith("SASL"):
+            for name in ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password"):
+                if getattr(self, name) is None:
+                    raise UserError(
+                        f"{name.upper()} is not set; KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs it."
+                    )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings
+
+
+def load_settings(config_file: Path | None = None, **flags: Any) -> Settings:
+    """Read the settings; `flags` that are None count as not given. A wrong value raises a one-line `UserError`.
+
+    >>> load_settings(window_size_minutes=1).window_ms
+    60000
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    from_file = _read_config(config_file or CONFIG_FILE)
+    weaker = {name: value for name, value in from_file.items() if name not in given and not _in_environment(name)}
+    try:
+        return Settings(**given, **weaker)
+    except ValidationError as error:
+        raise UserError(_explain(error, given, weaker, config_file or CONFIG_FILE)) from None
+
+
+def without_password(url: str) -> str:
+    """The URL with any user and password left out.
+
+    >>> without_password("redis://me:secret@cache:6379/0")
+    'redis://cache:6379/0'
+    """
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} cannot be read as YAML ({reason}). Mend it or remove it.") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds {type(content).__name__}; expected lines of the form `name: value`.")
+    settings = {str(name).lower(): value for name, value in content.items()}
+    for name in settings:
+        if name not in Settings.model_fields:
+            raise UserError(f"{path} sets {name!r}, which is no setting. The README lists all of them.")
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def environment_names(name: str) -> tuple[str, ...]:
+    """The environment variables that set the field `name`, strongest first."""
+    alias = Settings.model_fields[name].validation_alias
+    return tuple(str(choice) for choice in alias.choices) if isinstance(alias, AliasChoices) else (name.upper(),)
+
+
+def _in_environment(name: str) -> bool:
+    present = {variable.upper() for variable, value in os.environ.items() if value}
+    return any(variable in present for variable in environment_names(name))
+
+
+def expectation(field: FieldInfo) -> str:
+    """What a field's value has to be, in words."""
+    extra = field.json_schema_extra
+    return str(extra["expects"]) if isinstance(extra, dict) else ""
+
+
+def _explain(error: ValidationError, flags: dict[str, Any], from_file: dict[str, Any], config_file: Path) -> str:
+    """One line for the first wrong value: its variable, the value, what was expected and where it came from."""
+    first = error.errors()[0]
+    located = str(first["loc"][0]) if first["loc"] else ""
+    names = [name for name in Settings.model_fields if located.upper() in (name.upper(), *environment_names(name))]
+    if not names:
+        return f"{located} is no setting. The README lists all of them."
+    name = names[0]
+    source = "a flag" if name in flags else str(config_file) if name in from_file else "the environment"
+    variable = name.upper() if source != "the environment" else _variable_used(name)
+    shown = _shown(name, first["input"])
+    return f"{variable} is {shown} (from {source}); expected {expectation(Settings.model_fields[name])}."
+
+
+def _variable_used(name: str) -> str:
+    return next((variable for variable in environment_names(name) if os.environ.get(variable)), name.upper())
+
+
+def _shown(name: str, value: Any) -> str:
+    if "password" in name:
+        return "a value that is not shown"
+    return repr(without_password(value)) if name == "redis_url" and isinstance(value, str) else repr(value)
