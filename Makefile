@@ -1,0 +1,121 @@
+# Every target creates what it needs, so each can be the first one typed on a fresh clone.
+# Settings are environment variables or make variables: `make seed SEED_COUNT=500`, `make up REDIS_PORT=6400`.
+
+SHELL := /bin/bash
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+SEED_COUNT ?= 10000
+SEED ?= 42
+export SEED_COUNT SEED
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.8
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+UV := $(BIN)/uv --quiet pip install --python $(RUN)
+
+LOOP := $(VENV)/.has-loop
+DATA := $(VENV)/.has-data
+FLINK := $(VENV)/.has-flink
+ALL := $(VENV)/.has-all
+
+# Everything of the loop is in .has-all too, so a full environment serves every target.
+loop = $(if $(wildcard $(ALL)),$(ALL),$(LOOP))
+data = $(if $(wildcard $(ALL)),$(ALL),$(DATA))
+flink = $(if $(wildcard $(ALL)),$(ALL),$(FLINK))
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- environments -----------------------------------------------------------------------------------------------
+
+$(BIN)/uv:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
+	  || { echo "error: Python 3.11 was not found. Install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Creating $(VENV) ..."
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(LOOP): requirements.txt | $(BIN)/uv
+	@$(UV) --require-hashes -r requirements.txt
+	@touch $@
+
+$(DATA): requirements.lock pyproject.toml | $(BIN)/uv
+	@$(UV) -c requirements.lock -r pyproject.toml --extra producers --extra offline --extra aws --extra profile
+	@touch $@
+
+$(FLINK): flink/requirements.txt requirements.txt | $(BIN)/uv
+	@$(UV) --require-hashes -r flink/requirements.txt -r requirements.txt
+	@touch $@
+
+$(ALL): requirements.lock | $(BIN)/uv
+	@$(UV) --require-hashes -r requirements.lock
+	@touch $@
+
+.PHONY: venv requirements
+venv: $(loop) ## The environment of the loop in .venv (no Flink, no AWS)
+requirements: $(ALL) ## The environment of everything in .venv
+
+# --- local services ---------------------------------------------------------------------------------------------
+
+.PHONY: up down status topics
+up: $(loop) ## Kafka, Redis and the topics: Compose where Docker answers, else local processes
+	@$(RUN) -m deploy.local up
+down: $(loop) ## End what `make up` started
+	@$(RUN) -m deploy.local down
+status: $(loop) ## What of it runs
+	@$(RUN) -m deploy.local status
+topics: $(loop) ## Create the topics that are missing (also under OUTPUT_PREFIX)
+	@$(RUN) -m deploy.local topics
+
+# --- running ----------------------------------------------------------------------------------------------------
+
+.PHONY: demo seed run-features run-flink flink-cluster flink-savepoint data profile
+demo: $(loop) ## All of it once, from nothing to features in Redis
+	@$(RUN) -m deploy.demo
+seed: $(loop) ## SEED_COUNT events (SEED) into Kafka, with fraud patterns and bad records
+	@$(RUN) -m producers seed --count $(SEED_COUNT) --seed $(SEED)
+run-features: $(loop) ## The loop until Ctrl-C
+	@$(RUN) flink/stream_processor.py $(ARGS)
+run-flink: $(flink) ## The PyFlink job (FLINK_CLUSTER=host:port, SAVEPOINT=path)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m flink.jobs.feature_job $(ARGS)
+flink-cluster: $(flink) ## A standalone Flink cluster from the pip package
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink up
+flink-savepoint: $(flink) ## Stop the running PyFlink job with a savepoint
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink savepoint
+data: $(data) ## One million payments as Parquet in outputs/
+	@$(RUN) -m producers parquet
+profile: data ## An HTML profile of today's Parquet file
+	@$(RUN) -m producers profile
+
+# --- checking ---------------------------------------------------------------------------------------------------
+
+.PHONY: test test-features lint catalog
+test: $(ALL) lint ## Everything: linters, types, import contracts, and the whole suite on its own services
+	@$(RUN) -m pytest $(ARGS)
+test-features: $(loop) ## The tests that need no Kafka, Redis server or Java
+	@$(RUN) flink/test_stream_processor.py
+lint: $(ALL) ## ruff, mypy and the import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(RUN) -m mypy
+	@PYTHONPATH=. $(BIN)/lint-imports
+catalog: $(loop) ## Every feature: group, name, type, unit, meaning
+	@$(RUN) -m features catalog
+
+# --- pins -------------------------------------------------------------------------------------------------------
+
+COMPILE := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-annotate --no-emit-index-url --no-emit-find-links
+
+.PHONY: lock export-requirements
+lock: | $(BIN)/uv ## Renew requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
+	@$(COMPILE) $(LOCK_ARGS) pyproject.toml --all-extras -o requirements.lock
+	@$(MAKE) --no-print-directory export-requirements
+export-requirements: | $(BIN)/uv ## requirements.txt files from the lock
+	@$(COMPILE) pyproject.toml --extra producers -c requirements.lock -o requirements.txt
+	@$(COMPILE) pyproject.toml --extra flink -c requirements.lock -o flink/requirements.txt
+	@$(COMPILE) --group bench -o benchmarks/requirements.txt
