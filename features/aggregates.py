@@ -1,0 +1,107 @@
+"""Small aggregates that can take back what they were given: the bricks of the features.
+
+All of them hold integers or identifiers only, so adding and taking back leaves no trace.
+"""
+
+from collections import Counter
+from heapq import heappop, heappush
+
+
+class Tally:
+    """How often each value occurs among those given; None is not a value.
+
+    >>> tally = Tally()
+    >>> for country in ("BR", "US", "BR", None): tally.add(country)
+    >>> tally.remove("US"); tally.distinct
+    1
+    """
+
+    __slots__ = ("counts",)
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def add(self, value: str | None) -> None:
+        """Count one more of the value."""
+        if value is not None:
+            self.counts[value] = self.counts.get(value, 0) + 1
+
+    def remove(self, value: str | None) -> None:
+        """Count one less of a value given before."""
+        if value is not None:
+            left = self.counts[value] - 1
+            if left:
+                self.counts[value] = left
+            else:
+                del self.counts[value]
+
+    @property
+    def distinct(self) -> int:
+        """Number of different values."""
+        return len(self.counts)
+
+
+class Maximum:
+    """The largest of the integers given and not yet taken back.
+
+    Two heaps: one of what was given, one of what was taken back; they cancel out when they meet at the top. When most
+    of the first is cancelled it is made anew, so memory stays within twice what is inside and a step costs a heap
+    operation of C code, whichever end of the window a value leaves by.
+
+    >>> largest = Maximum()
+    >>> for value in (3, 9, 5): largest.add(value)
+    >>> largest.remove(9); largest.value
+    5
+    """
+
+    __slots__ = ("_given", "_taken")
+
+    def __init__(self) -> None:
+        self._given: list[int] = []  # negated: heapq keeps the smallest on top
+        self._taken: list[int] = []
+
+    def add(self, value: int) -> None:
+        """Take a value in."""
+        heappush(self._given, -value)
+
+    def remove(self, value: int) -> None:
+        """Take back a value given before."""
+        given, taken = self._given, self._taken
+        heappush(taken, -value)
+        while taken and taken[0] == given[0]:
+            heappop(taken)
+            heappop(given)
+        if len(taken) > 16 and 2 * len(taken) > len(given):
+            self._given = sorted((Counter(given) - Counter(taken)).elements())
+            self._taken = []
+
+    @property
+    def value(self) -> int | None:
+        """The largest value; None when there is none."""
+        return -self._given[0] if self._given else None
+
+
+class Money:
+    """Count, sum, sum of squares and maximum of amounts in one currency, in minor units."""
+
+    __slots__ = ("count", "largest", "squares", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0
+        self.squares = 0
+        self.largest = Maximum()
+
+    def add(self, amount_minor: int) -> None:
+        """Take an amount in."""
+        self.count += 1
+        self.total += amount_minor
+        self.squares += amount_minor * amount_minor
+        self.largest.add(amount_minor)
+
+    def remove(self, amount_minor: int) -> None:
+        """Take back an amount given before."""
+        self.count -= 1
+        self.total -= amount_minor
+        self.squares -= amount_minor * amount_minor
+        self.largest.remove(amount_minor)

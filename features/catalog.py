@@ -1,0 +1,153 @@
+"""What a feature is, how features make up a group, and the catalog of them all.
+
+A feature is one function of a window, registered with its unit and meaning; its name and type are the function's own.
+Everything that lists features (vectors, Redis fields, Parquet columns, the docs table) is derived from here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from features.errors import Rejected
+from features.events import StateEvent
+from features.window import Window
+
+Value = int | float | bool | tuple[str, ...] | None
+"""What a feature can be. A tuple is a list of names."""
+
+T = TypeVar("T", bound=Window[Any])
+V = TypeVar("V", bound=Value)
+
+_TYPE_NAMES: dict[Any, str] = {int: "int", float: "float", bool: "bool", tuple: "names"}
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature: its definition and what is said about it in the catalog."""
+
+    name: str
+    type: str
+    nullable: bool
+    unit: str
+    meaning: str
+    family: str
+    compute: Callable[[Any], Value]
+
+
+class Family(Generic[T]):
+    """Features of one theme, computed from windows of type T.
+
+    >>> family: Family[Window[Any]] = Family("size")
+    >>> @family.feature(unit="events", meaning="Events in the window.")
+    ... def events(window: Window[Any]) -> int:
+    ...     return window.count
+    >>> [(feature.name, feature.type) for feature in family.features]
+    [('events', 'int')]
+    """
+
+    def __init__(self, name: str, prepare: Callable[[T], None] | None = None) -> None:
+        """Name a family; `prepare`, if any, runs once on a window before its features are computed."""
+        self.name = name
+        self.prepare = prepare
+        self.features: list[Feature] = []
+
+    def feature(self, *, unit: str, meaning: str) -> Callable[[Callable[[T], V]], Callable[[T], V]]:
+        """Register the decorated function as a feature of this family."""
+
+        def register(compute: Callable[[T], V]) -> Callable[[T], V]:
+            type_name, nullable = _value_type(get_type_hints(compute)["return"])
+            self.features.append(
+                Feature(compute.__name__, type_name, nullable, unit, " ".join(meaning.split()), self.name, compute)
+            )
+            return compute
+
+        return register
+
+
+def _value_type(annotation: Any) -> tuple[str, bool]:
+    """The catalog's name of a return type, and whether it allows None."""
+    members = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    (kind,) = (member for member in members if member is not NoneType)
+    return _TYPE_NAMES[get_origin(kind) or kind], NoneType in members
+
+
+class FeatureGroup:
+    """The features that are computed together from one topic's events, for one kind of entity.
+
+    Args:
+        name: of the group; names the feature log topic and the Redis keys.
+        version: of the definitions; raised when the meaning of a feature changes.
+        topic: source topic.
+        entity: the field of the record that identifies the entity.
+        event_type: what is kept in state of each record.
+        decode: bytes and offset to (entity, state event); raises `Rejected`.
+        window: makes an empty window, given its size in ms.
+        families: the features.
+
+    Attributes:
+        values: a struct type with one field per feature, in the catalog's order.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        version: int,
+        topic: str,
+        entity: str,
+        event_type: type[StateEvent],
+        decode: Callable[[bytes | None, int], tuple[str, StateEvent]],
+        window: Callable[[int], Window[Any]],
+        families: Sequence[Family[Any]],
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.topic = topic
+        self.entity = entity
+        self.event_type = event_type
+        self.decode = decode
+        self.window = window
+        self.families = tuple(families)
+        self.use_features([feature for family in families for feature in family.features])
+
+    def use_features(self, features: Sequence[Feature]) -> None:
+        """Compute these features from now on."""
+        self.features = tuple(features)
+        self._computes = tuple(feature.compute for feature in features)
+        used = {feature.family for feature in features}
+        self._prepares = tuple(
+            (family.name, family.prepare) for family in self.families if family.prepare and family.name in used
+        )
+        self.values: type[msgspec.Struct] = msgspec.defstruct(
+            f"{self.name.title()}Features",
+            [(feature.name, Any) for feature in features],
+            frozen=True,
+            gc=False,
+        )
+
+    def compute(self, window: Window[Any]) -> msgspec.Struct:
+        """Every feature's value at the moment the window ends at.
+
+        Raises:
+            Rejected: `internal`, naming the feature and what it raised. The traceback is on the cause.
+        """
+        try:
+            for _, prepare in self._prepares:
+                prepare(window)
+            return self.values(*[compute(window) for compute in self._computes])
+        except Exception as fault:
+            name = self._first_failing(window)
+            raise Rejected("internal", f"{name} raised {type(fault).__name__}") from fault
+
+    def _first_failing(self, window: Window[Any]) -> str:
+        """Name of the family or feature that raises; the functions are pure, so it does so again."""
+        steps = [*self._prepares, *((feature.name, feature.compute) for feature in self.features)]
+        for name, compute in steps:
+            try:
+                compute(window)
+            except Exception:
+                return name
+        return "a feature"

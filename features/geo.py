@@ -1,0 +1,160 @@
+"""Where and how fast: distances and speeds between an entity's located payments.
+
+Distances are whole metres and speeds whole metres per hour, so that the fastest can be kept and taken back exactly.
+"""
+
+from collections import deque
+from math import asin, cos, radians, sin, sqrt
+
+from features.aggregates import Maximum
+from features.catalog import Family
+from features.events import Payment, Place
+from features.velocity import PaymentWindow, Velocity
+
+EARTH_RADIUS_M = 6_371_008.8
+"""Mean radius of the Earth (IUGG)."""
+
+SHORTEST_TIME_MS = 1_000
+"""Two payments closer in time count as this far apart: card networks keep time to the second."""
+
+JUMP_M = 50_000
+"""A move at least this long is a jump: nearer ones can look fast because places are known only roughly."""
+
+
+def haversine_m(a: Place, b: Place) -> int:
+    """Great-circle distance in metres between two places (haversine formula; Sinnott 1984).
+
+    >>> haversine_m((48_856_600, 2_352_200), (51_507_400, -127_800))  # Paris to London
+    343557
+    """
+    if a == b:
+        return 0
+    a_latitude, b_latitude = radians(a[0] / 1e6), radians(b[0] / 1e6)
+    half_dlat = (b_latitude - a_latitude) / 2
+    half_dlon = radians((b[1] - a[1]) / 1e6) / 2
+    h = sin(half_dlat) ** 2 + cos(a_latitude) * cos(b_latitude) * sin(half_dlon) ** 2
+    return round(2 * EARTH_RADIUS_M * asin(sqrt(min(1.0, h))))
+
+
+class Stop:
+    """A located payment, and how it was reached from the located one before it in the window."""
+
+    __slots__ = ("distance_m", "place", "speed_m_per_h", "time_ms")
+
+    def __init__(self, place: Place, time_ms: int) -> None:
+        self.place = place
+        self.time_ms = time_ms
+        self.distance_m: int | None = None
+        self.speed_m_per_h: int | None = None
+
+
+class Geo:
+    """The located payments in a window, in order, and the fastest moves between neighbours."""
+
+    __slots__ = ("fastest", "fastest_jump", "stops")
+
+    def __init__(self) -> None:
+        self.stops: deque[Stop] = deque()
+        self.fastest = Maximum()
+        self.fastest_jump = Maximum()
+
+    def append(self, event: Payment) -> None:
+        """A payment came in at the newer end."""
+        if event.place is not None:
+            stop = Stop(event.place, event.time_ms)
+            if self.stops:
+                self._arrive(self.stops[-1], stop)
+            self.stops.append(stop)
+
+    def pop(self, event: Payment) -> None:
+        """A payment went out at the newer end."""
+        if event.place is not None:
+            self._leave(self.stops.pop())
+
+    def appendleft(self, event: Payment) -> None:
+        """A payment came in at the older end: what was the oldest is now reached from it."""
+        if event.place is not None:
+            stop = Stop(event.place, event.time_ms)
+            if self.stops:
+                self._arrive(stop, self.stops[0])
+            self.stops.appendleft(stop)
+
+    def popleft(self, event: Payment) -> None:
+        """A payment went out at the older end: the next is no longer reached from anywhere."""
+        if event.place is not None:
+            self.stops.popleft()
+            if self.stops:
+                self._leave(self.stops[0])
+
+    def _arrive(self, origin: Stop, stop: Stop) -> None:
+        metres = haversine_m(origin.place, stop.place)
+        speed = metres * 3_600_000 // max(stop.time_ms - origin.time_ms, SHORTEST_TIME_MS)
+        stop.distance_m, stop.speed_m_per_h = metres, speed
+        self.fastest.add(speed)
+        if metres >= JUMP_M:
+            self.fastest_jump.add(speed)
+
+    def _leave(self, stop: Stop) -> None:
+        if stop.distance_m is None or stop.speed_m_per_h is None:
+            return
+        self.fastest.remove(stop.speed_m_per_h)
+        if stop.distance_m >= JUMP_M:
+            self.fastest_jump.remove(stop.speed_m_per_h)
+        stop.distance_m = stop.speed_m_per_h = None
+
+
+class LocatedWindow(PaymentWindow):
+    """A window over payments, with the aggregates of the velocity and the geo features."""
+
+    __slots__ = ("geo",)
+    geo: Geo
+
+    def __init__(self, size_ms: int) -> None:
+        self.velocity = Velocity()
+        self.geo = Geo()
+        super().__init__(size_ms, (self.velocity, self.geo))
+
+
+geo: Family[LocatedWindow] = Family("geo")
+
+
+def _km(metres: int | None) -> float | None:
+    return None if metres is None else metres / 1000
+
+
+@geo.feature(
+    unit="km",
+    meaning="Between the newest two located payments in the window (haversine); null with fewer than two.",
+)
+def distance_from_previous_km(window: LocatedWindow) -> float | None:
+    stops = window.geo.stops
+    return _km(stops[-1].distance_m) if stops else None
+
+
+@geo.feature(
+    unit="km/h",
+    meaning="""Speed needed between the newest two located payments in the window, at least one second apart;
+    null with fewer than two.""",
+)
+def speed_from_previous_kmh(window: LocatedWindow) -> float | None:
+    stops = window.geo.stops
+    return _km(stops[-1].speed_m_per_h) if stops else None
+
+
+@geo.feature(
+    unit="km/h",
+    meaning="Fastest speed needed between neighbouring located payments in the window; null with fewer than two.",
+)
+def max_speed_kmh(window: LocatedWindow) -> float | None:
+    return _km(window.geo.fastest.value)
+
+
+@geo.feature(
+    unit="km",
+    meaning="Between the oldest and the newest located payment in the window (haversine); null with fewer than two.",
+)
+def window_span_km(window: LocatedWindow) -> float | None:
+    stops = window.geo.stops
+    if len(stops) < 2:
+        return None
+    return _km(haversine_m(stops[0].place, stops[-1].place))

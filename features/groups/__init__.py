@@ -1,0 +1,12 @@
+"""The feature groups: which features are computed for which entity, from which topic."""
+
+from features.catalog import FeatureGroup
+from features.groups.clickstream import clickstream
+from features.groups.order import order
+from features.groups.transaction import transaction
+
+GROUPS: dict[str, FeatureGroup] = {group.name: group for group in (transaction, order, clickstream)}
+"""Every group, by name."""
+
+BY_TOPIC: dict[str, FeatureGroup] = {group.topic: group for group in GROUPS.values()}
+"""Every group, by source topic."""

@@ -1,0 +1,53 @@
+"""Features of a user, from the user's orders."""
+
+from features.catalog import FeatureGroup
+from features.decoding import Decoder, check_code, check_id, epoch_ms, microdegrees
+from features.errors import Rejected
+from features.events import Order, Payment
+from features.geo import LocatedWindow, geo
+from features.money import order_total, to_minor
+from features.truncation import truncation
+from features.velocity import velocity
+
+_decoder = Decoder(Order)
+
+
+def decode(value: bytes | None, offset: int) -> tuple[str, Payment]:
+    """The user and the order as kept in state: the brand stands for the merchant, the user agent for the device.
+
+    Raises:
+        Rejected: `malformed` or `schema`.
+    """
+    record = _decoder.decode(value)
+    currency = check_code(record.currency, "currency")
+    try:
+        amount_minor = to_minor(order_total(record.price, record.quantity, record.discount_applied), currency)
+    except ValueError as fault:
+        raise Rejected("schema", f"{fault} - at `$.price`") from None
+    location, device = record.user_location, record.device_info
+    return check_id(record.user_id, "user_id"), Payment(
+        time_ms=epoch_ms(record.timestamp, "timestamp"),
+        offset=offset,
+        id=check_id(record.transaction_id, "transaction_id"),
+        amount_minor=amount_minor,
+        currency=currency,
+        declined=False,
+        merchant=record.brand,
+        country=None if location is None else location.country,
+        device=None if device is None else device.user_agent,
+        place=None
+        if location is None or location.latitude is None or location.longitude is None
+        else (microdegrees(location.latitude), microdegrees(location.longitude)),
+    )
+
+
+order = FeatureGroup(
+    name="order",
+    version=1,
+    topic="orders",
+    entity="user_id",
+    event_type=Payment,
+    decode=decode,
+    window=LocatedWindow,
+    families=(velocity, geo, truncation),
+)

@@ -1,0 +1,53 @@
+"""Features of a card, from its transactions."""
+
+from features.catalog import FeatureGroup
+from features.decoding import Decoder, check_code, check_id, epoch_ms, microdegrees
+from features.errors import Rejected
+from features.events import Payment, Transaction
+from features.geo import geo
+from features.money import to_minor
+from features.risk import RiskWindow, risk
+from features.truncation import truncation
+from features.velocity import velocity
+
+_decoder = Decoder(Transaction)
+
+
+def decode(value: bytes | None, offset: int) -> tuple[str, Payment]:
+    """The card and its transaction as kept in state.
+
+    Raises:
+        Rejected: `malformed` or `schema`.
+    """
+    record = _decoder.decode(value)
+    currency = check_code(record.currency, "currency")
+    try:
+        amount_minor = to_minor(record.amount, currency)
+    except ValueError as fault:
+        raise Rejected("schema", f"{fault} - at `$.amount`") from None
+    return check_id(record.card_id, "card_id"), Payment(
+        time_ms=epoch_ms(record.event_time, "event_time"),
+        offset=offset,
+        id=check_id(record.transaction_id, "transaction_id"),
+        amount_minor=amount_minor,
+        currency=currency,
+        declined=record.auth_result == "declined",
+        merchant=record.merchant_id,
+        country=None if record.country is None else check_code(record.country, "country"),
+        device=record.device_id,
+        place=None
+        if record.latitude is None or record.longitude is None
+        else (microdegrees(record.latitude), microdegrees(record.longitude)),
+    )
+
+
+transaction = FeatureGroup(
+    name="transaction",
+    version=1,
+    topic="transactions",
+    entity="card_id",
+    event_type=Payment,
+    decode=decode,
+    window=RiskWindow,
+    families=(velocity, geo, risk, truncation),
+)

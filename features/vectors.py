@@ -1,0 +1,69 @@
+"""The one encoder of vectors: feature-log records and the fields of a Redis hash."""
+
+from typing import Any
+
+import msgspec
+
+from features.catalog import FeatureGroup, Value
+
+
+class FeatureRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A record of the feature log: the vector at an accepted event, and where that event came from.
+
+    Attributes:
+        group, version: whose definitions the features follow.
+        entity: the card or user.
+        event_id, event_time: the accepted event; its time in epoch ms is the moment of the vector.
+        topic, partition, offset, timestamp: the event's place in its source log, and when it was appended (epoch ms).
+        features: the vector, in the catalog's order.
+    """
+
+    group: str
+    version: int
+    entity: str
+    event_id: str
+    event_time: int
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    features: Any
+
+
+encode_feature_record = msgspec.json.Encoder().encode
+"""A feature record as the JSON bytes that go into the feature log."""
+
+
+def decode_feature_record(value: bytes) -> FeatureRecord:
+    """The feature record from its JSON; the vector comes back as a dictionary."""
+    return _decoder.decode(value)
+
+
+_decoder = msgspec.json.Decoder(FeatureRecord)
+
+
+def hash_fields(group: FeatureGroup, vector: msgspec.Struct) -> list[str]:
+    """Names and readable values of a vector in turn, as they stand in its Redis hash.
+
+    Numbers are written as in JSON, nothing as `null`, names with commas between them.
+    """
+    fields: list[str] = []
+    for feature in group.features:
+        fields.append(feature.name)
+        fields.append(readable(getattr(vector, feature.name)))
+    return fields
+
+
+def readable(value: Value) -> str:
+    """A feature's value as it stands in Redis.
+
+    >>> [readable(value) for value in (3, 0.25, True, None, ("unusual_hour", "amount_spike"))]
+    ['3', '0.25', 'true', 'null', 'unusual_hour,amount_spike']
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return repr(value)

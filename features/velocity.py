@@ -1,0 +1,146 @@
+"""How much and how often: counts and amounts over the window, for transactions and orders alike."""
+
+from math import sqrt
+
+from features.aggregates import Money, Tally
+from features.catalog import Family
+from features.events import Payment
+from features.money import minor_per_major
+from features.window import Window
+
+
+class Velocity:
+    """What the velocity features need of the payments in a window. Which end one comes or goes by does not matter."""
+
+    __slots__ = ("countries", "currencies", "declined", "devices", "merchants")
+
+    def __init__(self) -> None:
+        self.declined = 0
+        self.merchants = Tally()
+        self.countries = Tally()
+        self.devices = Tally()
+        self.currencies: dict[str, Money] = {}
+
+    def append(self, event: Payment) -> None:
+        """Take a payment in."""
+        if event.declined:
+            self.declined += 1
+        self.merchants.add(event.merchant)
+        self.countries.add(event.country)
+        self.devices.add(event.device)
+        money = self.currencies.get(event.currency)
+        if money is None:
+            money = self.currencies[event.currency] = Money()
+        money.add(event.amount_minor)
+
+    def pop(self, event: Payment) -> None:
+        """Take a payment back."""
+        if event.declined:
+            self.declined -= 1
+        self.merchants.remove(event.merchant)
+        self.countries.remove(event.country)
+        self.devices.remove(event.device)
+        money = self.currencies[event.currency]
+        money.remove(event.amount_minor)
+        if not money.count:
+            del self.currencies[event.currency]
+
+    appendleft = append
+    popleft = pop
+
+
+class PaymentWindow(Window[Payment]):
+    """A window over payments, with the aggregates of the velocity features."""
+
+    __slots__ = ("velocity",)
+    velocity: Velocity
+
+    @property
+    def money(self) -> Money | None:
+        """The amounts in the newest payment's currency; None when the window is empty."""
+        newest = self.newest
+        return None if newest is None else self.velocity.currencies[newest.currency]
+
+    def major(self, amount_minor: float, divisor: int = 1) -> float:
+        """Minor units of the newest payment's currency, over a divisor, in major units: one division in all."""
+        newest = self.newest
+        return amount_minor / (divisor if newest is None else divisor * minor_per_major(newest.currency))
+
+
+velocity: Family[PaymentWindow] = Family("velocity")
+
+
+@velocity.feature(unit="events", meaning="Payments of the entity in the window, this one included.")
+def txn_count(window: PaymentWindow) -> int:
+    return window.count
+
+
+@velocity.feature(unit="major units", meaning="Sum of the amounts in the newest payment's currency.")
+def amount_sum(window: PaymentWindow) -> float | None:
+    money = window.money
+    return None if money is None else window.major(money.total)
+
+
+@velocity.feature(unit="major units", meaning="Mean of the amounts in the newest payment's currency.")
+def amount_mean(window: PaymentWindow) -> float | None:
+    money = window.money
+    return None if money is None else window.major(money.total, money.count)
+
+
+@velocity.feature(
+    unit="major units",
+    meaning="""Population standard deviation of the amounts in the newest payment's currency,
+    sqrt(n Σx² - (Σx)²) / n from exact integers; 0 for a single payment.""",
+)
+def amount_std(window: PaymentWindow) -> float | None:
+    money = window.money
+    if money is None:
+        return None
+    return window.major(sqrt(money.count * money.squares - money.total**2), money.count)
+
+
+@velocity.feature(unit="major units", meaning="Largest amount in the newest payment's currency.")
+def amount_max(window: PaymentWindow) -> float | None:
+    money = window.money
+    largest = None if money is None else money.largest.value
+    return None if largest is None else window.major(largest)
+
+
+@velocity.feature(unit="events/min", meaning="Payments in the window over the window's length.")
+def txn_per_minute(window: PaymentWindow) -> float:
+    return window.count * 60_000 / window.size_ms
+
+
+@velocity.feature(
+    unit="s", meaning="From the payment before to the newest one; null with fewer than two in the window."
+)
+def seconds_since_previous(window: PaymentWindow) -> float | None:
+    newest, previous = window.newest, window.previous
+    return None if newest is None or previous is None else (newest.time_ms - previous.time_ms) / 1000
+
+
+@velocity.feature(
+    unit="events", meaning="Declined payments in the window (an order carries no authorisation: always 0)."
+)
+def declined_count(window: PaymentWindow) -> int:
+    return window.velocity.declined
+
+
+@velocity.feature(unit="merchants", meaning="Different merchants in the window (of an order: brands).")
+def distinct_merchants(window: PaymentWindow) -> int:
+    return window.velocity.merchants.distinct
+
+
+@velocity.feature(unit="countries", meaning="Different countries in the window.")
+def distinct_countries(window: PaymentWindow) -> int:
+    return window.velocity.countries.distinct
+
+
+@velocity.feature(unit="devices", meaning="Different devices in the window (of an order: user agents).")
+def distinct_devices(window: PaymentWindow) -> int:
+    return window.velocity.devices.distinct
+
+
+@velocity.feature(unit="currencies", meaning="Different currencies in the window.")
+def distinct_currencies(window: PaymentWindow) -> int:
+    return len(window.velocity.currencies)
