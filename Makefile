@@ -96,7 +96,7 @@ profile: data ## An HTML profile of today's Parquet file
 .PHONY: test test-features lint catalog
 test: $(ALL) lint ## Everything: linters, types, import contracts, and the whole suite on its own services
 	@$(RUN) -m pytest $(ARGS)
-test-features: $(loop) ## The tests that need no Kafka, Redis server or Java
+test-features: $(ALL) ## The tests that need no Kafka, Redis server or Java
 	@$(RUN) flink/test_stream_processor.py
 lint: $(ALL) ## ruff, mypy and the import contracts
 	@$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""Starting what the processes of Twinstream run on."""

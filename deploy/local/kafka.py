@@ -1,0 +1,146 @@
+"""A single-node KRaft Kafka on the loopback interface, run from Maven's jars."""
+
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from deploy.local.daemon import Daemon
+from deploy.local.jars import fetch_jars, java_binary, require_tools
+from deploy.local.ports import HOST, free_port, is_open, require_free
+from runtime.errors import UserError
+from runtime.topics import DEAD_LETTER_BYTES, PARTITIONS
+
+_JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true")
+
+_LOGGING = Path(__file__).with_name("log4j2.properties")
+
+
+class LocalKafka:
+    """A broker with its log in `directory`. Its jars are fetched the first time."""
+
+    name = "kafka"
+
+    def __init__(self, directory: Path, port: int = 9092) -> None:
+        self.directory = directory.resolve()
+        self.port = port
+        self.data = self.directory / "data"
+        self._daemon = Daemon(self.name, self.directory)
+
+    @property
+    def address(self) -> str:
+        """host:port, what KAFKA_SERVERS would be."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def servers(self) -> str:
+        """The same, under the name that clients use."""
+        return self.address
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._daemon.pid
+
+    @property
+    def log_file(self) -> Path:
+        """What it wrote."""
+        return self._daemon.log_file
+
+    def check(self) -> None:
+        """Refuse in one line what would keep it from starting."""
+        if self.pid is None:
+            require_tools("kafka")
+            require_free(self.port, "KAFKA_SERVERS=localhost:9192, for example")
+
+    def start(self) -> bool:
+        """Start it and wait until it answers; return False if it was running already."""
+        if self.pid is not None:
+            return False
+        self.check()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config = self.directory / "server.properties"
+        config.write_text(_server_properties(self.port, free_port(), self.data))
+        java = [java_binary(), *_JVM_OPTIONS, f"-Dlog4j2.configurationFile={_LOGGING}", "-cp", f"{fetch_jars('kafka')}/*"]
+        if not (self.data / "meta.properties").exists():
+            self._format(java, config)
+        self._daemon.start([*java, "kafka.Kafka", str(config)], self._answers)
+        return True
+
+    def stop(self) -> bool:
+        """End it in good order; return whether it ran."""
+        return self._daemon.stop()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._daemon.kill()
+
+    def restart(self) -> None:
+        """Stop and start again on the same port and data."""
+        self.stop()
+        self.start()
+
+    def _format(self, java: list[str], config: Path) -> None:
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(config)]
+        outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+        if outcome.returncode != 0:
+            reason = " ".join((outcome.stderr or outcome.stdout).split())[:300]
+            raise UserError(f"Kafka could not prepare {self.data}: {reason}")
+
+    def _answers(self) -> bool:
+        if not is_open(self.port):
+            return False
+        try:
+            admin = KafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=5_000)
+        except KafkaError:
+            return False
+        try:
+            admin.list_topics()
+        except KafkaError:
+            return False
+        finally:
+            admin.close()
+        return True
+
+
+def _server_properties(port: int, controller_port: int, data: Path) -> str:
+    """One node that is broker and controller, with limits that let the largest dead letter through."""
+    properties: dict[str, object] = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": data,
+        # Topics are created on purpose: a mistyped name is an error, not a new topic.
+        "auto.create.topics.enable": "false",
+        "num.partitions": PARTITIONS,
+        "message.max.bytes": DEAD_LETTER_BYTES,
+        "replica.fetch.max.bytes": DEAD_LETTER_BYTES,
+        # A transaction may be open as long as the longest outage it is to survive.
+        "transaction.max.timeout.ms": 3_600_000,
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1_000,
+        # One node has one copy of everything, and few partitions start and stop fast.
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.num.partitions": 1,
+        "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1_000,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+        "log.cleaner.dedupe.buffer.size": 16_777_216,
+        # After a crash the broker waits out its former self's session before it comes back.
+        "broker.session.timeout.ms": 3_000,
+        "broker.heartbeat.interval.ms": 500,
+    }
+    return "".join(f"{name}={value}\n" for name, value in properties.items())

@@ -1,0 +1,53 @@
+"""Ports of the loopback interface."""
+
+import random
+import socket
+
+import psutil
+
+from runtime.errors import UserError
+
+HOST = "127.0.0.1"
+
+_BELOW_THE_EPHEMERAL_RANGE = range(20_000, 32_000)
+
+
+def is_open(port: int, host: str = HOST) -> bool:
+    """Whether something answers at the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def can_listen(port: int, host: str = HOST) -> bool:
+    """Whether a server could listen at the port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """A port that is free, and that no outgoing connection will be given in the meantime."""
+    picked = random.SystemRandom().sample(_BELOW_THE_EPHEMERAL_RANGE, 200)
+    return next(port for port in picked if can_listen(port))
+
+
+def require_free(port: int, setting: str) -> None:
+    """Refuse in one line if another program holds the port; `setting` is what chooses another one."""
+    if not can_listen(port):
+        raise UserError(
+            f"Port {port} is in use by {_holder(port)}. End it, or choose another port: {setting}."
+        )
+
+
+def _holder(port: int) -> str:
+    try:
+        listening = (c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr)
+        pid = next((c.pid for c in listening if c.laddr[1] == port and c.pid), None)
+        return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "another program"
+    except psutil.Error:
+        return "another program"

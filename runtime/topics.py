@@ -1,0 +1,88 @@
+"""Which topics there are, how big a record in each may be, and creating those that are missing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from features.groups import GROUPS
+from runtime.errors import UserError
+
+PARTITIONS = 4
+"""Partitions of every topic: how many workers of the loop can share the work."""
+
+SOURCE_RECORD_BYTES = 17 * 1024 * 1024
+"""Largest batch in a source topic: a value of 16 MiB, and a key, headers and framing of up to 1 MiB."""
+
+DEAD_LETTER_BYTES = SOURCE_RECORD_BYTES * 7 // 5 + 64 * 1024
+"""Largest batch in a dead-letter topic: such a record in its envelope (base64 takes 4/3, the rest is small)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it is to be created."""
+
+    name: str
+    partitions: int = PARTITIONS
+    configs: dict[str, str] = field(default_factory=dict)
+
+
+def source_topic(name: str, partitions: int = PARTITIONS) -> Topic:
+    """An input topic. The broker stamps its records, so that one bad clock cannot vouch for itself."""
+    stamped = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(SOURCE_RECORD_BYTES)}
+    return Topic(name, partitions, stamped)
+
+
+def dead_letter_topic(source: str, prefix: str = "", partitions: int = PARTITIONS) -> Topic:
+    """Where the records of `source` go that became no feature."""
+    return Topic(f"{prefix}{source}.dlq", partitions, {"max.message.bytes": str(DEAD_LETTER_BYTES)})
+
+
+def feature_log_topic(group: str, prefix: str = "", partitions: int = PARTITIONS) -> Topic:
+    """Where the vectors of `group` go, one for each accepted event."""
+    return Topic(f"{prefix}features.{group}", partitions)
+
+
+def all_topics(prefix: str = "") -> tuple[Topic, ...]:
+    """The source topics of all groups, and their outputs under `prefix`."""
+    groups = GROUPS.values()
+    return (
+        *(source_topic(group.topic) for group in groups),
+        *(feature_log_topic(group.name, prefix) for group in groups),
+        *(dead_letter_topic(group.topic, prefix) for group in groups),
+    )
+
+
+def ensure_topics(
+    servers: str, prefix: str = "", *, topics: Iterable[Topic] | None = None, **client_options: Any
+) -> tuple[str, ...]:
+    """Create those of `topics` (by default all of them, outputs under `prefix`) that are missing; return their names.
+
+    Topics that exist stay as they are. `client_options` (security, say) go to the Kafka client.
+    """
+    wanted = {topic.name: topic for topic in (all_topics(prefix) if topics is None else topics)}
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=servers, **client_options)
+    except KafkaError as error:
+        raise UserError(
+            f"Kafka does not answer at {servers} ({type(error).__name__}). "
+            'Start it with "make up" or set KAFKA_SERVERS.'
+        ) from None
+    try:
+        missing = [topic for name, topic in wanted.items() if name not in set(admin.list_topics())]
+        for topic in missing:
+            _create(admin, topic)
+        admin.wait_for_topics(list(wanted))
+    finally:
+        admin.close()
+    return tuple(topic.name for topic in missing)
+
+
+def _create(admin: Any, topic: Topic) -> None:
+    options = {"num_partitions": topic.partitions, "replication_factor": -1, "configs": topic.configs}
+    try:
+        admin.create_topics({topic.name: options})
+    except TopicAlreadyExistsError:
+        """Somebody else was quicker."""

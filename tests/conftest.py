@@ -1,0 +1,67 @@
+"""Real services for the tests, on free ports and in temporary directories."""
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+from kafka import KafkaAdminClient
+
+from deploy.local import LocalKafka, LocalRedis, free_port
+from runtime.topics import Topic, ensure_topics
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
+    """One broker for all tests, without topics. Who kills it starts it again."""
+    broker = LocalKafka(tmp_path_factory.mktemp("kafka"), free_port())
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRedis]:
+    """One Redis for all tests. Who kills it starts it again."""
+    server = LocalRedis(tmp_path_factory.mktemp("redis"), free_port())
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_client(redis_server: LocalRedis) -> Iterator[redis.Redis]:
+    """A client of an empty Redis (bytes in, bytes out)."""
+    with redis_server.client() as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Makes a name that no other test has: for topics, consumer groups, prefixes."""
+    return lambda stem: f"{stem}-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def new_topic(kafka_broker: LocalKafka, unique: Callable[[str], str]) -> Callable[..., str]:
+    """Creates a topic of a new name: `new_topic(partitions=1, **configs)`."""
+
+    def create(stem: str = "topic", partitions: int = 4, **configs: str) -> str:
+        topic = Topic(unique(stem), partitions, {name.replace("_", "."): value for name, value in configs.items()})
+        ensure_topics(kafka_broker.servers, topics=[topic])
+        return topic.name
+
+    return create
+
+
+@pytest.fixture
+def fresh_topics(kafka_broker: LocalKafka) -> LocalKafka:
+    """The broker with all of the project's topics, empty, and no other."""
+    admin = KafkaAdminClient(bootstrap_servers=kafka_broker.servers)
+    old = [name for name in admin.list_topics() if not name.startswith("__")]
+    if old:
+        admin.delete_topics(old)
+    admin.close()
+    ensure_topics(kafka_broker.servers)
+    return kafka_broker
