@@ -1,0 +1,1 @@
+"""The two runtimes over the one set of feature functions: the lightweight Kafka loop and the PyFlink job."""

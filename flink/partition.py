@@ -1,0 +1,136 @@
+"""One partition of a source topic: its records in, feature-log records, dead letters and changed states out.
+
+This is all that happens to a batch between reading and writing; the loop, the PyFlink job and the test driver differ
+only in where states are kept and where results go. It is deterministic: how the log is cut into batches cannot be
+told from the results.
+"""
+
+from collections.abc import Iterable, MutableMapping, Sequence
+from dataclasses import dataclass, field
+
+from features.catalog import FeatureGroup
+from features.dead_letters import DeadLetter
+from features.errors import Rejected
+from features.state import EntityState, WindowConfig
+from features.vectors import FeatureRecord
+from flink.utils.watermarks import SourceRecord, Stamped, Stamper, StampingLimits, dead_letter
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a batch of one partition brought about.
+
+    Attributes:
+        features: a feature-log record per accepted event, in offset order.
+        dead_letters: in offset order.
+        changed: entities whose state changed, with the applied offset that their state had before the batch.
+        replayed: records whose outcome has been emitted by an earlier run.
+    """
+
+    features: list[FeatureRecord] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    changed: dict[str, int] = field(default_factory=dict)
+    replayed: int = 0
+
+
+class Partition:
+    """Applies the records of one partition to the states of its entities, in offset order.
+
+    Args:
+        group: what is computed.
+        window: size and bounds of the windows.
+        limits: of stamping.
+        max_event_time_ms: state of the lateness rule to continue from.
+        emit_from: results of records before this offset have been emitted by an earlier run and are not again.
+        forget_until_ms: such replayed records change nothing any more when their event is not newer than this.
+    """
+
+    def __init__(
+        self,
+        group: FeatureGroup,
+        window: WindowConfig,
+        limits: StampingLimits,
+        *,
+        max_event_time_ms: int | None = None,
+        emit_from: int = 0,
+        forget_until_ms: int | None = None,
+    ) -> None:
+        self.group = group
+        self._window = window
+        self._stamper = Stamper(group, limits, max_event_time_ms)
+        self._emit_from = emit_from
+        self._forget_until_ms = forget_until_ms
+        self._sweep_after_ms = window.size_ms + limits.allowed_lateness_ms
+
+    @property
+    def max_event_time_ms(self) -> int | None:
+        """The newest event time of a record that was neither wrong nor from the future; None before the first."""
+        return self._stamper.max_event_time_ms
+
+    @property
+    def sweep_until_ms(self) -> int:
+        """Entities whose newest event is not newer than this are to be removed."""
+        return self._stamper.watermark_ms - self._sweep_after_ms
+
+    def stamp(self, records: Iterable[SourceRecord]) -> list[Stamped | DeadLetter]:
+        """Decode the next records and apply the lateness rule; `apply` takes the result."""
+        return self._stamper.stamp(records)
+
+    def apply(
+        self, stamped: Sequence[Stamped | DeadLetter], states: MutableMapping[str, EntityState]
+    ) -> Applied:
+        """Apply stamped records to the states of their entities.
+
+        Args:
+            stamped: what `stamp` returned.
+            states: of every entity among them that has one; the others get one here.
+        """
+        applied = Applied()
+        for item in stamped:
+            if isinstance(item, DeadLetter):
+                self._emit_dead_letter(item, applied)
+            else:
+                self._apply_event(item, states, applied)
+        return applied
+
+    def _apply_event(self, item: Stamped, states: MutableMapping[str, EntityState], applied: Applied) -> None:
+        event, entity, record = item.event, item.entity, item.record
+        replayed = event.offset < self._emit_from
+        state = states.get(entity)
+        if state is None:
+            state = states[entity] = EntityState(self.group, self._window)
+        before = state.applied_offset
+        if event.offset <= before or (
+            replayed and self._forget_until_ms is not None and event.time_ms <= self._forget_until_ms
+        ):
+            applied.replayed += 1
+            return
+        try:
+            vector = state.insert(event, item.watermark_ms)
+        except Rejected as rejected:
+            self._emit_dead_letter(dead_letter(record, rejected, item.watermark_ms, event.time_ms), applied)
+            return
+        applied.changed.setdefault(entity, before)
+        if replayed:
+            applied.replayed += 1
+            return
+        applied.features.append(
+            FeatureRecord(
+                group=self.group.name,
+                version=self.group.version,
+                entity=entity,
+                event_id=event.id,
+                event_time=event.time_ms,
+                topic=record.topic,
+                partition=record.partition,
+                offset=event.offset,
+                timestamp=record.timestamp,
+                features=vector,
+            )
+        )
+
+    def _emit_dead_letter(self, letter: DeadLetter, applied: Applied) -> None:
+        if letter.offset < self._emit_from:
+            applied.replayed += 1
+        else:
+            applied.dead_letters.append(letter)
