@@ -95,9 +95,11 @@ class Settings(BaseSettings):
         pattern=_PREFIX_PATTERN,
         max_length=100,
     )
-    worker_slot: int = _whole(0, "Number of this worker on this machine; each running worker has its own.", "", 0, 9_999)
+    worker_slot: int = _whole(0, "Number of this worker; each one that runs has its own.", "", 0, 9_999)
 
-    window_size_minutes: int = _whole(5, "Length of the sliding window. A change starts a new epoch.", "minutes", 1, 1_440)
+    window_size_minutes: int = _whole(
+        5, "Length of the sliding window. A change starts a new epoch.", "minutes", 1, 1_440
+    )
     allowed_lateness_seconds: int = _whole(
         30, "How far behind the newest event one may be. A change starts a new epoch.", "seconds", 0, 86_400
     )
@@ -105,7 +107,11 @@ class Settings(BaseSettings):
         300, "How far ahead of its Kafka timestamp an event may be.", "seconds", 0, 86_400
     )
     max_events_per_entity: int = _whole(
-        50_000, "Events kept of one entity's window; older ones go and `window_truncated` says so.", "events", 1, 10_000_000
+        50_000,
+        "Events kept of one entity's window; older ones go and `window_truncated` says so.",
+        "events",
+        1,
+        10_000_000,
     )
     max_record_bytes: int = _whole(
         1_048_576, "Records above this are dead-lettered as oversized.", "bytes", 1, 16_777_216

@@ -50,10 +50,14 @@ class LoopMetrics:
             "twinstream_rebalances", "Times that partitions were assigned anew.", registry=self.registry
         )
         self.recoveries = Counter(
-            "twinstream_recoveries", "Times that the recovery path was taken, by cause.", ["cause"], registry=self.registry
+            "twinstream_recoveries",
+            "Times that the recovery path was taken, by cause.",
+            ["cause"],
+            registry=self.registry,
         )
         self.commit_age = Gauge(
-            "twinstream_commit_age_seconds", "Seconds since the last commit (since start before the first).",
+            "twinstream_commit_age_seconds",
+            "Seconds since the last commit (since start before the first).",
             registry=self.registry,
         )
         self.shared_entities = Counter(

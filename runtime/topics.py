@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import TopicAlreadyExistsError
 
 from features.groups import GROUPS
-from runtime.errors import UserError
+from runtime.kafka.clients import build_client
+from runtime.kafka.options import connection_options
+from runtime.settings import Settings
 
 PARTITIONS = 4
 """Partitions of every topic: how many workers of the loop can share the work."""
@@ -56,20 +58,17 @@ def all_topics(prefix: str = "") -> tuple[Topic, ...]:
 
 
 def ensure_topics(
-    servers: str, prefix: str = "", *, topics: Iterable[Topic] | None = None, **client_options: Any
+    where: Settings | str, prefix: str | None = None, *, topics: Iterable[Topic] | None = None
 ) -> tuple[str, ...]:
-    """Create those of `topics` (by default all of them, outputs under `prefix`) that are missing; return their names.
+    """Create those of `topics` (by default all of them) that are missing; return their names.
 
-    Topics that exist stay as they are. `client_options` (security, say) go to the Kafka client.
+    `where` is the settings or just `host:port`; outputs are under `prefix`, by default the settings' own.
+    Topics that exist stay as they are.
     """
+    if prefix is None:
+        prefix = where.output_prefix if isinstance(where, Settings) else ""
     wanted = {topic.name: topic for topic in (all_topics(prefix) if topics is None else topics)}
-    try:
-        admin = KafkaAdminClient(bootstrap_servers=servers, **client_options)
-    except KafkaError as error:
-        raise UserError(
-            f"Kafka does not answer at {servers} ({type(error).__name__}). "
-            'Start it with "make up" or set KAFKA_SERVERS.'
-        ) from None
+    admin = build_client(KafkaAdminClient, where, connection_options(where))
     try:
         missing = [topic for name, topic in wanted.items() if name not in set(admin.list_topics())]
         for topic in missing:

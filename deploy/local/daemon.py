@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -15,13 +16,14 @@ _SAME_START_SECONDS = 3.0
 
 
 class Daemon:
-    """One background process with its pid file and its log in `directory`.
+    """One background process that serves a port, with its pid file and its log in `directory`.
 
     The pid file holds the start time too: a pid that the system has since given to another program is not ours.
     """
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, directory: Path, port: int) -> None:
         self.name = name
+        self.port = port
         self.pid_file = directory / f"{name}.pid"
         self.log_file = directory / f"{name}.log"
         self._child: subprocess.Popen[bytes] | None = None
@@ -31,6 +33,16 @@ class Daemon:
         """Its process id while it runs."""
         process = self._process()
         return process.pid if process else None
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs; a one-line refusal if it does so on another port than the one asked for."""
+        if self.pid is None:
+            return False
+        port = self._noted()["port"]
+        if port != self.port:
+            raise UserError(f'{self.name} runs at port {port} already, not {self.port}. End it first: "make down".')
+        return True
 
     def start(
         self,
@@ -47,7 +59,7 @@ class Daemon:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment
             )
         started = psutil.Process(self._child.pid).create_time()
-        self.pid_file.write_text(json.dumps({"pid": self._child.pid, "started": started}))
+        self.pid_file.write_text(json.dumps({"pid": self._child.pid, "started": started, "port": self.port}))
         deadline = time.monotonic() + seconds
         while not ready():
             if self._child.poll() is not None:
@@ -81,13 +93,17 @@ class Daemon:
 
     def _process(self) -> psutil.Process | None:
         try:
-            noted = json.loads(self.pid_file.read_text())
+            noted = self._noted()
             process = psutil.Process(noted["pid"])
             same = abs(process.create_time() - noted["started"]) < _SAME_START_SECONDS
             alive = process.status() != psutil.STATUS_ZOMBIE
         except (OSError, ValueError, KeyError, psutil.Error):
             return None
         return process if same and alive else None
+
+    def _noted(self) -> dict[str, Any]:
+        noted: dict[str, Any] = json.loads(self.pid_file.read_text())
+        return noted
 
     def _last_words(self) -> str:
         lines = self.log_file.read_text(errors="replace").split("\n")

@@ -28,7 +28,7 @@ class LocalKafka:
         self.directory = directory.resolve()
         self.port = port
         self.data = self.directory / "data"
-        self._daemon = Daemon(self.name, self.directory)
+        self._daemon = Daemon(self.name, self.directory, port)
 
     @property
     def address(self) -> str:
@@ -52,19 +52,25 @@ class LocalKafka:
 
     def check(self) -> None:
         """Refuse in one line what would keep it from starting."""
-        if self.pid is None:
+        if not self._daemon.running:
             require_tools("kafka")
             require_free(self.port, "KAFKA_SERVERS=localhost:9192, for example")
 
     def start(self) -> bool:
         """Start it and wait until it answers; return False if it was running already."""
-        if self.pid is not None:
+        if self._daemon.running:
             return False
         self.check()
         self.directory.mkdir(parents=True, exist_ok=True)
         config = self.directory / "server.properties"
         config.write_text(_server_properties(self.port, free_port(), self.data))
-        java = [java_binary(), *_JVM_OPTIONS, f"-Dlog4j2.configurationFile={_LOGGING}", "-cp", f"{fetch_jars('kafka')}/*"]
+        java = [
+            java_binary(),
+            *_JVM_OPTIONS,
+            f"-Dlog4j2.configurationFile={_LOGGING}",
+            "-cp",
+            f"{fetch_jars('kafka')}/*",
+        ]
         if not (self.data / "meta.properties").exists():
             self._format(java, config)
         self._daemon.start([*java, "kafka.Kafka", str(config)], self._answers)

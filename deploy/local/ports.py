@@ -39,9 +39,7 @@ def free_port() -> int:
 def require_free(port: int, setting: str) -> None:
     """Refuse in one line if another program holds the port; `setting` is what chooses another one."""
     if not can_listen(port):
-        raise UserError(
-            f"Port {port} is in use by {_holder(port)}. End it, or choose another port: {setting}."
-        )
+        raise UserError(f"Port {port} is in use by {_holder(port)}. End it, or choose another port: {setting}.")
 
 
 def _holder(port: int) -> str:

@@ -30,7 +30,7 @@ class LocalRedis:
         self.directory = directory.resolve()
         self.port = port
         self.data = self.directory / "data"
-        self._daemon = Daemon(self.name, self.directory)
+        self._daemon = Daemon(self.name, self.directory, port)
 
     @property
     def address(self) -> str:
@@ -58,13 +58,13 @@ class LocalRedis:
 
     def check(self) -> None:
         """Refuse in one line what would keep it from starting."""
-        if self.pid is None:
+        if not self._daemon.running:
+            server_binary()
             require_free(self.port, "REDIS_PORT=6380, for example")
-        server_binary()
 
     def start(self) -> bool:
         """Start it and wait until it answers; return False if it was running already."""
-        if self.pid is not None:
+        if self._daemon.running:
             return False
         self.check()
         self.data.mkdir(parents=True, exist_ok=True)

@@ -94,9 +94,7 @@ def test_wrong_value_under_the_older_name_is_reported_under_that_name(
 
 def test_wrong_value_in_the_file_names_the_file(config: Path) -> None:
     config.write_text("redis_port: 99999\n")
-    assert refusal(config) == (
-        f"REDIS_PORT is 99999 (from {config}); expected a whole number from 1 to 65535."
-    )
+    assert refusal(config) == (f"REDIS_PORT is 99999 (from {config}); expected a whole number from 1 to 65535.")
 
 
 def test_unknown_setting_in_the_file_is_refused(config: Path) -> None:

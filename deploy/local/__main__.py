@@ -1,0 +1,107 @@
+"""`python -m deploy.local up|down|status|topics`: what `make up` and its siblings call."""
+
+import shutil
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deploy.local.compose import Compose, docker_answers
+from deploy.local.jars import ROOT, RUN_DIRECTORY
+from deploy.local.services import Ports, Service, local_services
+from runtime.errors import UserError
+from runtime.settings import Settings, load_settings
+from runtime.topics import ensure_topics
+
+app = typer.Typer(
+    help="Kafka, Redis and the topics on this machine: by Docker Compose where it answers, else as local processes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+
+
+@app.command()
+def up() -> None:
+    """Start what is not running yet and create the topics that are missing. Safe to run twice."""
+    settings = load_settings()
+    ports = Ports.of(settings)
+    compose = _compose(ports)
+    services = local_services(RUN_DIRECTORY, ports)
+    if compose.started or (docker_answers() and not any(service.pid for service in services)):
+        compose.up()
+    else:
+        for service in services:
+            service.check()
+        for service in services:
+            _start(service)
+    _create_topics(settings)
+
+
+@app.command()
+def down(
+    wipe: Annotated[bool, typer.Option("--wipe", help="Delete the data of the local processes, too.")] = False,
+) -> None:
+    """End what `up` started, and nothing else. Data stays for the next `up`."""
+    compose = _compose(Ports())
+    if compose.started:
+        compose.down()
+    for service in reversed(local_services(RUN_DIRECTORY, Ports())):
+        _tell(service.name, "stopped" if service.stop() else "was not running")
+        if wipe:
+            shutil.rmtree(RUN_DIRECTORY / service.name, ignore_errors=True)
+
+
+@app.command()
+def status() -> None:
+    """What of it runs."""
+    compose = _compose(Ports())
+    if compose.started:
+        compose.status()
+        return
+    for service in local_services(RUN_DIRECTORY, Ports()):
+        _tell(service.name, f"running (pid {service.pid})" if service.pid else "not running")
+
+
+@app.command()
+def topics() -> None:
+    """Create the topics that are missing, on whatever Kafka KAFKA_SERVERS names."""
+    _create_topics(load_settings())
+
+
+def _create_topics(settings: Settings) -> None:
+    created = ensure_topics(settings)
+    _tell("topics", f"created {', '.join(created)}" if created else "all there")
+
+
+def _compose(ports: Ports) -> Compose:
+    environment = {"KAFKA_PORT": ports.kafka, "REDIS_PORT": ports.redis}
+    return Compose(ROOT, environment, RUN_DIRECTORY / "compose-started")
+
+
+def _start(service: Service) -> None:
+    began = time.monotonic()
+    with console.status(f"Starting {service.name} ..."):
+        started = service.start()
+    seconds = time.monotonic() - began
+    told = f"started in {seconds:.1f} s" if started else "already running"
+    _tell(service.name, f"{told} at {service.address}")
+
+
+def _tell(name: str, message: str) -> None:
+    console.print(f"{name:<8}{message}", soft_wrap=True)
+
+
+def main() -> None:
+    """Run a command; what a user can mend is one line and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
