@@ -1,0 +1,43 @@
+"""Everything that talks to Kafka. Outside this package nobody imports a Kafka client.
+
+- `KafkaLog`: what the loop holds (`EventLog` is its contract, the errors and types come with it);
+- `read_topic`: a topic from end to end, for tools and tests;
+- `TopicAdmin`, `TopicSpec`: creating, deleting and listing topics.
+"""
+
+from runtime.kafka.admin import TopicAdmin, TopicSpec
+from runtime.kafka.client import KafkaLog
+from runtime.kafka.contract import (
+    Committed,
+    EventLog,
+    Fenced,
+    KafkaUnavailable,
+    LogError,
+    PositionLost,
+    Rebalanced,
+    Record,
+    RecordTooLarge,
+    TopicPartition,
+    Transaction,
+    TransactionFailed,
+)
+from runtime.kafka.reading import read_topic
+
+__all__ = [
+    "Committed",
+    "EventLog",
+    "Fenced",
+    "KafkaLog",
+    "KafkaUnavailable",
+    "LogError",
+    "PositionLost",
+    "Rebalanced",
+    "Record",
+    "RecordTooLarge",
+    "TopicAdmin",
+    "TopicPartition",
+    "TopicSpec",
+    "Transaction",
+    "TransactionFailed",
+    "read_topic",
+]

@@ -1,0 +1,344 @@
+"""The Kafka client of a worker, on kafka-python: a static group member that reads, and a transactional writer.
+
+The group gives each member whole partitions, spread one by one over the members (round robin over the partitions of all
+topics), and takes all of them back for each rebalance: simple, and a worker that only restarts causes no rebalance.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer
+from kafka import TopicPartition as ClientPartition
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from kafka.errors import (
+    CorruptRecordError,
+    FencedInstanceIdError,
+    IllegalStateError,
+    KafkaError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RetriableError,
+)
+from kafka.protocol.consumer import LeaveGroupRequest
+from kafka.protocol.metadata import MetadataRequest
+from kafka.util import Timer
+
+from runtime.kafka.clients import build_client
+from runtime.kafka.contract import (
+    Committed,
+    Fenced,
+    KafkaUnavailable,
+    LogError,
+    PositionLost,
+    Rebalanced,
+    Record,
+    TopicPartition,
+)
+from runtime.kafka.decoding import FetchedRecords
+from runtime.kafka.options import ANSWER_TIMEOUT_MS, MEMBER_OPTIONS, connection_options, does_not_answer
+from runtime.kafka.slots import WorkerSlot
+from runtime.kafka.transactions import KafkaTransaction, TransactionalWriter
+from runtime.settings import Settings
+
+Answer = TypeVar("Answer")
+
+
+class KafkaLog:
+    """The source topics as one worker of the group sees them; implements `runtime.kafka.contract.EventLog`.
+
+    `slot` is the worker's number on this machine; with None the first free one is taken.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Sequence[str],
+        on_assigned: Rebalanced,
+        on_revoked: Rebalanced,
+        slot: int | None = None,
+        slot_directory: Path | None = None,
+    ) -> None:
+        self._settings = settings
+        self._topics = list(topics)
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._assigned: set[TopicPartition] = set()
+        self._awaiting_seek: set[TopicPartition] = set()
+        self._topic_ids: dict[str, str | None] = {}
+        self._slot = WorkerSlot(settings.kafka_servers, settings.consumer_group, slot, slot_directory)
+        self.worker_name = self._slot.worker_name
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._slot.release)
+            self._rebalances = _Rebalances()
+            self._consumer = self._join()
+            undo.callback(self._consumer.close)
+            self._writer = TransactionalWriter(settings, self.worker_name)
+            undo.pop_all()
+
+    def _join(self) -> Any:
+        options = connection_options(self._settings) | MEMBER_OPTIONS
+        options |= {
+            "group_id": self._settings.consumer_group,
+            "group_instance_id": self.worker_name,
+            "partition_assignment_strategy": [RoundRobinPartitionAssignor],
+        }
+        consumer = build_client(KafkaConsumer, self._settings, options)
+        consumer._fetcher.PartitionRecords = FetchedRecords
+        self._rebalances.consumer = consumer
+        consumer.subscribe(self._topics, listener=self._rebalances)
+        # Joining before the topics' partitions are known would take two rebalances.
+        manager = consumer._manager
+        with self._translated(), contextlib.suppress(RetriableError):
+            manager.run(manager.wait_for, consumer._cluster.request_update(), ANSWER_TIMEOUT_MS)
+        return consumer
+
+    # Reading
+
+    def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
+        """The next records; see `EventLog.poll`. Empty when there are none, and also while the broker is away."""
+        timer = Timer(timeout_ms)
+        while True:
+            with self._translated():
+                # One round of the client's own `poll`, which would not come back to tell of a rebalance.
+                fetched = self._consumer._poll_once(timer, max_records)
+            self._tell_rebalances()
+            self._check_topic_ids()
+            records = {
+                partition: records
+                for client_partition, records in fetched.items()
+                if (partition := _ours(client_partition)) in self._assigned and partition not in self._awaiting_seek
+            }
+            if records or timer.expired:
+                return records
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset(self._assigned)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        with self._translated():
+            self._consumer.seek(_theirs(partition), offset)
+        if partition in self._awaiting_seek:
+            self._awaiting_seek.discard(partition)
+            self.resume([partition])
+
+    def position(self, partition: TopicPartition) -> int:
+        with self._translated():
+            state = self._consumer._subscription.assignment.get(_theirs(partition))
+            if state is None or state.position is None or partition in self._awaiting_seek:
+                raise PositionLost([partition], "There is no position")
+            return int(state.position.offset)
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        with self._translated():
+            self._consumer.pause(*map(_theirs, partitions))
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        with self._translated():
+            self._consumer.resume(*(_theirs(each) for each in partitions if each not in self._awaiting_seek))
+
+    def _tell_rebalances(self) -> None:
+        """Pass on what happened inside the client's poll, on the caller's thread, where blocking calls are allowed.
+
+        A callback that raises is called again by the next poll, unless another rebalance has overtaken it.
+        """
+        news = self._rebalances
+        if news.revoked:
+            if self._assigned:
+                self._on_revoked(sorted(self._assigned))
+            self._assigned.clear()
+            self._awaiting_seek.clear()
+            news.revoked = False
+        if news.assigned is not None:
+            self._assigned = set(news.assigned)
+            self._awaiting_seek = set(news.assigned)
+            self._topic_ids = {partition.topic: self._known_topic_id(partition.topic) for partition in news.assigned}
+            if news.assigned:
+                self._on_assigned(news.assigned)
+            news.assigned = None
+
+    def _known_topic_id(self, topic: str) -> str | None:
+        """The topic's id in the client's newest metadata; None while the topic is away."""
+        known = self._consumer._cluster.topic_id(topic)
+        return None if known is None else str(known)
+
+    def _check_topic_ids(self) -> None:
+        """Notice a topic that was deleted and created again: its old positions mean nothing."""
+        for topic, at_assignment in self._topic_ids.items():
+            current = self._known_topic_id(topic)
+            if current != at_assignment and current is not None:
+                self._topic_ids[topic] = current
+                if at_assignment is not None:
+                    affected = [each for each in self._assigned if each.topic == topic]
+                    self._hold(affected)
+                    raise PositionLost(affected, f"Topic {topic} was deleted and created again")
+
+    def _hold(self, partitions: Iterable[TopicPartition]) -> None:
+        """Let partitions deliver nothing more, not even what was fetched already, until they are sought."""
+        fetcher = self._consumer._fetcher
+        for partition in partitions:
+            theirs = _theirs(partition)
+            self._awaiting_seek.add(partition)
+            self._consumer.pause(theirs)
+            fetcher._paused_completed_fetches.pop(theirs, None)
+            fetcher._paused_partition_records.pop(theirs, None)
+            buffered = fetcher._next_partition_records
+            if buffered and buffered.topic_partition == theirs:
+                buffered.drain()
+            for fetch in [each for each in fetcher._completed_fetches if each.topic_partition == theirs]:
+                fetcher._completed_fetches.remove(fetch)
+
+    # Asking the brokers
+
+    def committed(self, partition: TopicPartition) -> Committed | None:
+        answer = self._ask(lambda: self._consumer.committed(_theirs(partition), True, timeout_ms=ANSWER_TIMEOUT_MS))
+        return None if answer is None else Committed(answer.offset, answer.metadata or "")
+
+    def beginning_offset(self, partition: TopicPartition) -> int:
+        theirs = _theirs(partition)
+        return int(self._ask(lambda: self._consumer.beginning_offsets([theirs], timeout_ms=ANSWER_TIMEOUT_MS))[theirs])
+
+    def end_offset(self, partition: TopicPartition) -> int:
+        return self.end_offsets([partition])[partition]
+
+    def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        theirs = [_theirs(partition) for partition in partitions]
+        if not theirs:
+            return {}
+        ends = self._ask(lambda: self._consumer.end_offsets(theirs, timeout_ms=ANSWER_TIMEOUT_MS))
+        return {_ours(partition): int(offset) for partition, offset in ends.items()}
+
+    def offset_for_time(self, partition: TopicPartition, timestamp_ms: int) -> int | None:
+        theirs = _theirs(partition)
+        wanted = {theirs: max(0, timestamp_ms)}
+        found = self._ask(lambda: self._consumer.offsets_for_times(wanted, timeout_ms=ANSWER_TIMEOUT_MS))[theirs]
+        return None if found is None else int(found.offset)
+
+    def topic_id(self, topic: str) -> str:
+        request = MetadataRequest(
+            topics=[MetadataRequest.MetadataRequestTopic(name=topic)], allow_auto_topic_creation=False
+        )
+        response = self._ask(lambda: self._request(request))
+        for described in response.topics:
+            if described.name == topic and described.error_code == 0:
+                return str(described.topic_id)
+        raise PositionLost([each for each in self._assigned if each.topic == topic], f"Topic {topic} does not exist")
+
+    def ping(self) -> None:
+        """Raise `KafkaUnavailable` unless a broker answers."""
+        self._ask(lambda: self._request(MetadataRequest(topics=[])))
+
+    def _request(self, request: Any, node: int | None = None) -> Any:
+        manager = self._consumer._manager
+
+        async def send() -> Any:
+            return await manager.wait_for(manager.send(request, node_id=node), ANSWER_TIMEOUT_MS)
+
+        return manager.run(send)
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        try:
+            with self._translated():
+                return question()
+        except RetriableError as error:
+            raise KafkaUnavailable(does_not_answer(self._settings)) from error
+
+    # Writing
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[KafkaTransaction]:
+        """Outputs and offsets in one transaction, committed when the block ends; see `contract.Transaction`."""
+        with self._writer.begin(self._consumer.group_metadata()) as transaction:
+            yield transaction
+
+    def recover(self) -> None:
+        """Replace the producer. The broker aborts or completes what the last one left pending before this returns."""
+        self._writer.discard()
+        self.ping()
+        self._writer.open()
+
+    # Leaving
+
+    def close(self) -> None:
+        """Leave the group for good, so that others take over the partitions at once, and free the slot."""
+        self._writer.discard()
+        with contextlib.suppress(KafkaError, LogError):
+            self._leave_group()
+        with contextlib.suppress(KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=ANSWER_TIMEOUT_MS)
+        self._assigned.clear()
+        self._slot.release()
+
+    def _leave_group(self) -> None:
+        """A static member's `close` does not leave: its partitions would lie idle until its session expires."""
+        group = self._consumer.group_metadata()
+        coordinator = self._consumer._coordinator.coordinator()
+        if group.member_id and coordinator is not None:
+            member = LeaveGroupRequest.MemberIdentity(
+                member_id=group.member_id, group_instance_id=group.group_instance_id, reason="closing"
+            )
+            request = LeaveGroupRequest(group_id=group.group_id, member_id=group.member_id, members=[member])
+            self._request(request, coordinator)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except FencedInstanceIdError as error:
+            raise Fenced(f"Another process has joined the group as {self.worker_name}.") from error
+        except OffsetOutOfRangeError as error:
+            raise self._lost(error.args[0], "The log does not hold the position") from error
+        except NoOffsetForPartitionError as error:
+            raise self._lost(error.args[0], "There is no position") from error
+        except LogTruncationError as error:
+            raise self._lost(self._assigned, "The log was truncated") from error
+        except CorruptRecordError as error:
+            raise LogError(f"Kafka's log is damaged: {error}") from error
+        except RetriableError:
+            raise
+        except (KafkaError, IllegalStateError) as error:
+            raise LogError(f"{type(error).__name__}: {error}") from error
+
+    def _lost(self, partitions: Any, reason: str) -> PositionLost:
+        lost = [_ours(partition) for partition in partitions]
+        self._hold(partition for partition in lost if partition in self._assigned)
+        return PositionLost(lost, reason)
+
+
+class _Rebalances:
+    """Notes rebalances where the client reports them: on its network thread, in the middle of `poll`.
+
+    A partition that comes is paused, and given a position so that the client does not go looking for one.
+    """
+
+    def __init__(self) -> None:
+        self.consumer: Any = None
+        self.revoked = False
+        self.assigned: list[TopicPartition] | None = None
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        partitions = sorted(assigned)
+        for partition in partitions:
+            self.consumer.pause(partition)
+            self.consumer.seek(partition, 0)
+        self.assigned = [_ours(partition) for partition in partitions]
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        self.revoked = True
+        self.assigned = None
+
+    def on_partitions_lost(self, lost: Iterable[Any]) -> None:
+        self.on_partitions_revoked(lost)
+
+
+ConsumerRebalanceListener.register(_Rebalances)
+
+
+def _ours(partition: Any) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.partition)
+
+
+def _theirs(partition: TopicPartition) -> Any:
+    return ClientPartition(partition.topic, partition.partition)

@@ -1,0 +1,50 @@
+"""Reading a topic from end to end, for tools and tests."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka import TopicPartition as ClientPartition
+from kafka.errors import RetriableError
+
+from runtime.errors import UserError
+from runtime.kafka.clients import build_client
+from runtime.kafka.contract import KafkaUnavailable, Record
+from runtime.kafka.decoding import FetchedRecords
+from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options, does_not_answer
+from runtime.settings import Settings
+
+
+def read_topic(where: Settings | str, topic: str, poll_records: int = 5_000) -> Iterator[Record]:
+    """All committed records of a topic that are there now, each partition in offset order.
+
+    `where` is the settings or just the servers. Records written while reading are left out.
+    """
+    consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS)
+    try:
+        consumer._fetcher.PartitionRecords = FetchedRecords
+        yield from _read(consumer, topic, poll_records)
+    except RetriableError as error:
+        raise KafkaUnavailable(does_not_answer(where)) from error
+    finally:
+        consumer.close(autocommit=False)
+
+
+def _read(consumer: Any, topic: str, poll_records: int) -> Iterator[Record]:
+    partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+    if not partitions:
+        raise UserError(f"Kafka has no topic {topic}.")
+    consumer.assign(partitions)
+    ends = consumer.end_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
+    for partition, offset in consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS).items():
+        consumer.seek(partition, offset)
+    open_partitions = set(partitions)
+    while True:
+        for partition in list(open_partitions):
+            if consumer.position(partition) >= ends[partition]:
+                consumer.pause(partition)
+                open_partitions.remove(partition)
+        if not open_partitions:
+            return
+        for partition, records in consumer.poll(ANSWER_TIMEOUT_MS, poll_records).items():
+            yield from (record for record in records if record.offset < ends[partition])
