@@ -95,7 +95,13 @@ class Settings(BaseSettings):
         pattern=_PREFIX_PATTERN,
         max_length=100,
     )
-    worker_slot: int = _whole(0, "Number of this worker; each one that runs has its own.", "", 0, 9_999)
+    worker_slot: int | None = _setting(
+        None,
+        "Number of this worker on its machine; by default the first free one.",
+        "a whole number from 0 to 9999",
+        ge=0,
+        le=9_999,
+    )
 
     window_size_minutes: int = _whole(
         5, "Length of the sliding window. A change starts a new epoch.", "minutes", 1, 1_440

@@ -49,7 +49,7 @@ Answer = TypeVar("Answer")
 class KafkaLog:
     """The source topics as one worker of the group sees them; implements `runtime.kafka.contract.EventLog`.
 
-    `slot` is the worker's number on this machine; with None the first free one is taken.
+    The worker's slot is `settings.worker_slot`, or the first free one on this machine if that is None.
     """
 
     def __init__(
@@ -58,7 +58,6 @@ class KafkaLog:
         topics: Sequence[str],
         on_assigned: Rebalanced,
         on_revoked: Rebalanced,
-        slot: int | None = None,
         slot_directory: Path | None = None,
     ) -> None:
         self._settings = settings
@@ -68,7 +67,7 @@ class KafkaLog:
         self._assigned: set[TopicPartition] = set()
         self._awaiting_seek: set[TopicPartition] = set()
         self._topic_ids: dict[str, str | None] = {}
-        self._slot = WorkerSlot(settings.kafka_servers, settings.consumer_group, slot, slot_directory)
+        self._slot = WorkerSlot(settings.kafka_servers, settings.consumer_group, settings.worker_slot, slot_directory)
         self.worker_name = self._slot.worker_name
         with contextlib.ExitStack() as undo:
             undo.callback(self._slot.release)
@@ -101,9 +100,8 @@ class KafkaLog:
         """The next records; see `EventLog.poll`. Empty when there are none, and also while the broker is away."""
         timer = Timer(timeout_ms)
         while True:
-            with self._translated():
-                # One round of the client's own `poll`, which would not come back to tell of a rebalance.
-                fetched = self._consumer._poll_once(timer, max_records)
+            # One round of the client's own `poll`, which would not come back to tell of a rebalance.
+            fetched = self._ask(lambda: self._consumer._poll_once(timer, max_records))
             self._tell_rebalances()
             self._check_topic_ids()
             records = {
@@ -226,15 +224,14 @@ class KafkaLog:
                 return str(described.topic_id)
         raise PositionLost([each for each in self._assigned if each.topic == topic], f"Topic {topic} does not exist")
 
-    def ping(self) -> None:
-        """Raise `KafkaUnavailable` unless a broker answers."""
-        self._ask(lambda: self._request(MetadataRequest(topics=[])))
+    def ping(self, timeout_ms: int = ANSWER_TIMEOUT_MS) -> None:
+        self._ask(lambda: self._request(MetadataRequest(topics=[]), timeout_ms=timeout_ms))
 
-    def _request(self, request: Any, node: int | None = None) -> Any:
+    def _request(self, request: Any, node: int | None = None, timeout_ms: int = ANSWER_TIMEOUT_MS) -> Any:
         manager = self._consumer._manager
 
         async def send() -> Any:
-            return await manager.wait_for(manager.send(request, node_id=node), ANSWER_TIMEOUT_MS)
+            return await manager.wait_for(manager.send(request, node_id=node), timeout_ms)
 
         return manager.run(send)
 

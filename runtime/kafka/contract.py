@@ -122,6 +122,9 @@ class EventLog(Protocol):
     def topic_id(self, topic: str) -> str:
         """An id that changes when the topic is deleted and created again."""
 
+    def ping(self, timeout_ms: int = 5_000) -> None:
+        """Raise `KafkaUnavailable` unless the log answers within `timeout_ms`."""
+
     def transaction(self) -> AbstractContextManager[Transaction]: ...
 
     def recover(self) -> None:

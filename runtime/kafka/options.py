@@ -86,7 +86,7 @@ WRITER_OPTIONS: dict[str, Any] = {
     "max_block_ms": 15_000,
     "delivery_timeout_ms": 20_000,
     # Also the wait between two tries while the broker still finishes the previous transaction.
-    "retry_backoff_ms": 5,
+    "retry_backoff_ms": 2,
     # What a transaction leaves pending when its worker is killed and never restarted.
     "transaction_timeout_ms": 30_000,
     # Measured on the loop's records: no codec pays for itself on a local network, see benchmarks/README.md.
