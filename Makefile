@@ -77,7 +77,7 @@ topics: $(loop) ## Create the topics that are missing (also under OUTPUT_PREFIX)
 demo: $(loop) ## All of it once, from nothing to features in Redis
 	@$(RUN) -m deploy.demo
 seed: $(loop) ## SEED_COUNT events (SEED) into Kafka, with fraud patterns and bad records
-	@$(RUN) -m producers seed --count $(SEED_COUNT) --seed $(SEED)
+	@$(RUN) -m producers seed --count $(SEED_COUNT) --seed $(SEED) $(ARGS)
 run-features: $(loop) ## The loop until Ctrl-C
 	@$(RUN) flink/stream_processor.py $(ARGS)
 run-flink: $(flink) ## The PyFlink job (FLINK_CLUSTER=host:port, SAVEPOINT=path)

@@ -1,0 +1,1 @@
+"""Synthetic, believable, reproducible payment data: profiles (what) x sinks (where to) x pacing (when)."""

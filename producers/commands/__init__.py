@@ -1,0 +1,1 @@
+"""The commands of `python -m producers`: one file each, imported only when needed."""

@@ -1,0 +1,78 @@
+"""When records happen: a fixed count, a steady rate, the hours of the day."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import accumulate
+from random import Random
+from zoneinfo import ZoneInfo
+
+from producers.clock import Clock
+
+_HOUR_MS = 3_600_000
+UTC_ZONE = ZoneInfo("UTC")
+
+
+def hour_multiplier(moment: datetime) -> float:
+    """How busy a local time is, against an average hour: lunch 2, working hours 1.5, night 0.3; weekends × 1.5.
+
+    >>> [hour_multiplier(datetime(2024, 5, day, hour)) for day, hour in ((15, 12), (18, 14), (15, 22))]
+    [2.0, 2.25, 0.3]
+    """
+    hour = moment.hour
+    if 12 <= hour < 14:
+        multiplier = 2.0
+    elif 9 <= hour < 17:
+        multiplier = 1.5
+    elif hour >= 22 or hour < 6:
+        multiplier = 0.3
+    else:
+        multiplier = 1.0
+    return multiplier * 1.5 if moment.weekday() >= 5 else multiplier
+
+
+def event_times(count: int, start_ms: int, end_ms: int, random: Random, zone: ZoneInfo = UTC_ZONE) -> Iterator[int]:
+    """`count` times from `start_ms` to `end_ms`, in order, dense where the hour is busy; the last is `end_ms`."""
+    edges = [start_ms, *range(start_ms - start_ms % _HOUR_MS + _HOUR_MS, end_ms, _HOUR_MS), end_ms]
+    busy = [hour_multiplier(datetime.fromtimestamp(edge / 1000, zone)) for edge in edges[:-1]]
+    weights = [(high - low) * share for low, high, share in zip(edges, edges[1:], busy, strict=False)]
+    ends = list(accumulate(weights))
+    for number in range(count - 1):
+        position = (number + random.random()) / count * ends[-1]
+        hour = min(bisect_right(ends, position), len(weights) - 1)
+        into = position - (ends[hour] - weights[hour])
+        yield edges[hour] + int(into / busy[hour])
+    if count > 0:
+        yield end_ms
+
+
+class Pacer:
+    """Holds a rate without drift: each wait is reckoned from the plan, not from the wait before."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        per_second: float,
+        multiplier: Callable[[datetime], float] | None = None,
+        zone: ZoneInfo = UTC_ZONE,
+    ) -> None:
+        """`multiplier`, if given, scales the rate by the local time in `zone`; 0 or less per second is no limit."""
+        self._clock = clock
+        self._per_second = per_second
+        self._multiplier = multiplier
+        self._zone = zone
+        self._due = clock.monotonic()
+
+    def wait(self) -> float:
+        """Sleep until the next record is due; return the seconds slept."""
+        if self._per_second <= 0:
+            return 0.0
+        rate = self._per_second
+        if self._multiplier is not None:
+            local = datetime.fromtimestamp(0, self._zone) + timedelta(milliseconds=self._clock.now_ms())
+            rate *= self._multiplier(local.astimezone(self._zone))
+        self._due += 1.0 / rate
+        slept = max(0.0, self._due - self._clock.monotonic())
+        if slept > 0:
+            self._clock.sleep(slept)
+        return slept

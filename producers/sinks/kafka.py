@@ -1,0 +1,135 @@
+"""A Kafka topic as a sink, on kafka-python's producer."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from producers.records import Message
+from producers.sinks.base import Delivery
+from runtime.errors import UserError
+from runtime.kafka.options import connection_options, servers_of
+from runtime.settings import Settings
+from runtime.topics import ensure_topics, source_topic
+
+CONNECT_TIMEOUT_MS = 3_000
+MAX_REQUEST_BYTES = 17 * 1024 * 1024
+"""A record of 16 MiB, the largest that the source topics take, and its framing."""
+
+IN_FLIGHT_CHECK = 2_000
+MAX_UNACKNOWLEDGED = 20_000
+"""Messages handed over and not yet acknowledged; sending waits above it, so that memory stays bounded."""
+
+DEFAULTS: dict[str, Any] = {
+    "acks": "all",
+    "linger_ms": 10,
+    "batch_size": 128 * 1024,
+    "compression_type": "snappy",
+    "max_request_size": MAX_REQUEST_BYTES,
+    "max_block_ms": 10_000,
+    "delivery_timeout_ms": 30_000,
+    "allow_auto_create_topics": False,
+    "metrics_enabled": False,
+}
+
+
+def open_producer(where: Settings | str, options: Mapping[str, Any] | None = None) -> Any:
+    """A connected KafkaProducer; `options` are kafka-python's and win over the defaults.
+
+    An option that the installed client does not know is left out with a warning.
+
+    Raises:
+        UserError: no broker answers, or the client refuses an option's value.
+    """
+    chosen = DEFAULTS | connection_options(where) | {"bootstrap_timeout_ms": CONNECT_TIMEOUT_MS}
+    for name, value in (options or {}).items():
+        if name in KafkaProducer.DEFAULT_CONFIG:
+            chosen[name] = value
+        else:
+            structlog.get_logger(__name__).warning("Option unknown to the Kafka client is ignored", option=name)
+    try:
+        return KafkaProducer(**chosen)
+    except (KafkaError, ValueError, AssertionError) as error:
+        if _is_config_error(error):
+            raise UserError(f"The Kafka client refuses its options: {' '.join(str(error).split())}") from None
+        raise UserError(no_answer(where)) from None
+
+
+def _is_config_error(error: Exception) -> bool:
+    return isinstance(error, ValueError | AssertionError) or type(error).__name__ == "KafkaConfigurationError"
+
+
+def no_answer(where: Settings | str) -> str:
+    """The one line a user sees when no broker answers a producer."""
+    return (
+        f"Kafka does not answer at {servers_of(where)} (waited {CONNECT_TIMEOUT_MS // 1000} s). "
+        'Start it with "make up" or set KAFKA_SERVERS.'
+    )
+
+
+def ensure_topic(where: Settings | str, topic: str) -> None:
+    """Create the topic, stamped by the broker, if it is missing."""
+    ensure_topics(where, topics=[source_topic(topic)])
+
+
+class KafkaSink:
+    """Sends to one topic; several sinks can share a producer, and the first `close` then ends it for all."""
+
+    def __init__(self, producer: Any, topic: str) -> None:
+        self.topic = topic
+        self.producer = producer
+        self._handed_over = 0
+        self._failed = 0
+        self._bytes = 0
+        self._checkpoints: deque[Any] = deque()
+        self._closed = False
+
+    @property
+    def delivery(self) -> Delivery:
+        """The counts; messages still on their way count as sent until they fail."""
+        return Delivery(self._handed_over - self._failed, self._failed, self._bytes)
+
+    def send(self, message: Message) -> None:
+        """Hand one message to the client; waits while too many are unacknowledged."""
+        key = None if message.key is None else message.key.encode()
+        value = message.value
+        self._handed_over += 1
+        self._bytes += len(key or b"") + len(value or b"")
+        try:
+            future = self.producer.send(self.topic, value=value, key=key)
+        except KafkaError as error:
+            self._count_failure(error)
+            return
+        future.add_errback(self._count_failure)
+        if self._handed_over % IN_FLIGHT_CHECK == 0:
+            self._checkpoints.append(future)
+            if len(self._checkpoints) * IN_FLIGHT_CHECK > MAX_UNACKNOWLEDGED:
+                self._wait(self._checkpoints.popleft())
+
+    def flush(self) -> None:
+        """Wait for every acknowledgement; what timed out counts as failed."""
+        self._checkpoints.clear()
+        self.producer.flush()
+
+    def close(self) -> None:
+        """Flush and close the producer."""
+        if not self._closed:
+            self._closed = True
+            self.flush()
+            self.producer.close()
+
+    def _wait(self, future: Any) -> None:
+        try:
+            future.get()
+        except KafkaError:
+            """Counted by the error callback."""
+
+    def _count_failure(self, error: BaseException) -> None:
+        self._failed += 1
+        if self._failed == 1:
+            structlog.get_logger(__name__).error(
+                "Delivery to Kafka failed", topic=self.topic, error=type(error).__name__, detail=str(error)
+            )
