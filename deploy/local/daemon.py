@@ -1,18 +1,25 @@
 """A process that outlives the command that started it, and is found again by its pid file."""
 
-import json
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import psutil
 
 from runtime.errors import UserError
 
 _SAME_START_SECONDS = 3.0
 """How far apart two readings of one process's start time may be when the clock was set in between."""
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """What a pid file holds."""
+
+    pid: int
+    started: float
+    port: int
 
 
 class Daemon:
@@ -39,7 +46,7 @@ class Daemon:
         """Whether it runs; a one-line refusal if it does so on another port than the one asked for."""
         if self.pid is None:
             return False
-        port = self._noted()["port"]
+        port = self._noted().port
         if port != self.port:
             raise UserError(f'{self.name} runs at port {port} already, not {self.port}. End it first: "make down".')
         return True
@@ -59,7 +66,7 @@ class Daemon:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment
             )
         started = psutil.Process(self._child.pid).create_time()
-        self.pid_file.write_text(json.dumps({"pid": self._child.pid, "started": started, "port": self.port}))
+        self.pid_file.write_bytes(msgspec.json.encode(_Note(self._child.pid, started, self.port)))
         deadline = time.monotonic() + seconds
         while not ready():
             if self._child.poll() is not None:
@@ -94,16 +101,15 @@ class Daemon:
     def _process(self) -> psutil.Process | None:
         try:
             noted = self._noted()
-            process = psutil.Process(noted["pid"])
-            same = abs(process.create_time() - noted["started"]) < _SAME_START_SECONDS
+            process = psutil.Process(noted.pid)
+            same = abs(process.create_time() - noted.started) < _SAME_START_SECONDS
             alive = process.status() != psutil.STATUS_ZOMBIE
-        except (OSError, ValueError, KeyError, psutil.Error):
+        except (OSError, msgspec.DecodeError, psutil.Error):
             return None
         return process if same and alive else None
 
-    def _noted(self) -> dict[str, Any]:
-        noted: dict[str, Any] = json.loads(self.pid_file.read_text())
-        return noted
+    def _noted(self) -> _Note:
+        return msgspec.json.decode(self.pid_file.read_bytes(), type=_Note)
 
     def _last_words(self) -> str:
         lines = self.log_file.read_text(errors="replace").split("\n")

@@ -8,11 +8,11 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from deploy.local.broker import server_properties
 from deploy.local.daemon import Daemon
 from deploy.local.jars import fetch_jars, java_binary, require_tools
 from deploy.local.ports import HOST, free_port, is_open, require_free
 from runtime.errors import UserError
-from runtime.topics import DEAD_LETTER_BYTES, PARTITIONS
 
 _JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true")
 
@@ -63,7 +63,7 @@ class LocalKafka:
         self.check()
         self.directory.mkdir(parents=True, exist_ok=True)
         config = self.directory / "server.properties"
-        config.write_text(_server_properties(self.port, free_port(), self.data))
+        config.write_text(server_properties(self.port, free_port(), self.data))
         java = [
             java_binary(),
             *_JVM_OPTIONS,
@@ -111,42 +111,3 @@ class LocalKafka:
         finally:
             admin.close()
         return True
-
-
-def _server_properties(port: int, controller_port: int, data: Path) -> str:
-    """One node that is broker and controller, with limits that let the largest dead letter through."""
-    properties: dict[str, object] = {
-        "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
-        "controller.listener.names": "CONTROLLER",
-        "log.dirs": data,
-        # Topics are created on purpose: a mistyped name is an error, not a new topic.
-        "auto.create.topics.enable": "false",
-        "num.partitions": PARTITIONS,
-        "message.max.bytes": DEAD_LETTER_BYTES,
-        "replica.fetch.max.bytes": DEAD_LETTER_BYTES,
-        # A transaction may be open as long as the longest outage it is to survive.
-        "transaction.max.timeout.ms": 3_600_000,
-        "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1_000,
-        # One node has one copy of everything, and few partitions start and stop fast.
-        "offsets.topic.replication.factor": 1,
-        "offsets.topic.num.partitions": 4,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
-        "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
-        "share.coordinator.state.topic.num.partitions": 1,
-        "group.initial.rebalance.delay.ms": 0,
-        "group.min.session.timeout.ms": 1_000,
-        "num.network.threads": 2,
-        "num.io.threads": 4,
-        "log.cleaner.dedupe.buffer.size": 16_777_216,
-        # After a crash the broker waits out its former self's session before it comes back.
-        "broker.session.timeout.ms": 3_000,
-        "broker.heartbeat.interval.ms": 500,
-    }
-    return "".join(f"{name}={value}\n" for name, value in properties.items())

@@ -44,8 +44,10 @@ def require_free(port: int, setting: str) -> None:
 
 def _holder(port: int) -> str:
     try:
-        listening = (c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr)
-        pid = next((c.pid for c in listening if c.laddr[1] == port and c.pid), None)
-        return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "another program"
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            if listens and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     except psutil.Error:
-        return "another program"
+        """Other users' processes cannot be seen everywhere."""
+    return "another program"

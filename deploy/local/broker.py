@@ -1,0 +1,50 @@
+"""How the single-node broker is configured: what `make up` writes, and what `docker-compose.yml` has to agree with."""
+
+from pathlib import Path
+
+from deploy.local.ports import HOST
+from runtime.topics import DEAD_LETTER_BYTES, PARTITIONS
+
+BROKER_PROPERTIES: dict[str, object] = {
+    # Topics are created on purpose: a mistyped name is an error, not a new topic.
+    "auto.create.topics.enable": "false",
+    "num.partitions": PARTITIONS,
+    # The largest dead letter has to pass.
+    "message.max.bytes": DEAD_LETTER_BYTES,
+    "replica.fetch.max.bytes": DEAD_LETTER_BYTES,
+    # A transaction may be open as long as the longest outage it is to survive; one that timed out ends soon after.
+    "transaction.max.timeout.ms": 3_600_000,
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1_000,
+    # One node has one copy of everything, and few partitions start and stop fast.
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 4,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    "share.coordinator.state.topic.num.partitions": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1_000,
+    # After a crash the broker waits out its former self's session before it comes back.
+    "broker.session.timeout.ms": 3_000,
+    "broker.heartbeat.interval.ms": 500,
+    # Two cores and half a gigabyte of heap are plenty here.
+    "num.network.threads": 2,
+    "num.io.threads": 4,
+    "log.cleaner.dedupe.buffer.size": 16_777_216,
+}
+
+
+def server_properties(port: int, controller_port: int, data: Path) -> str:
+    """The configuration file of one node that is broker and controller, on the loopback interface."""
+    addresses = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "log.dirs": data,
+    }
+    return "".join(f"{name}={value}\n" for name, value in {**addresses, **BROKER_PROPERTIES}.items())
