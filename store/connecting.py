@@ -1,0 +1,56 @@
+"""Connecting to Redis, and refusing one that could lose or drop what is entrusted to it."""
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
+
+from runtime.errors import UserError
+from runtime.settings import Settings
+from store.online import OnlineStore
+
+CONNECT_TIMEOUT_S = 2
+REPLY_TIMEOUT_S = 5
+
+
+def connect(settings: Settings) -> OnlineStore:
+    """The online store that the settings name.
+
+    Raises:
+        UserError: nobody answers there, or it is not a Redis that can be relied on.
+    """
+    client = redis.Redis.from_url(
+        settings.redis_connection_url,
+        protocol=2,
+        decode_responses=False,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=REPLY_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    try:
+        check(client.info(), settings.redis_address)
+    except AuthenticationError as error:
+        raise UserError(
+            f"Redis at {settings.redis_address} wants another password ({error}). Put it into REDIS_URL."
+        ) from None
+    except RedisError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f'Redis does not answer at {settings.redis_address} ({reason}). Start it with "make up" or set REDIS_HOST '
+            "and REDIS_PORT."
+        ) from None
+    return OnlineStore(client, settings.namespace, settings.redis_address)
+
+
+def check(info: dict[str, object], address: str) -> None:
+    """Refuse a Redis that evicts keys, shards them, or copies another's."""
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise UserError(
+            f"Redis at {address} may evict keys (maxmemory-policy {policy}), which would lose state. "
+            "Run: redis-cli CONFIG SET maxmemory-policy noeviction"
+        )
+    if info.get("cluster_enabled"):
+        raise UserError(f"Redis at {address} is a cluster, whose writes have no single order. Use one primary.")
+    if info.get("role") == "slave":
+        raise UserError(f"Redis at {address} is a replica, which takes no writes. Use its primary.")

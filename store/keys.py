@@ -1,0 +1,54 @@
+"""The names of everything in Redis.
+
+| key | type | what |
+|---|---|---|
+| `features:<group>:<entity>` | hash | readable feature fields, `event_time`, `topic`, `partition`, `offset` |
+| `state:<namespace>:<group>:<topic>:<partition>:<entity>` | hash | `epoch`, `offset`, `head`, a `c<number>` per chunk |
+| `progress:<namespace>:<topic>:<partition>` | hash | `token`, `epoch`, `offset` (next), `max_event_time` |
+| `entities:<namespace>:<topic>:<partition>` | sorted set | the entities with a state, by newest event time |
+
+The entity comes last in its keys, since only an entity may contain a colon.
+"""
+
+from typing import NamedTuple
+
+
+class Partition(NamedTuple):
+    """A partition of a source topic, and the name of the group whose features are computed from it."""
+
+    topic: str
+    partition: int
+    group: str
+
+
+class Keys(NamedTuple):
+    """The keys of one partition; an entity's name goes behind the prefixes."""
+
+    progress: str
+    entities: str
+    features_prefix: str
+    state_prefix: str
+
+    @classmethod
+    def of(cls, namespace: str, partition: Partition) -> "Keys":
+        """The keys of a partition in a namespace.
+
+        >>> Keys.of("twinstream", Partition("orders", 3, "order")).state_prefix
+        'state:twinstream:order:orders:3:'
+        """
+        place = f"{partition.topic}:{partition.partition}"
+        return cls(
+            progress=f"progress:{namespace}:{place}",
+            entities=f"entities:{namespace}:{place}",
+            features_prefix=features_key(partition.group, ""),
+            state_prefix=f"state:{namespace}:{partition.group}:{place}:",
+        )
+
+
+def features_key(group: str, entity: str) -> str:
+    """Where an entity's features are for everyone to read.
+
+    >>> features_key("transaction", "card_7")
+    'features:transaction:card_7'
+    """
+    return f"features:{group}:{entity}"

@@ -1,0 +1,80 @@
+-- Replace the features and the changed parts of the states of some entities, each only if it stands where the writer
+-- last saw it. An entity that stands where the writer wants it to be has been written already and is left alone.
+-- KEYS: progress, entities.
+-- ARGV: token, epoch, features prefix, state prefix, topic, partition, number of fields, the fields' names; and then
+-- for each entity: name, base offset, offset, newest event time, the fields' values, head, number of dropped chunks,
+-- their fields, number of changed chunks, their fields and bytes in turn.
+-- Returns one number per entity: 0 refused, 1 written, 2 written, over features of another partition, 3 written
+-- without its features, because another partition has newer ones. Nothing at all without the token.
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
+  return {}
+end
+
+local entities, epoch, features_prefix, state_prefix = KEYS[2], ARGV[2], ARGV[3], ARGV[4]
+local topic, partition, fields = ARGV[5], ARGV[6], tonumber(ARGV[7])
+local SLICE = 2000 -- arguments of one call; Lua's stack takes about 8000
+
+local features = {'HSET', false}
+for i = 1, fields do
+  features[2 * i + 1] = ARGV[7 + i]
+end
+local EVENT_TIME, OFFSET = 2 * fields + 4, 2 * fields + 6
+features[EVENT_TIME - 1] = 'event_time'
+features[OFFSET - 1] = 'offset'
+features[OFFSET + 1], features[OFFSET + 2] = 'topic', topic
+features[OFFSET + 3], features[OFFSET + 4] = 'partition', partition
+
+local function newer_elsewhere(key, time)
+  local stored = redis.call('HMGET', key, 'topic', 'partition', 'event_time')
+  if not stored[1] or (stored[1] == topic and stored[2] == partition) then
+    return false, false
+  end
+  local stored_time, own_time = tonumber(stored[3]), tonumber(time)
+  return true, stored_time > own_time or (stored_time == own_time and tonumber(stored[2]) > tonumber(partition))
+end
+
+local outcome, at = {}, 8 + fields
+while at <= #ARGV do
+  local entity, base, offset, time = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local values = at + 3
+  local head = at + 4 + fields
+  local drops = tonumber(ARGV[head + 1])
+  local changes = tonumber(ARGV[head + 2 + drops])
+  local first_change = head + 3 + drops
+  at = first_change + 2 * changes
+
+  local key = state_prefix .. entity
+  local stored = redis.call('HMGET', key, 'epoch', 'offset')
+  local foreign = stored[1] and stored[1] ~= epoch
+  local applied = stored[1] and not foreign and stored[2] or '-1'
+  if applied == offset then
+    outcome[#outcome + 1] = 1
+  elseif applied ~= base then
+    outcome[#outcome + 1] = 0
+  else
+    local features_key = features_prefix .. entity
+    local conflict, newer = newer_elsewhere(features_key, time)
+    if not newer then
+      features[2] = features_key
+      for i = 1, fields do
+        features[2 * i + 2] = ARGV[values + i]
+      end
+      features[EVENT_TIME], features[OFFSET] = time, offset
+      redis.call('DEL', features_key)
+      redis.call(unpack(features))
+    end
+    if foreign then
+      redis.call('DEL', key)
+    end
+    for from = head + 2, head + 1 + drops, SLICE do
+      redis.call('HDEL', key, unpack(ARGV, from, math.min(from + SLICE - 1, head + 1 + drops)))
+    end
+    redis.call('HSET', key, 'epoch', epoch, 'offset', offset, 'head', ARGV[head])
+    for from = first_change, at - 1, SLICE do
+      redis.call('HSET', key, unpack(ARGV, from, math.min(from + SLICE - 1, at - 1)))
+    end
+    redis.call('ZADD', entities, time, entity)
+    outcome[#outcome + 1] = newer and 3 or conflict and 2 or 1
+  end
+end
+return outcome

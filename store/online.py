@@ -1,0 +1,343 @@
+"""The online store: features for everyone, states and progress for the workers, in one Redis.
+
+Every write is fenced. A worker claims a partition and gets a token; the token and the place where the worker last saw
+what it changes are checked in the same step as the change. So a replay, a worker that was given up for dead, or a
+Redis that lost its last second cannot move anything backwards or mix two histories. Every call may be repeated with
+the same arguments after `StoreUnavailable`: what was done already is left alone.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import redis
+
+from features.state import StateDelta
+from store.errors import StoreMismatch
+from store.keys import Keys, Partition
+from store.pipe import Command, Pipe, call
+from store.scripts import CLAIM, FINISH, SWEEP, WRITE
+
+ENTITIES_PER_WRITE = 32
+"""Entities written by one script call: few enough that other clients of Redis wait a millisecond at most."""
+
+ENTITIES_PER_SWEEP = 500
+"""Entities removed by one script call."""
+
+_EVERYTHING = "+inf"
+_NO_EPOCH = ""
+
+
+class Claim(NamedTuple):
+    """The right to write to a partition, until another worker claims it."""
+
+    partition: Partition
+    epoch: str
+    token: str
+
+
+class Progress(NamedTuple):
+    """How far a partition has been written: the next offset, and the newest event time before it in ms."""
+
+    next_offset: int
+    max_event_time_ms: int | None
+
+
+class StoredState(NamedTuple):
+    """A state as it is stored; `EntityState.load` takes it."""
+
+    head: bytes
+    chunks: dict[int, bytes]
+
+
+class EntityWrite(NamedTuple):
+    """What a batch changed of one entity.
+
+    Attributes:
+        entity: whom it is about.
+        base_offset: applied offset of the stored state that `delta` is a change of; -1 when there is none.
+        offset: applied offset after it.
+        newest_event_time_ms: of the entity.
+        fields: feature names and readable values in turn.
+        delta: the changed parts of the state.
+    """
+
+    entity: str
+    base_offset: int
+    offset: int
+    newest_event_time_ms: int
+    fields: list[str]
+    delta: StateDelta
+
+
+class Written(NamedTuple):
+    """The entities that two partitions have features of; the newer ones are shown."""
+
+    conflicts: list[tuple[Partition, str]]
+
+
+class Load(NamedTuple):
+    """What to load of a partition, and the progress that it is expected to be at."""
+
+    claim: Claim
+    expected: Progress | None
+    entities: Sequence[str]
+
+
+class Finish(NamedTuple):
+    """A partition's progress, from where to where, and up to which newest event time (ms) its entities may go."""
+
+    claim: Claim
+    expected: Progress | None
+    new: Progress
+    sweep_until_ms: int | None = None
+
+
+class OnlineStore:
+    """Redis as the workers see it. Use `store.connecting.connect` to get one.
+
+    Args:
+        client: replies as bytes.
+        namespace: keeps the states of two consumer groups apart.
+        address: of Redis, for messages.
+    """
+
+    def __init__(self, client: redis.Redis, namespace: str, address: str) -> None:
+        self.namespace = namespace
+        self.pipe = Pipe(client, address)
+
+    def ping(self) -> None:
+        """Return if Redis answers, else raise `StoreUnavailable`."""
+        self.pipe.run([("PING",)])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.pipe.close()
+
+    # --- taking a partition over ------------------------------------------------------------------------------------
+
+    def claim(self, partition: Partition, epoch: str) -> tuple[Claim, Progress | None]:
+        """Take a partition over from whoever had it; what is stored of another epoch is removed first.
+
+        Returns:
+            The claim, and the progress if there is one of this epoch.
+        """
+        claim = Claim(partition, epoch, uuid.uuid4().hex)
+        found = self._take(claim, epoch, "")
+        while not found:
+            self._sweep([claim], [_EVERYTHING])
+            found = self._take(claim, epoch, "held")
+        return claim, _progress(*found)
+
+    def forget(self, claim: Claim) -> None:
+        """Remove all that is stored of a partition, its progress included; the claim stays good.
+
+        Raises:
+            StoreMismatch: the partition is not ours any more.
+        """
+        self._take(claim, _NO_EPOCH, "held")
+        self._sweep([claim], [_EVERYTHING])
+        self._take(claim, claim.epoch, "held")
+
+    # --- a batch ----------------------------------------------------------------------------------------------------
+
+    def load(self, loads: Sequence[Load]) -> list[dict[str, StoredState | None]]:
+        """The stored states of some entities, for each partition, in one round trip.
+
+        Raises:
+            StoreMismatch: a partition is not ours any more, or is not where we left it.
+        """
+        commands: list[Command] = []
+        for claim, _, entities in loads:
+            keys = self._keys(claim)
+            commands.append(("HMGET", keys.progress, "token", "epoch", "offset", "max_event_time"))
+            commands += [("HGETALL", keys.state_prefix + entity) for entity in entities]
+        replies = iter(self.pipe.run(commands))
+        results = []
+        for claim, expected, entities in loads:
+            _check(claim, expected, next(replies))
+            epoch = claim.epoch.encode()
+            results.append({entity: _state(next(replies), epoch) for entity in entities})
+        return results
+
+    def write(self, writes: Sequence[tuple[Claim, Sequence[EntityWrite]]]) -> Written:
+        """Replace features and change states, in one round trip.
+
+        Raises:
+            StoreMismatch: a partition is not ours any more, or a stored state is not the one that was changed. Other
+                entities have been written.
+        """
+        commands: list[Command] = []
+        blocks: list[tuple[Claim, Sequence[EntityWrite]]] = []
+        for claim, entities in writes:
+            keys = self._keys(claim)
+            for block in _blocks(entities, ENTITIES_PER_WRITE):
+                commands.append(_write_command(keys, claim, block))
+                blocks.append((claim, block))
+        if not commands:
+            return Written([])
+        conflicts = []
+        for (claim, block), outcome in zip(blocks, self.pipe.run(commands), strict=True):
+            if not outcome:
+                raise _lost(claim)
+            for entity, code in zip(block, outcome, strict=True):
+                if not code:
+                    raise StoreMismatch(f"{entity.entity} in {_name(claim)} is not at offset {entity.base_offset}")
+                if code > 1:
+                    conflicts.append((claim.partition, entity.entity))
+        return Written(conflicts)
+
+    def finish(self, finishes: Sequence[Finish]) -> int:
+        """Move the progress of some partitions on and remove their outdated entities, mostly in one round trip.
+
+        A worker forgets the entities removed too, since what it knows of them has no base any more.
+
+        Returns:
+            The number of entities removed.
+
+        Raises:
+            StoreMismatch: a partition is not ours any more, or is not where we left it.
+        """
+        if not finishes:
+            return 0
+        commands = [
+            call(
+                FINISH,
+                self._keys(finish.claim)[:2],
+                finish.claim.token,
+                "" if finish.expected is None else finish.expected.next_offset,
+                finish.new.next_offset,
+                "" if finish.new.max_event_time_ms is None else finish.new.max_event_time_ms,
+                *self._removal(finish.claim, "" if finish.sweep_until_ms is None else finish.sweep_until_ms),
+            )
+            for finish in finishes
+        ]
+        removed: list[int] = self.pipe.run(commands)
+        for finish, number in zip(finishes, removed, strict=True):
+            if number == -1:
+                raise _lost(finish.claim)
+            if number < 0:
+                raise StoreMismatch(f"the progress of {_name(finish.claim)} is not {finish.expected}")
+        more = [
+            (finish.claim, finish.sweep_until_ms)
+            for finish, number in zip(finishes, removed, strict=True)
+            if number == ENTITIES_PER_SWEEP and finish.sweep_until_ms is not None
+        ]
+        return sum(removed) + self.sweep(more)
+
+    def save_progress(self, moves: Sequence[tuple[Claim, Progress | None, Progress]]) -> None:
+        """`finish` without removing anything."""
+        self.finish([Finish(*move) for move in moves])
+
+    def sweep(self, sweeps: Sequence[tuple[Claim, int]]) -> int:
+        """Remove the entities whose newest event is not newer than a time (ms), and return how many they were.
+
+        The time must not be ahead of what the stored progress implies, or a replay would miss what is gone.
+
+        Raises:
+            StoreMismatch: a partition is not ours any more.
+        """
+        return self._sweep([claim for claim, _ in sweeps], [until_ms for _, until_ms in sweeps])
+
+    # --- the commands -----------------------------------------------------------------------------------------------
+
+    def _take(self, claim: Claim, epoch: str, held: str) -> list[bytes | None]:
+        """The stored offset and newest event time of the epoch; empty when another epoch's leftovers are in the way."""
+        ((code, *stored),) = self.pipe.run([call(CLAIM, self._keys(claim)[:2], claim.token, epoch, held)])
+        if code < 0:
+            raise _lost(claim)
+        return list(stored)
+
+    def _sweep(self, claims: Sequence[Claim], until: Sequence[int | str]) -> int:
+        """Remove entities in steps that other clients of Redis do not notice, until none is left."""
+        total = 0
+        left = list(zip(claims, until, strict=True))
+        while left:
+            commands = [
+                call(SWEEP, self._keys(claim)[:2], claim.token, *self._removal(claim, until_ms))
+                for claim, until_ms in left
+            ]
+            removed = self.pipe.run(commands)
+            for (claim, _), number in zip(left, removed, strict=True):
+                if number < 0:
+                    raise _lost(claim)
+            total += sum(removed)
+            left = [job for job, number in zip(left, removed, strict=True) if number == ENTITIES_PER_SWEEP]
+        return total
+
+    def _removal(self, claim: Claim, until_ms: int | str) -> Command:
+        keys, partition = self._keys(claim), claim.partition
+        return (
+            until_ms,
+            ENTITIES_PER_SWEEP,
+            keys.features_prefix,
+            keys.state_prefix,
+            partition.topic,
+            partition.partition,
+        )
+
+    def _keys(self, claim: Claim) -> Keys:
+        return Keys.of(self.namespace, claim.partition)
+
+
+def _write_command(keys: Keys, claim: Claim, block: Sequence[EntityWrite]) -> Command:
+    """The call that writes a block of entities; the names of their fields are sent once."""
+    names = block[0].fields[::2]
+    arguments: list[str | bytes | int] = [
+        claim.token,
+        claim.epoch,
+        keys.features_prefix,
+        keys.state_prefix,
+        claim.partition.topic,
+        claim.partition.partition,
+        len(names),
+        *names,
+    ]
+    for entity, base_offset, offset, newest_ms, fields, delta in block:
+        arguments += (entity, base_offset, offset, newest_ms)
+        arguments += fields[1::2]
+        arguments += (delta.head, len(delta.dropped))
+        arguments += [f"c{number}" for number in delta.dropped]
+        arguments.append(len(delta.changed))
+        for number, chunk in delta.changed.items():
+            arguments += (f"c{number}", chunk)
+    return call(WRITE, keys[:2], *arguments)
+
+
+def _blocks(entities: Sequence[EntityWrite], size: int) -> Iterator[Sequence[EntityWrite]]:
+    for start in range(0, len(entities), size):
+        yield entities[start : start + size]
+
+
+def _check(claim: Claim, expected: Progress | None, stored: list[bytes | None]) -> None:
+    """Refuse a partition that is not ours or not where we left it."""
+    token, epoch, offset, newest_ms = stored
+    if token != claim.token.encode() or epoch != claim.epoch.encode():
+        raise _lost(claim)
+    progress = _progress(offset, newest_ms)
+    if progress != expected:
+        raise StoreMismatch(f"the progress of {_name(claim)} is {progress}, not {expected}")
+
+
+def _progress(offset: bytes | None, newest_ms: bytes | None) -> Progress | None:
+    if offset is None:
+        return None
+    return Progress(int(offset), None if newest_ms is None else int(newest_ms))
+
+
+def _state(reply: list[bytes], epoch: bytes) -> StoredState | None:
+    """The state from the fields and values of its hash; None when there is none of this epoch."""
+    fields: dict[bytes, Any] = dict(zip(reply[::2], reply[1::2], strict=True))
+    if fields.get(b"epoch") != epoch:
+        return None
+    return StoredState(
+        fields[b"head"], {int(name[1:]): chunk for name, chunk in fields.items() if name.startswith(b"c")}
+    )
+
+
+def _lost(claim: Claim) -> StoreMismatch:
+    return StoreMismatch(f"{_name(claim)} has been taken over by another worker, or Redis has lost it")
+
+
+def _name(claim: Claim) -> str:
+    return f"{claim.partition.topic}-{claim.partition.partition}"
