@@ -14,6 +14,7 @@ from features.errors import Rejected
 from features.state import EntityState, WindowConfig
 from features.vectors import FeatureRecord
 from flink.utils.watermarks import SourceRecord, Stamped, Stamper, StampingLimits, dead_letter
+from runtime.log import get_logger
 
 
 @dataclass(slots=True)
@@ -76,9 +77,7 @@ class Partition:
         """Decode the next records and apply the lateness rule; `apply` takes the result."""
         return self._stamper.stamp(records)
 
-    def apply(
-        self, stamped: Sequence[Stamped | DeadLetter], states: MutableMapping[str, EntityState]
-    ) -> Applied:
+    def apply(self, stamped: Sequence[Stamped | DeadLetter], states: MutableMapping[str, EntityState]) -> Applied:
         """Apply stamped records to the states of their entities.
 
         Args:
@@ -108,6 +107,8 @@ class Partition:
         try:
             vector = state.insert(event, item.watermark_ms)
         except Rejected as rejected:
+            if rejected.reason == "internal":
+                _logger.error(rejected.detail, entity=entity, offset=event.offset, exc_info=rejected.__cause__)
             self._emit_dead_letter(dead_letter(record, rejected, item.watermark_ms, event.time_ms), applied)
             return
         applied.changed.setdefault(entity, before)
@@ -134,3 +135,6 @@ class Partition:
             applied.replayed += 1
         else:
             applied.dead_letters.append(letter)
+
+
+_logger = get_logger(__name__)

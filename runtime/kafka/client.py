@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka import TopicPartition as ClientPartition
+from kafka.admin import ConfigResourceType
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import (
     CorruptRecordError,
@@ -22,6 +23,7 @@ from kafka.errors import (
     OffsetOutOfRangeError,
     RetriableError,
 )
+from kafka.protocol.admin import DescribeConfigsRequest
 from kafka.protocol.consumer import LeaveGroupRequest
 from kafka.protocol.metadata import MetadataRequest
 from kafka.util import Timer
@@ -223,6 +225,19 @@ class KafkaLog:
             if described.name == topic and described.error_code == 0:
                 return str(described.topic_id)
         raise PositionLost([each for each in self._assigned if each.topic == topic], f"Topic {topic} does not exist")
+
+    def is_append_timed(self, topic: str) -> bool:
+        """Whether the broker stamps the topic's records as they come."""
+        name = "message.timestamp.type"
+        request = DescribeConfigsRequest(
+            resources=[(ConfigResourceType.TOPIC, topic, [name])], include_synonyms=False, min_version=0
+        )
+        response = self._ask(lambda: self._request(request))
+        return any(
+            config.name == name and config.value == "LogAppendTime"
+            for result in response.results
+            for config in result.configs
+        )
 
     def ping(self, timeout_ms: int = ANSWER_TIMEOUT_MS) -> None:
         self._ask(lambda: self._request(MetadataRequest(topics=[]), timeout_ms=timeout_ms))

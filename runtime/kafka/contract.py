@@ -125,6 +125,9 @@ class EventLog(Protocol):
     def ping(self, timeout_ms: int = 5_000) -> None:
         """Raise `KafkaUnavailable` unless the log answers within `timeout_ms`."""
 
+    def is_append_timed(self, topic: str) -> bool:
+        """Whether timestamps are the broker's, so that they are in offset order and within its own clock."""
+
     def transaction(self) -> AbstractContextManager[Transaction]: ...
 
     def recover(self) -> None:

@@ -1,0 +1,153 @@
+"""The commit protocol of the loop, step by step.
+
+One batch becomes visible like this, and in no other order:
+
+1. OUTPUT_SENT: feature log and dead letters are sent in a Kafka transaction.
+2. OFFSETS_SENT: the offsets after the batch join the transaction, with the newest event time and the epoch beside them.
+3. TRANSACTION_COMMITTED: Kafka has the batch. Until here a crash leaves no trace of it.
+4. FEATURES_WRITTEN: Redis has the vectors and states, each written only onto the state it was computed from.
+5. PROGRESS_SAVED: Redis knows that it has them, and what the watermark has passed is swept.
+
+After a crash between 3 and 5 the batch is applied again from Redis' progress on, silently, and entities that had been
+written skip what they have applied. Tests kill the process after each step by its name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from features.dead_letters import encode_dead_letter
+from features.lateness import BEGINNING_MS
+from features.state import EntityState
+from features.vectors import encode_feature_record, hash_fields
+from flink.partition import Applied, Partition
+from flink.recovery import encode_note
+from runtime.kafka.contract import Committed, EventLog, Record, TopicPartition
+from store.keys import Partition as StoredPartition
+from store.online import Claim, EntityWrite, Finish, OnlineStore, Progress
+
+
+class Step(StrEnum):
+    """Every point of a batch's life that a crash can fall behind."""
+
+    POLLED = "polled"
+    LOADED = "loaded"
+    APPLIED = "applied"
+    OUTPUT_SENT = "output sent"
+    OFFSETS_SENT = "offsets sent"
+    TRANSACTION_COMMITTED = "transaction committed"
+    FEATURES_WRITTEN = "features written"
+    PROGRESS_SAVED = "progress saved"
+
+
+Reached = Callable[[Step], None]
+
+
+@dataclass(slots=True)
+class Assigned:
+    """A partition that this worker owns.
+
+    Attributes:
+        source: topic and number.
+        partition: applies records.
+        claim: the right to write its states.
+        progress: what Redis is known to have; None before the first batch of a rebuild.
+        emit_from: results below this offset have been emitted.
+        feature_topic, dead_letter_topic: where its results go.
+        swept_until_ms: Redis has no entity any more whose newest event is not newer than this.
+        states: the entities in memory, least recently used first.
+    """
+
+    source: TopicPartition
+    partition: Partition
+    claim: Claim
+    progress: Progress | None
+    emit_from: int
+    feature_topic: str
+    dead_letter_topic: str
+    swept_until_ms: int = BEGINNING_MS
+    states: dict[str, EntityState] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Portion:
+    """One partition's part of a batch.
+
+    Attributes:
+        owner: the partition.
+        records: as polled.
+        next_offset: where the partition continues after the batch.
+        applied: what came out.
+    """
+
+    owner: Assigned
+    records: list[Record]
+    next_offset: int
+    applied: Applied
+
+
+def commit(
+    log: EventLog, store: OnlineStore, batch: list[Portion], reached: Reached
+) -> list[tuple[StoredPartition, str]]:
+    """Make a batch visible, by the protocol above.
+
+    Returns:
+        The entities written that another partition has features of, too.
+
+    Raises:
+        LogError: Kafka failed; the outcome may be unknown.
+        StoreUnavailable, StoreMismatch: Redis failed, or is not what it was when the batch was computed.
+    """
+    emitting = [portion for portion in batch if portion.next_offset > portion.owner.emit_from]
+    if emitting:
+        with log.transaction() as transaction:
+            for portion in emitting:
+                number = portion.owner.source.partition
+                for record in portion.applied.features:
+                    transaction.send(
+                        portion.owner.feature_topic, record.entity.encode(), encode_feature_record(record), number
+                    )
+                for letter in portion.applied.dead_letters:
+                    transaction.send(portion.owner.dead_letter_topic, letter.key, encode_dead_letter(letter), number)
+            reached(Step.OUTPUT_SENT)
+            transaction.commit_offsets({portion.owner.source: _mark(portion) for portion in emitting})
+            reached(Step.OFFSETS_SENT)
+            transaction.commit()
+    reached(Step.TRANSACTION_COMMITTED)
+    written = store.write([(portion.owner.claim, _writes(portion)) for portion in batch])
+    reached(Step.FEATURES_WRITTEN)
+    store.finish([_finish(portion) for portion in batch])
+    reached(Step.PROGRESS_SAVED)
+    return written.conflicts
+
+
+def _mark(portion: Portion) -> Committed:
+    """The offset after the portion, with what a rebuild needs to know beside it."""
+    owner = portion.owner
+    return Committed(portion.next_offset, encode_note(owner.claim.epoch, owner.partition.max_event_time_ms))
+
+
+def _writes(portion: Portion) -> list[EntityWrite]:
+    """A fenced write for each entity that the portion changed."""
+    group, states = portion.owner.partition.group, portion.owner.states
+    writes = []
+    for entity, base_offset in portion.applied.changed.items():
+        state = states[entity]
+        writes.append(
+            EntityWrite(
+                entity=entity,
+                base_offset=base_offset,
+                offset=state.applied_offset,
+                newest_event_time_ms=state.newest_event_time_ms or 0,
+                fields=hash_fields(group, state.newest_vector()),
+                delta=state.delta(),
+            )
+        )
+    return writes
+
+
+def _finish(portion: Portion) -> Finish:
+    """The partition's new progress, and how far it may be swept."""
+    owner = portion.owner
+    progress = Progress(portion.next_offset, owner.partition.max_event_time_ms)
+    return Finish(owner.claim, owner.progress, progress, owner.partition.sweep_until_ms)

@@ -1,0 +1,275 @@
+"""The lightweight runtime: poll, stamp, load, apply, commit; and one recovery path for everything that can go wrong.
+
+A worker is a cache. What it knows can be read again from Kafka and Redis at any time, so every failure ends the same
+way: forget everything, find out where each partition stands, and go on from there.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from features.dead_letters import DeadLetter
+from features.groups import BY_TOPIC
+from features.state import EntityState, WindowConfig
+from flink.commit import Assigned, Portion, Reached, Step, commit
+from flink.partition import Partition
+from flink.recovery import IfLogLost, committed_note, epoch, plan_start
+from flink.totals import Totals
+from flink.utils.watermarks import Stamped, StampingLimits
+from runtime.kafka.contract import (
+    EventLog,
+    LogError,
+    PositionLost,
+    Rebalanced,
+    Record,
+    RecordTooLarge,
+    TopicPartition,
+)
+from runtime.log import get_logger
+from runtime.settings import Settings
+from runtime.topics import dead_letter_topic, feature_log_topic
+from store.errors import StoreMismatch, StoreUnavailable
+from store.keys import Partition as StoredPartition
+from store.online import Load, OnlineStore, Progress, StoredState
+
+POLL_MS = 200
+FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.1, 5.0
+
+OpenLog = Callable[[Rebalanced, Rebalanced], EventLog]
+
+
+class Loop:
+    """One worker of the loop.
+
+    Args:
+        open_log: joins the group; gets what to call when partitions come and go.
+        store: where states and features live.
+        settings: everything configurable.
+        if_log_lost: what the user decided for the case that Kafka lost data.
+        reached: called after every step of a batch, by its name.
+
+    Attributes:
+        totals: what has been done so far.
+        fault: why the worker is recovering; None while all is well.
+    """
+
+    def __init__(
+        self,
+        open_log: OpenLog,
+        store: OnlineStore,
+        settings: Settings,
+        *,
+        if_log_lost: IfLogLost = IfLogLost.REFUSE,
+        reached: Reached = lambda step: None,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._if_log_lost = if_log_lost
+        self._reached = reached
+        self._window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
+        self._limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
+        self._owned: dict[TopicPartition, Assigned] = {}
+        self._to_start: list[TopicPartition] = []
+        self._targets: dict[TopicPartition, int] = {}
+        self._back_off_s = FIRST_BACK_OFF_S
+        self.fault: Exception | None = None
+        self.totals = Totals()
+        self.log = open_log(self._on_assigned, self._on_revoked)
+
+    # --- the batch cycle -------------------------------------------------------------------------------------------
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Cycle until told to stop; a batch that has begun is finished first.
+
+        Raises:
+            UserError: something that only a person can decide or mend.
+        """
+        while not stop():
+            try:
+                self.cycle()
+            except RecordTooLarge:
+                raise  # trying again cannot help
+            except (LogError, StoreUnavailable, StoreMismatch) as fault:
+                self._recover(fault, stop)
+
+    def cycle(self, poll_ms: int = POLL_MS) -> int:
+        """Process what one poll brings.
+
+        Returns:
+            The number of records.
+        """
+        while self._to_start:
+            self._start(self._to_start[-1])
+            self._to_start.pop()
+        polled = self.log.poll(poll_ms, self._settings.max_poll_records)
+        if not polled:
+            return 0
+        started = time.monotonic()
+        self._reached(Step.POLLED)
+        stamped = {source: self._owned[source].partition.stamp(records) for source, records in polled.items()}
+        self._load(stamped)
+        self._reached(Step.LOADED)
+        batch = [self._apply(source, polled[source], items) for source, items in stamped.items()]
+        self._reached(Step.APPLIED)
+        conflicts = commit(self.log, self._store, batch, self._reached)
+        self._committed(batch)
+        self.totals.committed(batch, conflicts, time.monotonic() - started)
+        return sum(map(len, polled.values()))
+
+    def _load(self, stamped: dict[TopicPartition, list[Stamped | DeadLetter]]) -> None:
+        """Get the states that are not in memory, and make sure that Redis is as we left it."""
+        loads = []
+        for source, items in stamped.items():
+            owner = self._owned[source]
+            wanted = {item.entity for item in items if isinstance(item, Stamped)}
+            loads.append(Load(owner.claim, owner.progress, [entity for entity in wanted if not _kept(owner, entity)]))
+        for source, found in zip(stamped, self._store.load(loads), strict=True):
+            owner = self._owned[source]
+            for entity, stored in found.items():
+                if stored is not None:
+                    owner.states[entity] = self._load_state(owner, stored)
+
+    def _load_state(self, owner: Assigned, stored: StoredState) -> EntityState:
+        return EntityState.load(owner.partition.group, self._window, stored.head, stored.chunks)
+
+    def _apply(self, source: TopicPartition, records: list[Record], items: list[Stamped | DeadLetter]) -> Portion:
+        owner = self._owned[source]
+        return Portion(owner, records, self.log.position(source), owner.partition.apply(items, owner.states))
+
+    def _committed(self, batch: list[Portion]) -> None:
+        """Note what Redis and Kafka now have, and make room in memory."""
+        capacity = self._settings.cache_entities // max(1, len(self._owned))
+        for portion in batch:
+            owner = portion.owner
+            owner.progress = Progress(portion.next_offset, owner.partition.max_event_time_ms)
+            owner.swept_until_ms = owner.partition.sweep_until_ms
+            owner.emit_from = max(owner.emit_from, portion.next_offset)
+            for entity in portion.applied.changed:
+                owner.states[entity] = owner.states.pop(entity)  # most recently used, so last
+            while len(owner.states) > capacity:
+                del owner.states[next(iter(owner.states))]
+        self._back_off_s = FIRST_BACK_OFF_S
+        self.fault = None
+
+    # --- how far it has got ----------------------------------------------------------------------------------------
+
+    def caught_up(self) -> bool:
+        """Whether every partition has reached the end that its log had when it was started."""
+        return (
+            bool(self._owned)
+            and not self._to_start
+            and all(self.log.position(source) >= self._targets[source] for source in self._owned)
+        )
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """Records between each partition's position and its present end; asks Kafka."""
+        ends = self.log.end_offsets(self._owned)
+        return {source: max(0, end - self.log.position(source)) for source, end in ends.items()}
+
+    @property
+    def cached_entities(self) -> int:
+        """Entities in memory."""
+        return sum(len(owner.states) for owner in self._owned.values())
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether every assigned partition makes progress; if not, why."""
+        if self.fault is not None:
+            return False, f"recovering: {self.fault}"
+        if self._to_start or not self._owned:
+            return False, "waiting for partitions"
+        return True, "every assigned partition makes progress"
+
+    # --- partitions come and go ------------------------------------------------------------------------------------
+
+    def _on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        self._owned.clear()
+        self._to_start = list(partitions)
+        self.totals.rebalanced()
+
+    def _on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        for source in partitions:
+            self._owned.pop(source, None)
+        self._to_start = [source for source in self._to_start if source not in partitions]
+
+    def _start(self, source: TopicPartition) -> None:
+        """The recovery path: claim a partition and continue where Kafka and Redis say."""
+        settings, group = self._settings, BY_TOPIC[source.topic]
+        current = epoch(self.log.topic_id(source.topic), settings)
+        claim, progress = self._store.claim(StoredPartition(source.topic, source.partition, group.name), current)
+        committed = self.log.committed(source)
+        note = committed_note(committed, current) if committed else None
+        mark = (committed.offset, note.max_event_time_ms) if committed and note else None
+        start = plan_start(self.log, source, mark, progress, settings, self._if_log_lost)
+        if start.rebuild:
+            self._store.forget(claim)
+            progress = None
+        self.log.seek(source, start.offset)
+        self.log.resume([source])
+        _logger.info(
+            "Partition started",
+            topic=source.topic,
+            partition=source.partition,
+            offset=start.offset,
+            emit_from=start.emit_from,
+            rebuilding=progress is None and start.offset < start.emit_from,
+        )
+        self._targets[source] = self.log.end_offset(source)
+        self._owned[source] = Assigned(
+            source=source,
+            partition=Partition(
+                group,
+                self._window,
+                self._limits,
+                max_event_time_ms=start.max_event_time_ms,
+                emit_from=start.emit_from,
+                forget_until_ms=start.forget_until_ms,
+            ),
+            claim=claim,
+            progress=progress,
+            emit_from=start.emit_from,
+            feature_topic=feature_log_topic(group.name, settings.output_prefix).name,
+            dead_letter_topic=dead_letter_topic(source.topic, settings.output_prefix).name,
+        )
+
+    # --- failures --------------------------------------------------------------------------------------------------
+
+    def _recover(self, fault: Exception, stop: Callable[[], bool]) -> None:
+        """Forget what this worker knows, wait a little, and let the next cycle start every partition anew."""
+        _logger.warning("Recovering", cause=type(fault).__name__, detail=str(fault))
+        self.fault = fault
+        self.totals.recovering(type(fault).__name__)
+        self._owned.clear()
+        self.log.pause(self.log.assignment())
+        while not stop():
+            self._wait(stop)
+            try:
+                if isinstance(fault, LogError) and not isinstance(fault, PositionLost):
+                    self.log.recover()
+            except LogError as still_away:
+                _logger.warning("Kafka is still away", detail=str(still_away))
+            else:
+                self._to_start = sorted(self.log.assignment())
+                return
+
+    def _wait(self, stop: Callable[[], bool]) -> None:
+        """Back off, polling on with everything paused, so that the group does not miss this member."""
+        until = time.monotonic() + self._back_off_s
+        self._back_off_s = min(2 * self._back_off_s, LONGEST_BACK_OFF_S)
+        while not stop() and (left_s := until - time.monotonic()) > 0:
+            try:
+                self.log.poll(min(POLL_MS, int(left_s * 1000) + 1), 1)
+            except LogError:
+                time.sleep(min(left_s, 0.1))
+
+
+def _kept(owner: Assigned, entity: str) -> bool:
+    """Whether the entity is in memory; one that has been swept from Redis is forgotten here, too."""
+    state = owner.states.get(entity)
+    if state is None:
+        return False
+    newest_ms = state.newest_event_time_ms
+    if newest_ms is not None and newest_ms <= owner.swept_until_ms:
+        del owner.states[entity]
+    return True
+
+
+_logger = get_logger(__name__)

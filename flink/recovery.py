@@ -1,0 +1,148 @@
+"""Where a partition continues: the one recovery path, for a start, a rebalance, a failure or a new epoch.
+
+Two marks say how far a partition has got. **C**, the group's committed offset, moves with the feature log and the dead
+letters in one Kafka transaction; **P**, the progress in Redis, is written after the features. So P never passes C, and
+
+    seek to P, apply silently what lies below C, emit from C on
+
+makes Kafka's output exactly-once and Redis' effectively-once, wherever the crash fell.
+
+Without P (Redis lost it, or the epoch is new) the states are rebuilt from the log. What can still be asked for reaches
+back to `X = newest event time - 2 (W + L)`: the sweep keeps an entity until its newest event is W + L behind the
+watermark, which is L behind the newest event, and its vector looks W further back. Records with an event time after X
+were appended after X - skew, because a broker's timestamp is at most the skew behind an accepted event. Replaying from
+there, and leaving out what is not newer than X, repeats every decision on lateness: a record that made others late
+before that moment was itself older than X, and so are those it made late.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from features.state import STATE_VERSION
+from runtime.errors import UserError
+from runtime.kafka.contract import Committed, EventLog, TopicPartition
+from runtime.settings import Settings
+from store.online import Progress
+
+
+class IfLogLost(StrEnum):
+    """What to do when Kafka has lost records or offsets that Redis has seen."""
+
+    REFUSE = "refuse"
+    CONTINUE = "continue"
+    REBUILD = "rebuild"
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What is committed beside an offset: the epoch, and the newest event time seen up to there."""
+
+    epoch: str
+    max_event_time_ms: int | None = msgspec.field(name="max_event_time")
+
+
+def epoch(topic_id: str, settings: Settings) -> str:
+    """Names everything a stored state depends on: the topic's life and the rules of the window."""
+    rules = (settings.window_ms, settings.lateness_ms, settings.max_events_per_entity)
+    return f"{topic_id}:{STATE_VERSION}:" + "-".join(map(str, rules))
+
+
+def same_topic(one_epoch: str, other_epoch: str) -> bool:
+    """Whether two epochs are of the same life of a topic, so that offsets mean the same."""
+    return one_epoch.split(":", 1)[0] == other_epoch.split(":", 1)[0]
+
+
+def committed_note(committed: Committed, current_epoch: str) -> Note | None:
+    """The note beside a committed offset; None when the offset is of another life of the topic, or not ours."""
+    try:
+        note = _decode_note(committed.metadata)
+    except msgspec.DecodeError:
+        return None
+    return note if same_topic(note.epoch, current_epoch) else None
+
+
+def encode_note(current_epoch: str, max_event_time_ms: int | None) -> str:
+    """The note as the metadata of a committed offset."""
+    return msgspec.json.encode(Note(current_epoch, max_event_time_ms)).decode()
+
+
+_decode_note = msgspec.json.Decoder(Note).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a partition continues.
+
+    Attributes:
+        offset: where to read on.
+        emit_from: results below it have been emitted.
+        max_event_time_ms: state of the lateness rule at `offset`.
+        forget_until_ms: below `emit_from`, events not newer than this change nothing any more.
+        rebuild: what Redis has of the partition must be forgotten first, by the user's decision.
+    """
+
+    offset: int
+    emit_from: int
+    max_event_time_ms: int | None
+    forget_until_ms: int | None
+    rebuild: bool = False
+
+
+def plan_start(
+    log: EventLog,
+    partition: TopicPartition,
+    committed: tuple[int, int | None] | None,
+    progress: Progress | None,
+    settings: Settings,
+    if_log_lost: IfLogLost = IfLogLost.REFUSE,
+) -> Start:
+    """Decide how a partition continues.
+
+    Args:
+        log: to ask for offsets.
+        partition: which.
+        committed: C, the committed offset and the newest event time noted beside it; None when there is none.
+        progress: P; None when Redis has none of this epoch.
+        settings: windows, lateness and skew.
+        if_log_lost: what the user decided for the case that C or the log's end lies behind P.
+
+    Raises:
+        UserError: Kafka lost what Redis has seen and nobody has decided what to do.
+    """
+    first, end = log.beginning_offset(partition), log.end_offset(partition)
+    marks = (committed[0] if committed else None, progress.next_offset if progress else None)
+    reached = end if committed is None else min(committed[0], end)
+    lost = any(mark is not None and mark > reached for mark in marks)
+    if lost and if_log_lost is not IfLogLost.REBUILD:
+        if progress is None or if_log_lost is IfLogLost.REFUSE or progress.next_offset > end:
+            raise UserError(_lost(partition, reached, max(mark for mark in marks if mark is not None)))
+        return Start(progress.next_offset, progress.next_offset, progress.max_event_time_ms, None)
+    if progress is not None and not lost:
+        emit_from = progress.next_offset if committed is None else committed[0]
+        forget_ms = None if committed is None else horizon_ms(committed[1], settings)
+        return Start(max(first, progress.next_offset), emit_from, progress.max_event_time_ms, forget_ms)
+    if committed is None:
+        return Start(first, first, None, None, rebuild=lost)
+    until_ms = horizon_ms(committed[1], settings)
+    if until_ms is None:
+        first = reached
+    elif log.is_append_timed(partition.topic):
+        found = log.offset_for_time(partition, until_ms - settings.max_future_skew_ms)
+        first = reached if found is None else min(found, reached)
+    return Start(first, reached, None, until_ms, rebuild=lost)
+
+
+def horizon_ms(newest_event_time_ms: int | None, settings: Settings) -> int | None:
+    """X: no event at or before it can be asked for any more, once the newest event time was reached."""
+    if newest_event_time_ms is None:
+        return None
+    return newest_event_time_ms - 2 * (settings.window_ms + settings.lateness_ms)
+
+
+def _lost(partition: TopicPartition, reached: int, seen: int) -> str:
+    return (
+        f"Kafka has {partition.topic}-{partition.partition} up to offset {reached}, but it was processed up to {seen}: "
+        "Kafka lost data. Start with --if-log-lost rebuild (forget what Redis has, rebuild it from the log, go on from "
+        f"{reached}), or, if only the group's offsets are gone, with --if-log-lost continue (go on from {seen})."
+    )

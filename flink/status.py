@@ -1,0 +1,102 @@
+"""What a person sees of a running worker: one live line on a terminal, and a summary at the end."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+
+from features.errors import REASONS
+from features.groups import BY_TOPIC
+from flink.loop import Loop
+from runtime.kafka.contract import LogError
+
+REFRESH_S = 1.0
+
+
+class Status:
+    """Looks at a loop now and then: updates its gauges, and the live line where there is a terminal.
+
+    Call `update` as often as you like; it looks once a second.
+    """
+
+    def __init__(self, loop: Loop, console: Console) -> None:
+        self._loop = loop
+        self._console = console
+        self._live: Live | None = None
+        self._began = self._looked = time.monotonic()
+        self._counted = 0
+        self._lag = 0
+
+    @contextmanager
+    def shown(self) -> Iterator["Status"]:
+        """Show the live line while the block runs, if the console is a terminal."""
+        if not self._console.is_terminal:
+            yield self
+            return
+        with Live(Spinner("dots", "starting"), console=self._console, transient=True, refresh_per_second=4) as live:
+            self._live = live
+            yield self
+            self._live = None
+
+    def update(self) -> None:
+        """Look at the loop, if a second has passed since the last look."""
+        now = time.monotonic()
+        if now - self._looked < REFRESH_S:
+            return
+        totals, metrics = self._loop.totals, self._loop.totals.metrics
+        rate = (totals.input - self._counted) / (now - self._looked)
+        self._looked, self._counted = now, totals.input
+        ready, _ = self._loop.ready()
+        if ready:
+            self._look_at_lag()
+        metrics.cached_entities.set(self._loop.cached_entities)
+        if self._live is not None:
+            self._live.update(Spinner("dots", self._line(rate)))
+
+    def _look_at_lag(self) -> None:
+        try:
+            lag = self._loop.lag()
+        except LogError:
+            return
+        self._lag = sum(lag.values())
+        for (topic, partition), behind in lag.items():
+            self._loop.totals.metrics.consumer_lag.labels(topic, str(partition)).set(behind)
+
+    def _line(self, rate: float) -> str:
+        fault = self._loop.fault
+        if fault is not None:
+            return f"[yellow]recovering:[/] {fault}"
+        letters = self._loop.totals.dead_letters.total()
+        return (
+            f"[bold]{rate:,.0f}[/] events/s   lag [bold]{self._lag:,}[/]   "
+            f"dead letters [bold]{letters:,}[/]   cached entities [bold]{self._loop.cached_entities:,}[/]"
+        )
+
+    def summary(self) -> RenderableType:
+        """What this run did, in a table: every input record is accepted or a dead letter."""
+        totals = self._loop.totals
+        seconds = time.monotonic() - self._began
+        reasons = [reason for reason in REASONS if any(key[1] == reason for key in totals.dead_letters)]
+        table = Table(title="Summary", title_justify="left")
+        table.add_column("topic")
+        for column in ("input", "accepted", *reasons):
+            table.add_column(column, justify="right")
+        for topic, group in BY_TOPIC.items():
+            letters = [totals.dead_letters[topic, reason] for reason in reasons]
+            accepted = totals.accepted[group.name]
+            table.add_row(topic, *(f"{count:,}" for count in (accepted + sum(letters), accepted, *letters)))
+        table.add_section()
+        letters = [sum(totals.dead_letters[topic, reason] for topic in BY_TOPIC) for reason in reasons]
+        table.add_row("all", *(f"{count:,}" for count in (totals.input, totals.accepted.total(), *letters)))
+        notes = [f"{totals.input:,} records in {seconds:.1f} s ({totals.input / seconds:,.0f}/s)"]
+        if totals.replayed.total():
+            notes.append(f"{totals.replayed.total():,} more were applied again, silently")
+        if totals.recoveries:
+            notes.append(f"{totals.recoveries} recoveries")
+        table.caption = "; ".join(notes)
+        table.caption_justify = "left"
+        return table

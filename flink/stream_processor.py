@@ -1,0 +1,22 @@
+"""The lightweight Kafka loop: `python flink/stream_processor.py`, or `make run-features`.
+
+Reads transactions, orders and clicks, keeps each entity's window, and writes features to Redis, the feature log and the
+dead letters; exactly, also after a crash. Ends on Ctrl-C or SIGTERM, after the batch in hand is committed. The cycle is
+in `flink.loop`, the commit protocol in `flink.commit`, recovery in `flink.recovery`.
+"""
+
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Run one worker with the arguments of the command line."""
+    from flink.worker import app
+
+    app(prog_name="python flink/stream_processor.py")
+
+
+if __name__ == "__main__":
+    # A script finds the modules beside it; ours are found from the repository's root.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    main()

@@ -1,0 +1,73 @@
+"""What a worker has done so far: counted for the final summary, and told to Prometheus."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from flink.commit import Portion
+from runtime.log import get_logger
+from runtime.telemetry import LoopMetrics
+from store.keys import Partition as StoredPartition
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts since the start. Every input record is accepted, a dead letter, or a replay of one that was before.
+
+    Attributes:
+        accepted: by group.
+        dead_letters: by topic and reason.
+        replayed: by group: applied again, silently, because an earlier run had emitted their results.
+        shared: entities written, batch by batch, that are in more than one partition.
+    """
+
+    metrics: LoopMetrics = field(default_factory=LoopMetrics)
+    accepted: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[tuple[str, str]] = field(default_factory=Counter)
+    replayed: Counter[str] = field(default_factory=Counter)
+    shared: int = 0
+    rebalances: int = 0
+    recoveries: int = 0
+
+    @property
+    def input(self) -> int:
+        """Records whose outcome this run has emitted."""
+        return self.accepted.total() + self.dead_letters.total()
+
+    def rebalanced(self) -> None:
+        """Partitions were assigned anew."""
+        self.rebalances += 1
+        self.metrics.rebalances.inc()
+
+    def recovering(self, cause: str) -> None:
+        """The recovery path is taken."""
+        self.recoveries += 1
+        self.metrics.recoveries.labels(cause).inc()
+
+    def committed(self, batch: list[Portion], shared: list[tuple[StoredPartition, str]], seconds: float) -> None:
+        """A batch has become visible, this long after it was polled."""
+        metrics, now_ms = self.metrics, time.time() * 1000
+        for source, entity in shared:
+            if not self.shared:
+                _logger.warning(
+                    "An entity is in two partitions: key its records by it", topic=source.topic, entity=entity
+                )
+            self.shared += 1
+            metrics.shared_entities.labels(source.group).inc()
+        for portion in batch:
+            group, topic = portion.owner.partition.group.name, portion.owner.source.topic
+            applied = portion.applied
+            self.accepted[group] += len(applied.features)
+            self.replayed[group] += applied.replayed
+            metrics.events.labels(group, "accepted").inc(len(applied.features))
+            metrics.events.labels(group, "replayed").inc(applied.replayed)
+            metrics.events.labels(group, "dead_letter").inc(len(applied.dead_letters))
+            for letter in applied.dead_letters:
+                self.dead_letters[topic, letter.reason] += 1
+                metrics.dead_letters.labels(topic, letter.reason).inc()
+            metrics.end_to_end_seconds.observe(max(0.0, now_ms - portion.records[0].timestamp) / 1000)
+        metrics.batch_seconds.observe(seconds)
+        metrics.committed()
+
+
+_logger = get_logger(__name__)

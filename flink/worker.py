@@ -1,0 +1,122 @@
+"""One worker of the loop as a process: its command line, its signals, its health server and its status line."""
+
+import os
+import signal
+from threading import Timer
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from features.groups import BY_TOPIC
+from flink.loop import Loop
+from flink.recovery import IfLogLost
+from flink.status import Status
+from runtime.errors import UserError
+from runtime.health import HealthServer
+from runtime.kafka import KafkaLog
+from runtime.log import bind, configure_logging, get_logger
+from runtime.settings import Settings, load_settings
+from runtime.topics import ensure_topics
+from store.connecting import connect
+
+DRAIN_DEADLINE_S = 15.0
+"""How long the batch in hand may take after a request to end."""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+class StopRequest:
+    """Set by the first SIGINT or SIGTERM; ends the process when draining takes too long, or at the second signal."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            os._exit(128 + number)
+        self.requested = True
+        deadline = Timer(DRAIN_DEADLINE_S, self._give_up)
+        deadline.daemon = True
+        deadline.start()
+
+    @staticmethod
+    def _give_up() -> None:
+        _logger.error("The batch in hand could not be finished in time; it is recovered at the next start")
+        os._exit(3)
+
+
+def run(settings: Settings, if_log_lost: IfLogLost, until_caught_up: bool, console: Console) -> None:
+    """Run one worker until it is told to stop, or until it has caught up.
+
+    Raises:
+        UserError: Kafka or Redis does not answer at the start, a port is taken, Kafka lost data.
+    """
+    stop = StopRequest()
+    ensure_topics(settings)
+    store = connect(settings)
+    loop = Loop(
+        lambda on_assigned, on_revoked: KafkaLog(settings, list(BY_TOPIC), on_assigned, on_revoked),
+        store,
+        settings,
+        if_log_lost=if_log_lost,
+    )
+    status = Status(loop, console)
+
+    def should_stop() -> bool:
+        status.update()
+        return stop.requested or (until_caught_up and loop.caught_up())
+
+    health = HealthServer(
+        loop.totals.metrics.registry, loop.ready, host=settings.metrics_host, port=settings.metrics_port
+    ).start()
+    _logger.info("Worker started", health=f"{health.url}/readyz", metrics=f"{health.url}/metrics")
+    try:
+        with status.shown():
+            loop.run(should_stop)
+    finally:
+        health.stop()
+        loop.log.close()
+    console.print(status.summary())
+
+
+@app.command(
+    epilog="Examples:  python flink/stream_processor.py --kafka-servers localhost:9092   |   "
+    "python flink/stream_processor.py --until-caught-up   |   "
+    "OUTPUT_PREFIX=test. CONSUMER_GROUP=test REDIS_DB=1 python flink/stream_processor.py"
+)
+def main(
+    kafka_servers: Annotated[str | None, typer.Option(help="Kafka brokers, host:port.", envvar="KAFKA_SERVERS")] = None,
+    consumer_group: Annotated[str | None, typer.Option(help="Consumer group and namespace of the state.")] = None,
+    output_prefix: Annotated[str | None, typer.Option(help="Put before the names of output topics.")] = None,
+    redis_db: Annotated[int | None, typer.Option(help="Redis database number.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Port of /metrics, /healthz and /readyz; 0 for any.")] = None,
+    worker_slot: Annotated[int | None, typer.Option(help="Number of this worker; by default the first free.")] = None,
+    until_caught_up: Annotated[bool, typer.Option("--until-caught-up", help="End at the log's present end.")] = False,
+    if_log_lost: Annotated[
+        IfLogLost, typer.Option(help="What to do when Kafka has lost data that was processed.")
+    ] = IfLogLost.REFUSE,
+) -> None:
+    """Compute features from Kafka into Redis until Ctrl-C."""
+    console = Console()
+    try:
+        settings = load_settings(
+            kafka_servers=kafka_servers,
+            consumer_group=consumer_group,
+            output_prefix=output_prefix,
+            redis_db=redis_db,
+            metrics_port=metrics_port,
+            worker_slot=worker_slot,
+        )
+        configure_logging(settings.log_level)
+        bind(group=settings.consumer_group)
+        run(settings, if_log_lost, until_caught_up, console)
+    except UserError as error:
+        Console(stderr=True).print(f"[red]error:[/] {error}", soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
+_logger = get_logger(__name__)
