@@ -1,0 +1,79 @@
+"""What the import contracts cannot say: who may use which library, and what pure code may touch."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("features", "runtime", "store", "flink", "producers", "deploy")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+IMPORTED_AS = {
+    "apache-flink": "pyflink",
+    "kafka-python": "kafka",
+    "prometheus-client": "prometheus_client",
+    "pydantic-settings": "pydantic_settings",
+    "pyyaml": "yaml",
+    "ydata-profiling": "ydata_profiling",
+}
+IMPURE = {"asyncio", "logging", "os", "random", "secrets", "socket", "time", "uuid"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Top-level names that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+def modules(room: str) -> list[Path]:
+    return [path for path in sorted((ROOT / room).rglob("*.py")) if not path.name.startswith("test_")]
+
+
+def libraries(*extras: str) -> set[str]:
+    """Import names of the base dependencies and those of `extras`."""
+    lines = [*PROJECT["dependencies"], *(line for extra in extras for line in PROJECT["optional-dependencies"][extra])]
+    names = {Requirement(line).name for line in lines}
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
+
+
+ALLOWED = {
+    "features": {"msgspec"},
+    "runtime": libraries(),
+    "store": libraries("offline"),
+    "flink": libraries("flink"),
+    "producers": libraries("producers", "offline", "aws", "profile") | {"botocore"},
+    "deploy": libraries("flink", "aws") | {"moto"},
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_room_uses_only_declared_libraries(room: str) -> None:
+    for path in modules(room):
+        foreign = set(imports(path)) - sys.stdlib_module_names - set(ROOMS)
+        allowed = ALLOWED[room] | ({"rich", "typer"} if path.name == "__main__.py" else set())
+        assert foreign <= allowed, path
+
+
+def test_features_touch_no_clock_no_chance_and_no_outside_world() -> None:
+    commands = {ROOT / "features" / "__main__.py"}
+    for path in modules("features"):
+        if path not in commands:
+            assert not set(imports(path)) & IMPURE, path
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_module_grows_beyond_a_few_hundred_lines(room: str) -> None:
+    for path in modules(room):
+        assert len(path.read_text().splitlines()) <= 400, path
+
+
+def test_no_room_hides_a_library() -> None:
+    assert not {"pyflink", "kafka", "redis"} & {path.name for path in ROOT.iterdir()}
