@@ -10,7 +10,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from runtime.kafka.contract import Committed, Rebalanced, Record, TopicPartition, TransactionFailed
+from runtime.kafka.contract import Committed, PositionLost, Rebalanced, Record, TopicPartition, TransactionFailed
 
 
 class MemoryBroker:
@@ -107,19 +107,24 @@ class MemoryLog:
         self._on_revoked = on_revoked
         self._positions: dict[TopicPartition, int | None] = {}
         self._paused: set[TopicPartition] = set()
+        self._told = False
 
     def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
         """The next records; returns at once, since nobody else can write meanwhile."""
-        if not self._positions:
+        if not self._told:
             partitions = [
                 TopicPartition(topic, number) for topic in self._topics for number in range(self._broker.partitions)
             ]
             self._positions = dict.fromkeys(partitions)
             self._on_assigned(partitions)
+            self._told = True
         polled: dict[TopicPartition, list[Record]] = {}
         for partition, position in self._positions.items():
             if position is None or partition in self._paused or max_records <= 0:
                 continue
+            if position > self._broker.end_offset(partition):
+                self._positions[partition] = None
+                raise PositionLost([partition], "The log does not hold the position")
             records = self._broker.read(partition, position, max_records)
             if records:
                 polled[partition] = records
@@ -187,9 +192,6 @@ class MemoryLog:
             raise
         if transaction.open:
             transaction.commit()
-
-    def ping(self, timeout_ms: int = 5_000) -> None:
-        """Always answers."""
 
     def recover(self) -> None:
         """Nothing can be pending in memory."""

@@ -2,10 +2,10 @@
 
 - `KafkaLog`: what the loop holds (`EventLog` is its contract, the errors and types come with it);
 - `read_topic`: a topic from end to end, for tools and tests;
-- `TopicAdmin`, `TopicSpec`: creating, deleting and listing topics.
+- `TopicAdmin`: creating, deleting and listing topics.
 """
 
-from runtime.kafka.admin import TopicAdmin, TopicSpec
+from runtime.kafka.admin import TopicAdmin
 from runtime.kafka.client import KafkaLog
 from runtime.kafka.contract import (
     Committed,
@@ -36,7 +36,6 @@ __all__ = [
     "RecordTooLarge",
     "TopicAdmin",
     "TopicPartition",
-    "TopicSpec",
     "Transaction",
     "TransactionFailed",
     "read_topic",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaAdminClient
@@ -12,16 +11,6 @@ from runtime.kafka.clients import build_client
 from runtime.kafka.contract import KafkaUnavailable, LogError
 from runtime.kafka.options import connection_options, does_not_answer
 from runtime.settings import Settings
-
-
-@dataclass(frozen=True)
-class TopicSpec:
-    """A topic to be: its partitions, and the broker's settings for it by name (`max.message.bytes`, …)."""
-
-    name: str
-    partitions: int = 4
-    config: Mapping[str, str] = field(default_factory=dict)
-    replication_factor: int = -1
 
 
 class TopicAdmin:
@@ -37,24 +26,19 @@ class TopicAdmin:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def create(self, topics: Iterable[TopicSpec]) -> list[str]:
-        """Create the topics that do not exist yet, wait until they can be used, and return the names of the new."""
-        created = []
-        for topic in topics:
-            wanted = {
-                "num_partitions": topic.partitions,
-                "replication_factor": topic.replication_factor,
-                "configs": dict(topic.config),
-            }
-            with self._translated():
-                try:
-                    self._client.create_topics({topic.name: wanted})
-                except TopicAlreadyExistsError:
-                    continue
-                created.append(topic.name)
+    def create(self, name: str, partitions: int = 4, configs: Mapping[str, str] | None = None) -> bool:
+        """Create a topic unless it exists, and wait until it can be used; return whether it is new.
+
+        `configs` are the broker's settings for the topic by name, such as `max.message.bytes`.
+        """
+        wanted = {"num_partitions": partitions, "replication_factor": -1, "configs": dict(configs or {})}
         with self._translated():
-            self._client.wait_for_topics(created)
-        return created
+            try:
+                self._client.create_topics({name: wanted})
+            except TopicAlreadyExistsError:
+                return False
+            self._client.wait_for_topics([name])
+        return True
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete topics; one that is not there is fine."""
