@@ -193,6 +193,9 @@ class MemoryLog:
         if transaction.open:
             transaction.commit()
 
+    def ping(self, timeout_ms: int = 5_000) -> None:
+        """Always answers."""
+
     def recover(self) -> None:
         """Nothing can be pending in memory."""
 
