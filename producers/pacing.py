@@ -2,12 +2,14 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import accumulate
+from math import inf
 from random import Random
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from producers.clock import Clock
+from runtime.errors import UserError
 
 _HOUR_MS = 3_600_000
 UTC_ZONE = ZoneInfo("UTC")
@@ -46,15 +48,18 @@ def event_times(count: int, start_ms: int, end_ms: int, random: Random, zone: Zo
         yield end_ms
 
 
+Multiplier = Callable[[datetime], float]
+"""How much busier than average a local time is."""
+
+MOST_BEHIND_SECONDS = 30.0
+"""After a longer stall the missed records are not made up for."""
+
+
 class Pacer:
     """Holds a rate without drift: each wait is reckoned from the plan, not from the wait before."""
 
     def __init__(
-        self,
-        clock: Clock,
-        per_second: float,
-        multiplier: Callable[[datetime], float] | None = None,
-        zone: ZoneInfo = UTC_ZONE,
+        self, clock: Clock, per_second: float, *, multiplier: Multiplier | None = None, zone: ZoneInfo = UTC_ZONE
     ) -> None:
         """`multiplier`, if given, scales the rate by the local time in `zone`; 0 or less per second is no limit."""
         self._clock = clock
@@ -63,16 +68,33 @@ class Pacer:
         self._zone = zone
         self._due = clock.monotonic()
 
-    def wait(self) -> float:
-        """Sleep until the next record is due; return the seconds slept."""
-        if self._per_second <= 0:
-            return 0.0
-        rate = self._per_second
-        if self._multiplier is not None:
-            local = datetime.fromtimestamp(0, self._zone) + timedelta(milliseconds=self._clock.now_ms())
-            rate *= self._multiplier(local.astimezone(self._zone))
-        self._due += 1.0 / rate
-        slept = max(0.0, self._due - self._clock.monotonic())
-        if slept > 0:
-            self._clock.sleep(slept)
-        return slept
+    def wait(self, deadline: float = inf) -> bool:
+        """Sleep until the next record is due; False if the deadline (on the clock's `monotonic`) comes first."""
+        now = self._clock.monotonic()
+        if self._per_second > 0:
+            self._due = max(self._due + 1.0 / self._rate(), now - MOST_BEHIND_SECONDS)
+        else:
+            self._due = now
+        if self._due >= deadline:
+            self._clock.sleep(max(0.0, deadline - now))
+            return False
+        if self._due > now:
+            self._clock.sleep(self._due - now)
+        return True
+
+    def _rate(self) -> float:
+        if self._multiplier is None:
+            return self._per_second
+        return self._per_second * self._multiplier(datetime.fromtimestamp(self._clock.now_ms() / 1000, self._zone))
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """The time zone of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise UserError(f"{name!r} is no time zone; expected a name such as UTC or America/Sao_Paulo.") from None

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from deploy.local.aws import LocalAws
+from deploy.local.aws import is_installed as has_moto
 from deploy.local.kafka import LocalKafka
 from deploy.local.redis import LocalRedis
 from runtime.errors import UserError
@@ -13,6 +15,7 @@ from runtime.settings import Settings
 
 KAFKA_PORT = 9092
 REDIS_PORT = 6379
+AWS_PORT = 4566
 
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
@@ -48,6 +51,7 @@ class Ports:
 
     kafka: int = KAFKA_PORT
     redis: int = REDIS_PORT
+    aws: int = AWS_PORT
 
     @classmethod
     def of(cls, settings: Settings) -> "Ports":
@@ -56,15 +60,19 @@ class Ports:
         return cls(
             kafka=_local_port(settings.kafka_servers, "KAFKA_SERVERS", KAFKA_PORT),
             redis=_local_port(redis, "REDIS_URL" if settings.redis_url else "REDIS_HOST", REDIS_PORT),
+            aws=_local_port(urlsplit(settings.aws_endpoint_url).netloc, "AWS_ENDPOINT_URL", AWS_PORT),
         )
 
 
 def local_services(directory: Path, ports: Ports) -> Sequence[Service]:
     """Every service, with its state under `directory`, in the order of starting. A new one is one line here."""
-    return (
+    services: list[Service] = [
         LocalKafka(directory / "kafka", ports.kafka),
         LocalRedis(directory / "redis", ports.redis),
-    )
+    ]
+    if has_moto():  # the loop's environment has none and needs none
+        services.append(LocalAws(directory / "aws", ports.aws))
+    return services
 
 
 def _local_port(address: str, variable: str, default: int) -> int:

@@ -8,10 +8,10 @@ from rich.table import Table
 
 from producers.clock import SystemClock
 from producers.console import progress_bar, table_console, write_json
+from producers.position import newest_event_ms
 from producers.records import iso_utc, parse_ms
 from producers.seeding.bad_records import REASONS
 from producers.seeding.plan import Span, decide_span
-from producers.seeding.position import newest_event_ms
 from producers.seeding.seeder import SHARES, SeedPlan, TopicTally, describe, new_tallies, seed_messages
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
 from runtime.errors import UserError

@@ -13,6 +13,38 @@ _LEGITIMATE_STORIES = [story for story, _ in LEGITIMATE]
 _LEGITIMATE_WEIGHTS = [weight for _, weight in LEGITIMATE]
 
 
+def card_transaction(transaction_id: str, time_ms: int, holder: Cardholder, purchase: Purchase) -> Transaction:
+    """The record of a purchase with somebody's card."""
+    merchant, city = purchase.merchant, purchase.city
+    channel = merchant.category.channel
+    return {
+        "transaction_id": transaction_id,
+        "event_time": iso_utc(time_ms),
+        "card_id": holder.card_id,
+        "card_brand": holder.brand,
+        "card_last4": holder.last4,
+        "account_id": holder.account_id,
+        "user_id": holder.user_id,
+        "account_age_days": holder.account_age_days,
+        "amount": purchase.amount,
+        "currency": purchase.currency,
+        "merchant_id": merchant.merchant_id,
+        "merchant_name": merchant.name,
+        "mcc_code": merchant.category.mcc,
+        "channel": channel,
+        "card_present": channel != "ecommerce",
+        "payment_method": purchase.payment_method,
+        "country": city.country,
+        "city": city.name,
+        "latitude": purchase.latitude,
+        "longitude": purchase.longitude,
+        "device_id": purchase.device,
+        "ip_address": purchase.ip_address,
+        "auth_result": "approved" if purchase.approved else "declined",
+        "label_fraud": purchase.fraud,
+    }
+
+
 class CardTransactions:
     """The card transaction that happens at a given time; times must not decrease.
 
@@ -53,34 +85,7 @@ class CardTransactions:
         number = self._made = self._made + 1
         if steps:
             heappush(running, (time_ms + steps[-1].pause_ms, number, holder, steps))
-        merchant, city = purchase.merchant, purchase.city
-        channel = merchant.category.channel
-        return {
-            "transaction_id": f"{self._ids}_{number:08d}",
-            "event_time": iso_utc(time_ms),
-            "card_id": holder.card_id,
-            "card_brand": holder.brand,
-            "card_last4": holder.last4,
-            "account_id": holder.account_id,
-            "user_id": holder.user_id,
-            "account_age_days": holder.account_age_days,
-            "amount": purchase.amount,
-            "currency": purchase.currency,
-            "merchant_id": merchant.merchant_id,
-            "merchant_name": merchant.name,
-            "mcc_code": merchant.category.mcc,
-            "channel": channel,
-            "card_present": channel != "ecommerce",
-            "payment_method": purchase.payment_method,
-            "country": city.country,
-            "city": city.name,
-            "latitude": purchase.latitude,
-            "longitude": purchase.longitude,
-            "device_id": purchase.device,
-            "ip_address": purchase.ip_address,
-            "auth_result": "approved" if purchase.approved else "declined",
-            "label_fraud": purchase.fraud,
-        }
+        return card_transaction(f"{self._ids}_{number:08d}", time_ms, holder, purchase)
 
     def _new_story(self, time_ms: int) -> tuple[Cardholder, list[Purchase]]:
         """Somebody, and the steps of a new story, last one first."""

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import deploy.local.__main__ as command
 from deploy.local import LocalKafka, LocalRedis, free_port
+from deploy.local.aws import LocalAws
 from deploy.local.compose import docker_answers
 from deploy.local.jars import ROOT
 from deploy.local.services import Ports
@@ -26,14 +27,16 @@ echo "$@ kafka=$KAFKA_PORT redis=$REDIS_PORT" >> {calls}
 @pytest.fixture
 def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
     """Free ports in the settings, a run directory of the test's own, and no Docker."""
-    ports = Ports(kafka=free_port(), redis=free_port())
+    ports = Ports(kafka=free_port(), redis=free_port(), aws=free_port())
     monkeypatch.setenv("KAFKA_SERVERS", f"localhost:{ports.kafka}")
     monkeypatch.setenv("REDIS_PORT", str(ports.redis))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://localhost:{ports.aws}")
     monkeypatch.setattr(command, "RUN_DIRECTORY", tmp_path)
     monkeypatch.setattr(command, "docker_answers", lambda: False)
     yield ports
     LocalKafka(tmp_path / "kafka", ports.kafka).kill()
     LocalRedis(tmp_path / "redis", ports.redis).kill()
+    LocalAws(tmp_path / "aws", ports.aws).stop()
 
 
 def run(*arguments: str) -> list[str]:
@@ -43,11 +46,12 @@ def run(*arguments: str) -> list[str]:
 
 
 def test_up_and_down_may_each_be_called_twice(ports: Ports) -> None:
-    kafka, redis, topics = run("up")
+    kafka, redis, aws, topics = run("up")
     assert "started in" in kafka
     assert "started in" in redis
+    assert "started in" in aws
     assert "created transactions, orders, clickstream" in topics
-    kafka, redis, topics = run("up")
+    kafka, redis, aws, topics = run("up")
     assert kafka.endswith(f"already running at 127.0.0.1:{ports.kafka}")
     assert redis.endswith(f"already running at 127.0.0.1:{ports.redis}")
     assert topics.endswith("all there")

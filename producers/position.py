@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from features.errors import Rejected
 from features.groups import BY_TOPIC
+from producers.records import iso_utc
 from producers.sinks.kafka import no_answer
 from runtime.errors import UserError
 from runtime.kafka.options import READER_OPTIONS, connection_options
@@ -15,20 +17,44 @@ from runtime.settings import Settings
 TAIL_RECORDS = 300
 
 
-def newest_event_ms(settings: Settings, topic: str, group: str | None = None) -> int | None:
+DEFAULT_SKEW_MS = 300_000
+
+
+def first_free_ms(where: Settings | str, topic: str, records_of: str, now_ms: int) -> int:
+    """The earliest time that a live event of the topic may have: after the newest event in it.
+
+    A topic that is ahead of the clock is said so in a warning.
+    """
+    newest_ms = newest_event_ms(where, topic, records_of)
+    if newest_ms is None:
+        return 0
+    if newest_ms > now_ms:
+        structlog.get_logger(__name__).warning(
+            "The topic is ahead of the clock; events are stamped from its newest one on until the clock has caught up",
+            topic=topic,
+            newest=iso_utc(newest_ms),
+            ahead_seconds=round((newest_ms - now_ms) / 1000, 3),
+        )
+    return newest_ms + 1
+
+
+def newest_event_ms(where: Settings | str, topic: str, records_of: str | None = None) -> int | None:
     """The newest event time (epoch ms) at the end of the topic, or None if nothing valid is there.
+
+    `records_of` is the source topic whose records are in it, where the name itself does not say so.
 
     Records that do not decode, and those that are ahead of their Kafka timestamp by more than the allowed skew, do not
     count, as they do not count for the lateness rule. The tail is read further back until it holds a valid record.
     """
-    decode = BY_TOPIC[group or topic].decode
+    decode = BY_TOPIC[records_of or topic].decode
+    skew_ms = where.max_future_skew_ms if isinstance(where, Settings) else DEFAULT_SKEW_MS
     try:
-        consumer = KafkaConsumer(**connection_options(settings), **READER_OPTIONS, group_id=None)
+        consumer = KafkaConsumer(**connection_options(where), **READER_OPTIONS, group_id=None)
     except KafkaError:
-        raise UserError(no_answer(settings)) from None
+        raise UserError(no_answer(where)) from None
     try:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        times = [_newest(consumer, partition, decode, settings.max_future_skew_ms) for partition in partitions]
+        times = [_newest(consumer, partition, decode, skew_ms) for partition in partitions]
     finally:
         consumer.close()
     return max((time for time in times if time is not None), default=None)
