@@ -87,9 +87,11 @@ flink-cluster: $(flink) ## A standalone Flink cluster from the pip package
 flink-savepoint: $(flink) ## Stop the running PyFlink job with a savepoint
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink savepoint
 data: $(data) ## One million payments as Parquet in outputs/
-	@$(RUN) -m producers parquet
-profile: data ## An HTML profile of today's Parquet file
-	@$(RUN) -m producers profile
+	@$(RUN) -m producers parquet $(ARGS)
+profile: $(data) ## An HTML profile of today's Parquet file, made first if it is not there
+	@today="outputs/payments_1M_$$(date -u +%F).parquet"; \
+	  test -f "$$today" || $(RUN) -m producers parquet; \
+	  $(RUN) -m producers profile "$$today" $(ARGS)
 
 # --- checking ---------------------------------------------------------------------------------------------------
 
