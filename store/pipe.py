@@ -1,7 +1,7 @@
 """Many commands to Redis in one round trip, and its failures sorted by what a caller can do about them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import hiredis
@@ -15,6 +15,8 @@ from store.scripts import SCRIPTS, Script
 Command = tuple[str | bytes | int, ...]
 
 _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]
+
+PIECE_BYTES = 16 * 1024
 
 _PASSES = re.compile(r"\b(OOM|READONLY|BUSY|LOADING|MISCONF|MASTERDOWN|NOREPLICAS|UNKILLABLE|TRYAGAIN)\b")
 """Error codes of a server that refuses now and may accept later."""
@@ -62,7 +64,7 @@ class Pipe:
         except RedisError as error:
             raise self._unavailable(error) from error
         try:
-            connection.send_packed_command([b"".join(map(_pack, commands))])  # type: ignore[no-untyped-call]
+            connection.send_packed_command(_packed(commands))  # type: ignore[no-untyped-call]
             replies: list[Any] = []
             for _ in commands:
                 try:
@@ -89,6 +91,22 @@ class Pipe:
             f"Redis at {self.address} refused a command ({error}). Is the database shared with another application? "
             "Set REDIS_DB or REDIS_URL to one of its own."
         )
+
+
+def _packed(commands: Iterable[Command]) -> Iterator[bytes]:
+    """The commands in pieces worth a system call, so that Redis is at work while the rest is being packed."""
+    piece: list[bytes] = []
+    size = 0
+    for command in commands:
+        packed = _pack(command)
+        piece.append(packed)
+        size += len(packed)
+        if size >= PIECE_BYTES:
+            yield b"".join(piece)
+            piece.clear()
+            size = 0
+    if piece:
+        yield b"".join(piece)
 
 
 def call(script: Script, keys: Sequence[str], *arguments: str | bytes | int) -> Command:

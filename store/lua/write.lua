@@ -6,7 +6,8 @@
 -- their fields, number of changed chunks, their fields and bytes in turn.
 -- Returns one number per entity: 0 refused, 1 written, 2 written, over features of another partition, 3 written
 -- without its features, because another partition has newer ones. Nothing at all without the token.
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
+local call = redis.call
+if call('HGET', KEYS[1], 'token') ~= ARGV[1] then
   return {}
 end
 
@@ -25,7 +26,7 @@ features[OFFSET + 1], features[OFFSET + 2] = 'topic', topic
 features[OFFSET + 3], features[OFFSET + 4] = 'partition', partition
 
 local function newer_elsewhere(key, time)
-  local stored = redis.call('HMGET', key, 'topic', 'partition', 'event_time')
+  local stored = call('HMGET', key, 'topic', 'partition', 'event_time')
   if not stored[1] or (stored[1] == topic and stored[2] == partition) then
     return false, false
   end
@@ -44,7 +45,7 @@ while at <= #ARGV do
   at = first_change + 2 * changes
 
   local key = state_prefix .. entity
-  local stored = redis.call('HMGET', key, 'epoch', 'offset')
+  local stored = call('HMGET', key, 'epoch', 'offset')
   local foreign = stored[1] and stored[1] ~= epoch
   local applied = stored[1] and not foreign and stored[2] or '-1'
   if applied == offset then
@@ -60,20 +61,27 @@ while at <= #ARGV do
         features[2 * i + 2] = ARGV[values + i]
       end
       features[EVENT_TIME], features[OFFSET] = time, offset
-      redis.call('DEL', features_key)
-      redis.call(unpack(features))
+      call(unpack(features))
+      if call('HLEN', features_key) ~= fields + 4 then -- a feature that is no more
+        call('DEL', features_key)
+        call(unpack(features))
+      end
     end
     if foreign then
-      redis.call('DEL', key)
+      call('DEL', key)
+    end
+    if applied == '-1' then
+      call('HSET', key, 'epoch', epoch)
     end
     for from = head + 2, head + 1 + drops, SLICE do
-      redis.call('HDEL', key, unpack(ARGV, from, math.min(from + SLICE - 1, head + 1 + drops)))
+      call('HDEL', key, unpack(ARGV, from, math.min(from + SLICE - 1, head + 1 + drops)))
     end
-    redis.call('HSET', key, 'epoch', epoch, 'offset', offset, 'head', ARGV[head])
-    for from = first_change, at - 1, SLICE do
-      redis.call('HSET', key, unpack(ARGV, from, math.min(from + SLICE - 1, at - 1)))
+    for from = first_change + SLICE, at - 1, SLICE do
+      call('HSET', key, unpack(ARGV, from, math.min(from + SLICE - 1, at - 1)))
     end
-    redis.call('ZADD', entities, time, entity)
+    local last = math.min(first_change + SLICE, at) - 1
+    call('HSET', key, 'offset', offset, 'head', ARGV[head], unpack(ARGV, first_change, last))
+    call('ZADD', entities, time, entity)
     outcome[#outcome + 1] = newer and 3 or conflict and 2 or 1
   end
 end
