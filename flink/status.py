@@ -81,15 +81,14 @@ class Status:
         totals = self._loop.totals
         seconds = time.monotonic() - self._began
         reasons = [reason for reason in REASONS if any(key[1] == reason for key in totals.dead_letters)]
-        table = Table(title="Summary", title_justify="left")
-        table.add_column("topic")
+        table = Table(box=None, padding=(0, 1, 0, 0))
+        table.add_column("topic", no_wrap=True)
         for column in ("input", "accepted", *reasons):
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", no_wrap=True)
         for topic, group in BY_TOPIC.items():
             letters = [totals.dead_letters[topic, reason] for reason in reasons]
             accepted = totals.accepted[group.name]
             table.add_row(topic, *(f"{count:,}" for count in (accepted + sum(letters), accepted, *letters)))
-        table.add_section()
         letters = [sum(totals.dead_letters[topic, reason] for topic in BY_TOPIC) for reason in reasons]
         table.add_row("all", *(f"{count:,}" for count in (totals.input, totals.accepted.total(), *letters)))
         notes = [f"{totals.input:,} records in {seconds:.1f} s ({totals.input / seconds:,.0f}/s)"]

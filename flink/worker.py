@@ -49,36 +49,43 @@ class StopRequest:
         os._exit(3)
 
 
-def run(settings: Settings, if_log_lost: IfLogLost, until_caught_up: bool, console: Console) -> None:
-    """Run one worker until it is told to stop, or until it has caught up.
+def kafka_loop(settings: Settings, if_log_lost: IfLogLost = IfLogLost.REFUSE) -> Loop:
+    """The loop on the Kafka and the Redis that the settings name.
 
     Raises:
-        UserError: Kafka or Redis does not answer at the start, a port is taken, Kafka lost data.
+        UserError: one of them does not answer, or cannot be relied on.
     """
-    stop = StopRequest()
     ensure_topics(settings)
-    store = connect(settings)
-    loop = Loop(
+    return Loop(
         lambda on_assigned, on_revoked: KafkaLog(settings, list(BY_TOPIC), on_assigned, on_revoked),
-        store,
+        connect(settings),
         settings,
         if_log_lost=if_log_lost,
     )
+
+
+def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Console) -> None:
+    """Run a loop until it is told to stop, or until it has caught up, and print its summary.
+
+    Raises:
+        UserError: a port is taken, or Kafka lost data.
+    """
+    stop = StopRequest()
     status = Status(loop, console)
 
     def should_stop() -> bool:
         status.update()
         return stop.requested or (until_caught_up and loop.caught_up())
 
-    health = HealthServer(
-        loop.totals.metrics.registry, loop.ready, host=settings.metrics_host, port=settings.metrics_port
-    ).start()
-    _logger.info("Worker started", health=f"{health.url}/readyz", metrics=f"{health.url}/metrics")
     try:
+        health = HealthServer(
+            loop.totals.metrics.registry, loop.ready, host=settings.metrics_host, port=settings.metrics_port
+        ).start()
+        _logger.info("Worker started", health=f"{health.url}/readyz", metrics=f"{health.url}/metrics")
         with status.shown():
             loop.run(should_stop)
-    finally:
         health.stop()
+    finally:
         loop.log.close()
     console.print(status.summary())
 
@@ -113,7 +120,7 @@ def main(
         )
         configure_logging(settings.log_level)
         bind(group=settings.consumer_group)
-        run(settings, if_log_lost, until_caught_up, console)
+        run(kafka_loop(settings, if_log_lost), settings, until_caught_up, console)
     except UserError as error:
         Console(stderr=True).print(f"[red]error:[/] {error}", soft_wrap=True)
         raise typer.Exit(2) from None

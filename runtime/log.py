@@ -11,7 +11,10 @@ from typing import TextIO
 import structlog
 from structlog.typing import Processor
 
-_QUIET_LIBRARIES = ("kafka", "boto3", "botocore", "urllib3", "s3transfer")
+_LIBRARY_LEVELS = {
+    "kafka": "CRITICAL",  # what matters comes back to us as an exception and is told in our own words
+    **dict.fromkeys(("boto3", "botocore", "urllib3", "s3transfer"), "WARNING"),
+}
 
 
 def configure_logging(
@@ -43,8 +46,8 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for library in _QUIET_LIBRARIES:
-        logging.getLogger(library).setLevel("DEBUG" if level == "DEBUG" else "WARNING")
+    for library, library_level in _LIBRARY_LEVELS.items():
+        logging.getLogger(library).setLevel("DEBUG" if level == "DEBUG" else library_level)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -64,11 +64,12 @@ def test_less_severe_lines_are_left_out() -> None:
     assert [line["event"] for line in lines(stream)] == ["loud"]
 
 
-def test_libraries_come_out_in_the_same_form_and_only_when_they_warn() -> None:
+def test_libraries_come_out_in_the_same_form_and_only_when_it_matters() -> None:
     stream = io.StringIO()
     configure_logging(stream=stream, run_id="abc")
-    logging.getLogger("kafka.conn").info("chatter")
-    logging.getLogger("kafka.conn").warning("connection to %s lost", "node 1")
+    logging.getLogger("kafka.conn").error("chatter")
+    logging.getLogger("botocore").info("chatter")
+    logging.getLogger("botocore").warning("connection to %s lost", "node 1")
     (line,) = lines(stream)
     assert (line["event"], line["run_id"]) == ("connection to node 1 lost", "abc")
 

@@ -1,0 +1,143 @@
+"""`make demo`: from nothing to features in Redis, once, with a look at what came out.
+
+Starts Kafka and Redis, seeds events, runs the loop until it has caught up. Without Docker and Java there is no broker
+to start: then the same loop runs on a log in this process, and only Redis is real.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from zlib import crc32
+
+import redis
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.__main__ import up
+from deploy.local.compose import docker_answers
+from deploy.local.jars import RUN_DIRECTORY, MissingTool, require_tools
+from deploy.local.redis import LocalRedis
+from deploy.local.services import Ports
+from features.errors import REASONS
+from features.groups import BY_TOPIC, GROUPS
+from flink.loop import Loop
+from flink.worker import kafka_loop, run
+from producers.commands.seed import seed
+from producers.seeding.plan import Span
+from producers.seeding.seeder import SHARES, SeedPlan, seed_messages
+from runtime.errors import UserError
+from runtime.log import configure_logging
+from runtime.memory_log import MemoryBroker, MemoryLog
+from runtime.settings import Settings, load_settings
+from runtime.topics import PARTITIONS
+from store.connecting import connect
+from store.keys import features_key
+
+COUNT = 10_000
+SEED = 42
+SPAN_MS = 45 * 60_000
+ROWS = 4
+SHOWN = {
+    "transaction": ("txn_count", "amount_sum", "max_speed_kmh", "risk_score", "risk_reasons"),
+    "order": ("txn_count", "amount_sum", "amount_mean", "distinct_countries"),
+    "clickstream": ("events", "product_views", "cart_adds", "engagement_score", "cart_abandoned"),
+}
+"""The features that the demo shows of each group: too many columns say nothing."""
+
+
+def demo(console: Console) -> bool:
+    """Run the demo; return whether features of every group were really written.
+
+    Raises:
+        UserError: something that the user has to mend first.
+    """
+    settings = load_settings().model_copy(update={"metrics_port": 0})
+    missing = _missing_broker()
+    if missing is None:
+        up()
+        seed(settings, count=COUNT, seed=SEED)
+        loop = kafka_loop(settings)
+    else:
+        console.print(f"[yellow]No broker here, so this demo runs on a log in this process.[/] {missing}")
+        LocalRedis(RUN_DIRECTORY / "redis", Ports.of(settings).redis).start()
+        loop = _memory_loop(settings)
+    run(loop, settings, until_caught_up=True, console=console)
+    return _show(console, settings, loop)
+
+
+def _missing_broker() -> MissingTool | None:
+    """What has to be installed before a real broker can run here, if anything."""
+    if docker_answers():
+        return None
+    try:
+        require_tools("kafka")
+    except MissingTool as missing:
+        return missing
+    return None
+
+
+def _memory_loop(settings: Settings) -> Loop:
+    """The loop on a log in this process, seeded with the same events."""
+    store = connect(settings)
+    broker = MemoryBroker(BY_TOPIC, PARTITIONS)
+    now_ms = time.time_ns() // 1_000_000
+    plan = SeedPlan(SEED, COUNT, dict.fromkeys(SHARES, Span(now_ms - SPAN_MS, now_ms)), ends_now=True)
+    for topic, message, _ in seed_messages(plan):
+        key = (message.key or "").encode()
+        broker.append(topic, crc32(key) % PARTITIONS, key, message.value)
+    return Loop(
+        lambda on_assigned, on_revoked: MemoryLog(broker, list(BY_TOPIC), on_assigned, on_revoked), store, settings
+    )
+
+
+def _show(console: Console, settings: Settings, loop: Loop) -> bool:
+    """Print some features of each group and the dead letters by reason."""
+    client = redis.Redis.from_url(settings.redis_connection_url, decode_responses=True)
+    written = True
+    for group, columns in SHOWN.items():
+        rows = list(_features(client, group))
+        written = written and bool(rows)
+        console.print("", _features_table(group, columns, rows), sep="\n")
+    letters = loop.totals.dead_letters
+    counts = {reason: sum(letters[topic, reason] for topic in BY_TOPIC) for reason in REASONS}
+    told = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
+    console.print(f"\n[bold]{letters.total()} dead letters[/]\n{told}")
+    console.print(f"\nLook around: redis-cli -p {Ports.of(settings).redis} KEYS 'features:*'")
+    client.close()
+    return written
+
+
+def _features(client: redis.Redis, group: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every entity's features, as anyone would read them."""
+    prefix = features_key(group, "")
+    for key in client.scan_iter(f"{prefix}*", count=1000):
+        yield key, client.hgetall(key)  # type: ignore[misc]
+
+
+def _features_table(group: str, columns: tuple[str, ...], rows: list[tuple[str, dict[str, str]]]) -> Table:
+    """The most telling entities of a group: those with the largest values from the right."""
+    numeric = [feature.name for feature in GROUPS[group].features if feature.type in ("int", "float")]
+    by = [name for name in reversed(columns) if name in numeric]
+    rows.sort(key=lambda row: ([-float(row[1][name].replace("null", "-1")) for name in by], row[0]))
+    title = f"[bold]{len(rows):,} keys[/] {features_key(group, '*')}"
+    table = Table(title=title, title_justify="left", title_style="", box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, fields in rows[:ROWS]:
+        table.add_row(key, "  ".join(f"{name}={fields[name]}" for name in columns))
+    return table
+
+
+def main() -> int:
+    """Run the demo; 0 if features of every group were written, 1 if not, 2 if it could not run."""
+    configure_logging("WARNING")
+    console = Console(highlight=False)
+    try:
+        return 0 if demo(console) else 1
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
