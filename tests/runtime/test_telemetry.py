@@ -17,6 +17,9 @@ class Worker:
 
     ready: tuple[bool, str] = (True, "")
 
+    def readiness(self) -> tuple[bool, str]:
+        return self.ready
+
 
 @pytest.fixture
 def worker() -> Worker:
@@ -30,7 +33,7 @@ def metrics() -> LoopMetrics:
 
 @pytest.fixture
 def server(metrics: LoopMetrics, worker: Worker) -> Iterator[HealthServer]:
-    server = HealthServer(metrics.registry, lambda: worker.ready, port=0).start()
+    server = HealthServer(metrics.registry, lambda: worker.readiness(), port=0).start()
     yield server
     server.stop()
 
@@ -67,6 +70,16 @@ def test_process_that_lives_is_healthy_even_when_not_ready(server: HealthServer,
 
 def test_worker_that_makes_progress_is_ready(server: HealthServer) -> None:
     assert get(server, "/readyz") == (200, "ready\n")
+
+
+def test_readiness_that_fails_is_not_ready(
+    server: HealthServer, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> tuple[bool, str]:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(worker, "readiness", fail)
+    assert get(server, "/readyz") == (503, "ConnectionError: gone\n")
 
 
 def test_unknown_path_says_which_there_are(server: HealthServer) -> None:
