@@ -10,6 +10,7 @@ never stored but derived when a state is loaded.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from heapq import heappop, heappush
 from typing import Any
 
 import msgspec
@@ -64,16 +65,6 @@ class StateDelta:
     dropped: list[int]
 
 
-class _Chunk:
-    """Some events in the order of arrival; `newest_ms` is the newest event time among them."""
-
-    __slots__ = ("events", "newest_ms")
-
-    def __init__(self, events: list[Any]) -> None:
-        self.events = events
-        self.newest_ms = max((event.time_ms for event in events), default=BEGINNING_MS)
-
-
 class EntityState:
     """The events of one entity (of one topic and partition) and the features over them.
 
@@ -90,6 +81,7 @@ class EntityState:
         "_identities",
         "_newest_vector",
         "_next_chunk",
+        "_sealed",
         "_truncated_offset",
         "_window",
         "applied_offset",
@@ -102,7 +94,8 @@ class EntityState:
         self._window = group.window(config.size_ms)
         self._identities: set[tuple[int, str]] = set()
         self._truncated_offset = -1
-        self._chunks: dict[int, _Chunk] = {}  # by number, oldest first
+        self._chunks: dict[int, list[Any]] = {}  # events in the order of arrival, by number
+        self._sealed: list[tuple[_Place, int]] = []  # heap of full chunks: place of the newest event, number
         self._changed: set[int] = set()
         self._next_chunk = 0
         self._newest_vector: msgspec.Struct | None = None
@@ -124,26 +117,30 @@ class EntityState:
         identity = (event.time_ms, event.id)
         if identity in self._identities:
             raise Rejected("duplicate", f"{event.id} was accepted before at this event time")
-        self.expire(watermark_ms)
         window = self._window
-        truncated = window.truncated_ms, self._truncated_offset
+        before = self.horizon_ms, window.truncated_ms, self._truncated_offset
+        forgotten = self._forget_until(watermark_ms - self._config.size_ms)
         window.insert(event)
-        evicted = self._evict() if len(window) > self._config.max_events else None
+        if len(window) > self._config.max_events:
+            forgotten.append(self._evict())
         try:
-            vector = self._group.compute(window)
+            vector = newest_vector = self._group.compute(window)
+            newest = window.newest_retained
+            if newest is not None and newest is not event:
+                newest_vector = self.vector_at(newest.time_ms)
         except Rejected:
-            if evicted is not event:
+            if forgotten and forgotten[-1] is event:
+                forgotten.pop()
+            else:
                 window.take_back(event)
-            if evicted is not None:
-                window.truncated_ms, self._truncated_offset = truncated
-                if evicted is not event:
-                    window.restore_oldest(evicted)
+            for old in reversed(forgotten):
+                window.restore_oldest(old)
+            self.horizon_ms, window.truncated_ms, self._truncated_offset = before
             raise
         self._identities.add(identity)
-        if evicted is not None:
-            self._identities.discard((evicted.time_ms, evicted.id))
+        self._identities.difference_update([(old.time_ms, old.id) for old in forgotten])
         self._store(event)
-        self._newest_vector = vector if window.newest_retained is event else None
+        self._newest_vector = newest_vector
         self.applied_offset = event.offset
         return vector
 
@@ -161,16 +158,8 @@ class EntityState:
 
     def expire(self, watermark_ms: int) -> None:
         """Forget the events that no window from the watermark on can contain. No such read can tell."""
-        horizon_ms = watermark_ms - self._config.size_ms
-        if horizon_ms <= self.horizon_ms:
-            return
-        self.horizon_ms = horizon_ms
-        window = self._window
-        while (oldest := window.oldest_retained) is not None and oldest.time_ms <= horizon_ms:
-            window.forget_oldest()
-            self._identities.discard((oldest.time_ms, oldest.id))
-        if window.truncated_ms is not None and window.truncated_ms <= horizon_ms:
-            window.truncated_ms, self._truncated_offset = None, -1
+        forgotten = self._forget_until(watermark_ms - self._config.size_ms)
+        self._identities.difference_update([(old.time_ms, old.id) for old in forgotten])
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -205,15 +194,14 @@ class EntityState:
         dropped = self._drop_chunks()
         changed: dict[int, bytes] = {}
         for number in self._changed:
-            chunk = self._chunks[number]
-            chunk.events = [event for event in chunk.events if event.time_ms > self.horizon_ms]
-            changed[number] = _encode(chunk.events)
+            chunk = self._chunks[number] = [event for event in self._chunks[number] if event.time_ms > self.horizon_ms]
+            changed[number] = _encode(chunk)
         self._changed.clear()
         return StateDelta(self._head(), changed, dropped)
 
     def stored(self) -> StateDelta:
         """The whole state, as if none of it were stored."""
-        return StateDelta(self._head(), {number: _encode(chunk.events) for number, chunk in self._chunks.items()}, [])
+        return StateDelta(self._head(), {number: _encode(chunk) for number, chunk in self._chunks.items()}, [])
 
     @classmethod
     def load(cls, group: FeatureGroup, config: WindowConfig, head: bytes, chunks: Mapping[int, bytes]) -> "EntityState":
@@ -231,52 +219,69 @@ class EntityState:
         state._truncated_offset = stored.truncated_offset
         state._window.truncated_ms = stored.truncated_ms
         decode = _decoder(group.event_type).decode
+        gone = state._gone()
         retained = []
-        gone = (BEGINNING_MS if stored.truncated_ms is None else stored.truncated_ms, stored.truncated_offset)
         for number in sorted(chunks):
-            chunk = _Chunk(decode(chunks[number]))
-            state._chunks[number] = chunk
-            state._next_chunk = number + 1
-            retained += [
-                event
-                for event in chunk.events
-                if event.time_ms > stored.horizon_ms and (event.time_ms, event.offset) > gone
-            ]
-        retained.sort(key=_order)
+            state._open_chunk(number, decode(chunks[number]))
+            retained += [event for event in state._chunks[number] if _place(event) > gone]
+        retained.sort(key=_place)
         state._identities = {(event.time_ms, event.id) for event in retained}
         state._window.fill(retained)
         return state
 
+    def _forget_until(self, horizon_ms: int) -> list[Any]:
+        """Take the events up to the horizon out of the window and return them, oldest first."""
+        forgotten: list[Any] = []
+        if horizon_ms <= self.horizon_ms:
+            return forgotten
+        self.horizon_ms = horizon_ms
+        window = self._window
+        while (oldest := window.oldest_retained) is not None and oldest.time_ms <= horizon_ms:
+            forgotten.append(window.forget_oldest())
+        if window.truncated_ms is not None and window.truncated_ms <= horizon_ms:
+            window.truncated_ms, self._truncated_offset = None, -1
+        return forgotten
+
     def _evict(self) -> StateEvent:
         """Take the oldest event out, because there are more than one entity may retain."""
         evicted: StateEvent = self._window.forget_oldest()
-        self._window.truncated_ms, self._truncated_offset = evicted.time_ms, evicted.offset
+        # An event that came late to a full window is taken out itself, and may be older than those taken out before.
+        self._window.truncated_ms, self._truncated_offset = max(self._gone(), _place(evicted))
         return evicted
+
+    def _gone(self) -> "_Place":
+        """The place up to which events have been forgotten or taken out by the cap."""
+        truncated_ms = self._window.truncated_ms
+        forgotten = self.horizon_ms + 1, -1
+        return forgotten if truncated_ms is None else max(forgotten, (truncated_ms, self._truncated_offset))
 
     def _store(self, event: StateEvent) -> None:
         """Put an accepted event into the newest chunk, or into a new one when that is full."""
         number = self._next_chunk - 1
-        chunk = self._chunks.get(number)
-        if chunk is None or len(chunk.events) >= CHUNK_EVENTS:
+        if number not in self._chunks or len(self._chunks[number]) >= CHUNK_EVENTS:
             number = self._next_chunk
-            chunk = self._chunks[number] = _Chunk([])
-            self._next_chunk += 1
-        chunk.events.append(event)
-        chunk.newest_ms = max(chunk.newest_ms, event.time_ms)
+            self._open_chunk(number, [])
+        self._chunks[number].append(event)
         self._changed.add(number)
 
+    def _open_chunk(self, number: int, events: list[Any]) -> None:
+        """Add a chunk to be filled; the one before is full from now on."""
+        full = self._chunks.get(self._next_chunk - 1)
+        if full is not None:
+            newest = max(map(_place, full), default=(BEGINNING_MS, -1))
+            heappush(self._sealed, (newest, self._next_chunk - 1))
+        self._chunks[number] = events
+        self._next_chunk = number + 1
+
     def _drop_chunks(self) -> list[int]:
-        """Drop the oldest chunks as long as all their events are forgotten; the newest is kept to be filled."""
-        truncated_ms = self._window.truncated_ms
-        gone_ms = self.horizon_ms if truncated_ms is None else max(self.horizon_ms, truncated_ms - 1)
+        """Drop the full chunks of which every event is gone."""
+        gone, sealed = self._gone(), self._sealed
         dropped: list[int] = []
-        for number, chunk in self._chunks.items():
-            if chunk.newest_ms > gone_ms or number == self._next_chunk - 1:
-                break
-            dropped.append(number)
-        for number in dropped:
+        while sealed and sealed[0][0] <= gone:
+            _, number = heappop(sealed)
             del self._chunks[number]
             self._changed.discard(number)
+            dropped.append(number)
         return dropped
 
     def _head(self) -> bytes:
@@ -300,5 +305,9 @@ def _decoder(event_type: type[StateEvent]) -> msgspec.msgpack.Decoder[list[Any]]
     return msgspec.msgpack.Decoder(list[event_type])  # type: ignore[valid-type]
 
 
-def _order(event: StateEvent) -> tuple[int, int]:
+_Place = tuple[int, int]
+"""Where an event stands among the others: its time, then its offset."""
+
+
+def _place(event: StateEvent) -> _Place:
     return event.time_ms, event.offset

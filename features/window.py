@@ -130,7 +130,8 @@ class Window(Generic[E]):
             aggregate.append(event)
 
     def take_back(self, event: E) -> None:
-        """Undo the `insert` of this event, which must have been the last call to move the window."""
+        """Undo the `insert` of this event, the newest inserted; the window then ends at its time."""
+        self.move_to(event.time_ms)
         self._hi -= 1
         for aggregate in self._aggregates:
             aggregate.pop(event)
