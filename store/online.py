@@ -8,7 +8,7 @@ the same arguments after `StoreUnavailable`: what was done already is left alone
 
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import redis
 
@@ -157,7 +157,7 @@ class OnlineStore:
         for claim, expected, entities in loads:
             _check(claim, expected, next(replies))
             epoch = claim.epoch.encode()
-            results.append({entity: _state(next(replies), epoch) for entity in entities})
+            results.append({entity: stored_state(next(replies), epoch) for entity in entities})
         return results
 
     def write(self, writes: Sequence[tuple[Claim, Sequence[EntityWrite]]]) -> Written:
@@ -325,9 +325,9 @@ def _progress(offset: bytes | None, newest_ms: bytes | None) -> Progress | None:
     return Progress(int(offset), None if newest_ms is None else int(newest_ms))
 
 
-def _state(reply: list[bytes], epoch: bytes) -> StoredState | None:
-    """The state from the fields and values of its hash; None when there is none of this epoch."""
-    fields: dict[bytes, Any] = dict(zip(reply[::2], reply[1::2], strict=True))
+def stored_state(reply: list[bytes], epoch: bytes) -> StoredState | None:
+    """The state from the fields and values of its hash in turn; None when there is none of this epoch."""
+    fields: dict[bytes, bytes] = dict(zip(reply[::2], reply[1::2], strict=True))
     if fields.get(b"epoch") != epoch:
         return None
     return StoredState(

@@ -1,0 +1,35 @@
+"""`python -m store`: commands over what the stores hold. Each command is a module; it is registered here."""
+
+import sys
+
+import typer
+
+from runtime.errors import UserError
+from store.errors import StoreError
+from store.get import get
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
+
+
+@app.callback()
+def commands() -> None:
+    """What the stores hold: features at a moment, and what became of the records."""
+
+
+app.command(
+    epilog="Examples:\n\n`python -m store get transaction card_0000000001`\n\n"
+    "`python -m store get order user_000000001 --at 2026-03-01T12:00:00Z --json`"
+)(get)
+
+
+def main() -> None:
+    """Run a command; a failure that the user can mend is one line."""
+    try:
+        app(prog_name="python -m store")
+    except (UserError, StoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

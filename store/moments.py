@@ -1,0 +1,43 @@
+"""Moments as a person writes and reads them; inside they are epoch milliseconds UTC."""
+
+from datetime import UTC, datetime, timedelta
+
+from runtime.errors import UserError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+_LATEST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MS
+
+
+def parse_moment(text: str) -> int:
+    """Epoch milliseconds of an ISO-8601 time with a zone, or of digits that are such milliseconds already.
+
+    >>> parse_moment("2026-03-01T12:00:00.250Z"), parse_moment("1772366400250")
+    (1772366400250, 1772366400250)
+
+    Raises:
+        UserError: it is neither.
+    """
+    try:
+        moment_ms = int(text) if text.isascii() and text.isdigit() else _from_iso(text)
+    except ValueError:
+        moment_ms = -1
+    if not 0 <= moment_ms <= _LATEST_MS:
+        raise UserError(f"{text!r} is no time. Give one like 2026-03-01T12:00:00Z, or epoch milliseconds.")
+    return moment_ms
+
+
+def iso(moment_ms: int) -> str:
+    """Epoch milliseconds as ISO-8601 in UTC.
+
+    >>> iso(1772366400250)
+    '2026-03-01T12:00:00.250Z'
+    """
+    return (_EPOCH + moment_ms * _MS).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _from_iso(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return (moment - _EPOCH) // _MS
