@@ -64,6 +64,11 @@ $(ALL): requirements.lock | $(BIN)/uv
 venv: $(loop) ## The environment of the loop in .venv (no Flink, no AWS)
 requirements: $(ALL) ## The environment of everything in .venv
 
+.PHONY: bench-env
+bench-env: | $(BIN)/uv ## The environment of the benchmarks' rival (Quix Streams) in .venv-bench
+	@test -x .venv-bench/bin/python || $(RUN) -m venv .venv-bench
+	@$(BIN)/uv --quiet pip install --python .venv-bench/bin/python --require-hashes -r benchmarks/requirements.txt
+
 # --- local services ---------------------------------------------------------------------------------------------
 
 .PHONY: up down status topics
