@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 TEXT = (Path(__file__).resolve().parents[2] / "StudyDoc.md").read_text(encoding="utf-8")
-SNIPPETS = [(TEXT[: found.start()].count("\n") + 2, found[1]) for found in re.finditer(r"```python\n(.*?)```", TEXT, re.S)]
-    (TEXT[: match.start()].count("\n") + 2, match[1]) for match in re.finditer(r"```python\n(.*?)```", TEXT, re.S)
-]
+FOUND = re.finditer(r"```python\n(.*?)```", TEXT, re.S)
+SNIPPETS = [(TEXT[: found.start()].count("\n") + 2, found[1]) for found in FOUND]
 
 
 @pytest.mark.parametrize(("line", "snippet"), SNIPPETS, ids=[f"line {line}" for line, _ in SNIPPETS])
