@@ -21,7 +21,7 @@ from runtime.kafka.contract import (
     Transaction,
     TransactionFailed,
 )
-from runtime.kafka.reading import read_topic
+from runtime.kafka.reading import end_offsets, read_topic
 
 __all__ = [
     "Committed",
@@ -38,5 +38,6 @@ __all__ = [
     "TopicPartition",
     "Transaction",
     "TransactionFailed",
+    "end_offsets",
     "read_topic",
 ]

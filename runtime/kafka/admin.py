@@ -55,6 +55,12 @@ class TopicAdmin:
             described = self._client.describe_topics()
         return {topic["name"]: len(topic["partitions"]) for topic in described if not topic["is_internal"]}
 
+    def ids(self) -> dict[str, str]:
+        """The id of every topic but Kafka's own; a topic that is deleted and created again gets another."""
+        with self._translated():
+            described = self._client.describe_topics()
+        return {topic["name"]: str(topic["topic_id"]) for topic in described if not topic["is_internal"]}
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:

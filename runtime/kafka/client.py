@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer
-from kafka import TopicPartition as ClientPartition
+from kafka import KafkaConsumer
 from kafka.admin import ConfigResourceType
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import (
@@ -24,7 +23,6 @@ from kafka.errors import (
     RetriableError,
 )
 from kafka.protocol.admin import DescribeConfigsRequest
-from kafka.protocol.consumer import LeaveGroupRequest
 from kafka.protocol.metadata import MetadataRequest
 from kafka.util import Timer
 
@@ -40,6 +38,7 @@ from runtime.kafka.contract import (
     TopicPartition,
 )
 from runtime.kafka.decoding import FetchedRecords
+from runtime.kafka.membership import Rebalances, keep_finished_join, leave_group, ours, theirs
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, MEMBER_OPTIONS, connection_options, does_not_answer
 from runtime.kafka.slots import WorkerSlot
 from runtime.kafka.transactions import KafkaTransaction, TransactionalWriter
@@ -73,7 +72,7 @@ class KafkaLog:
         self.worker_name = self._slot.worker_name
         with contextlib.ExitStack() as undo:
             undo.callback(self._slot.release)
-            self._rebalances = _Rebalances()
+            self._rebalances = Rebalances()
             self._consumer = self._join()
             undo.callback(self._consumer.close)
             self._writer = TransactionalWriter(settings, self.worker_name)
@@ -102,6 +101,7 @@ class KafkaLog:
         """The next records; see `EventLog.poll`. Empty when there are none, and also while the broker is away."""
         timer = Timer(timeout_ms)
         while True:
+            keep_finished_join(self._consumer)
             # One round of the client's own `poll`, which would not come back to tell of a rebalance.
             fetched = self._ask(lambda: self._consumer._poll_once(timer, max_records))
             self._tell_rebalances()
@@ -109,7 +109,7 @@ class KafkaLog:
             records = {
                 partition: records
                 for client_partition, records in fetched.items()
-                if (partition := _ours(client_partition)) in self._assigned and partition not in self._awaiting_seek
+                if (partition := ours(client_partition)) in self._assigned and partition not in self._awaiting_seek
             }
             if records or timer.expired:
                 return records
@@ -119,25 +119,25 @@ class KafkaLog:
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         with self._translated():
-            self._consumer.seek(_theirs(partition), offset)
+            self._consumer.seek(theirs(partition), offset)
         if partition in self._awaiting_seek:
             self._awaiting_seek.discard(partition)
             self.resume([partition])
 
     def position(self, partition: TopicPartition) -> int:
         with self._translated():
-            state = self._consumer._subscription.assignment.get(_theirs(partition))
+            state = self._consumer._subscription.assignment.get(theirs(partition))
             if state is None or state.position is None or partition in self._awaiting_seek:
                 raise PositionLost([partition], "There is no position")
             return int(state.position.offset)
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         with self._translated():
-            self._consumer.pause(*map(_theirs, partitions))
+            self._consumer.pause(*map(theirs, partitions))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         with self._translated():
-            self._consumer.resume(*(_theirs(each) for each in partitions if each not in self._awaiting_seek))
+            self._consumer.resume(*(theirs(each) for each in partitions if each not in self._awaiting_seek))
 
     def _tell_rebalances(self) -> None:
         """Pass on what happened inside the client's poll, on the caller's thread, where blocking calls are allowed.
@@ -179,41 +179,40 @@ class KafkaLog:
         """Let partitions deliver nothing more, not even what was fetched already, until they are sought."""
         fetcher = self._consumer._fetcher
         for partition in partitions:
-            theirs = _theirs(partition)
+            held = theirs(partition)
             self._awaiting_seek.add(partition)
-            self._consumer.pause(theirs)
-            fetcher._paused_completed_fetches.pop(theirs, None)
-            fetcher._paused_partition_records.pop(theirs, None)
+            self._consumer.pause(held)
+            fetcher._paused_completed_fetches.pop(held, None)
+            fetcher._paused_partition_records.pop(held, None)
             buffered = fetcher._next_partition_records
-            if buffered and buffered.topic_partition == theirs:
+            if buffered and buffered.topic_partition == held:
                 buffered.drain()
-            for fetch in [each for each in fetcher._completed_fetches if each.topic_partition == theirs]:
+            for fetch in [each for each in fetcher._completed_fetches if each.topic_partition == held]:
                 fetcher._completed_fetches.remove(fetch)
 
     # Asking the brokers
 
     def committed(self, partition: TopicPartition) -> Committed | None:
-        answer = self._ask(lambda: self._consumer.committed(_theirs(partition), True, timeout_ms=ANSWER_TIMEOUT_MS))
+        answer = self._ask(lambda: self._consumer.committed(theirs(partition), True, timeout_ms=ANSWER_TIMEOUT_MS))
         return None if answer is None else Committed(answer.offset, answer.metadata or "")
 
     def beginning_offset(self, partition: TopicPartition) -> int:
-        theirs = _theirs(partition)
-        return int(self._ask(lambda: self._consumer.beginning_offsets([theirs], timeout_ms=ANSWER_TIMEOUT_MS))[theirs])
+        wanted = theirs(partition)
+        return int(self._ask(lambda: self._consumer.beginning_offsets([wanted], timeout_ms=ANSWER_TIMEOUT_MS))[wanted])
 
     def end_offset(self, partition: TopicPartition) -> int:
         return self.end_offsets([partition])[partition]
 
     def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        theirs = [_theirs(partition) for partition in partitions]
-        if not theirs:
+        wanted = [theirs(partition) for partition in partitions]
+        if not wanted:
             return {}
-        ends = self._ask(lambda: self._consumer.end_offsets(theirs, timeout_ms=ANSWER_TIMEOUT_MS))
-        return {_ours(partition): int(offset) for partition, offset in ends.items()}
+        ends = self._ask(lambda: self._consumer.end_offsets(wanted, timeout_ms=ANSWER_TIMEOUT_MS))
+        return {ours(partition): int(offset) for partition, offset in ends.items()}
 
     def offset_for_time(self, partition: TopicPartition, timestamp_ms: int) -> int | None:
-        theirs = _theirs(partition)
-        wanted = {theirs: max(0, timestamp_ms)}
-        found = self._ask(lambda: self._consumer.offsets_for_times(wanted, timeout_ms=ANSWER_TIMEOUT_MS))[theirs]
+        wanted = {theirs(partition): max(0, timestamp_ms)}
+        (found,) = self._ask(lambda: self._consumer.offsets_for_times(wanted, timeout_ms=ANSWER_TIMEOUT_MS)).values()
         return None if found is None else int(found.offset)
 
     def topic_id(self, topic: str) -> str:
@@ -242,11 +241,11 @@ class KafkaLog:
     def ping(self, timeout_ms: int = ANSWER_TIMEOUT_MS) -> None:
         self._ask(lambda: self._request(MetadataRequest(topics=[]), timeout_ms=timeout_ms))
 
-    def _request(self, request: Any, node: int | None = None, timeout_ms: int = ANSWER_TIMEOUT_MS) -> Any:
+    def _request(self, request: Any, timeout_ms: int = ANSWER_TIMEOUT_MS) -> Any:
         manager = self._consumer._manager
 
         async def send() -> Any:
-            return await manager.wait_for(manager.send(request, node_id=node), timeout_ms)
+            return await manager.wait_for(manager.send(request), timeout_ms)
 
         return manager.run(send)
 
@@ -276,23 +275,12 @@ class KafkaLog:
     def close(self) -> None:
         """Leave the group for good, so that others take over the partitions at once, and free the slot."""
         self._writer.discard()
-        with contextlib.suppress(KafkaError, LogError):
-            self._leave_group()
+        with contextlib.suppress(KafkaError):
+            leave_group(self._consumer, ANSWER_TIMEOUT_MS)
         with contextlib.suppress(KafkaError):
             self._consumer.close(autocommit=False, timeout_ms=ANSWER_TIMEOUT_MS)
         self._assigned.clear()
         self._slot.release()
-
-    def _leave_group(self) -> None:
-        """A static member's `close` does not leave: its partitions would lie idle until its session expires."""
-        group = self._consumer.group_metadata()
-        coordinator = self._consumer._coordinator.coordinator()
-        if group.member_id and coordinator is not None:
-            member = LeaveGroupRequest.MemberIdentity(
-                member_id=group.member_id, group_instance_id=group.group_instance_id, reason="closing"
-            )
-            request = LeaveGroupRequest(group_id=group.group_id, member_id=group.member_id, members=[member])
-            self._request(request, coordinator)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -314,43 +302,6 @@ class KafkaLog:
             raise LogError(f"{type(error).__name__}: {error}") from error
 
     def _lost(self, partitions: Any, reason: str) -> PositionLost:
-        lost = [_ours(partition) for partition in partitions]
+        lost = [ours(partition) for partition in partitions]
         self._hold(partition for partition in lost if partition in self._assigned)
         return PositionLost(lost, reason)
-
-
-class _Rebalances:
-    """Notes rebalances where the client reports them: on its network thread, in the middle of `poll`.
-
-    A partition that comes is paused, and given a position so that the client does not go looking for one.
-    """
-
-    def __init__(self) -> None:
-        self.consumer: Any = None
-        self.revoked = False
-        self.assigned: list[TopicPartition] | None = None
-
-    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        partitions = sorted(assigned)
-        for partition in partitions:
-            self.consumer.pause(partition)
-            self.consumer.seek(partition, 0)
-        self.assigned = [_ours(partition) for partition in partitions]
-
-    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        self.revoked = True
-        self.assigned = None
-
-    def on_partitions_lost(self, lost: Iterable[Any]) -> None:
-        self.on_partitions_revoked(lost)
-
-
-ConsumerRebalanceListener.register(_Rebalances)
-
-
-def _ours(partition: Any) -> TopicPartition:
-    return TopicPartition(partition.topic, partition.partition)
-
-
-def _theirs(partition: TopicPartition) -> Any:
-    return ClientPartition(partition.topic, partition.partition)

@@ -30,6 +30,20 @@ def read_topic(where: Settings | str, topic: str, poll_records: int = 5_000) -> 
         consumer.close(autocommit=False)
 
 
+def end_offsets(where: Settings | str, topic: str) -> dict[int, int]:
+    """The offset after the last committed record of each partition that has any."""
+    consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS)
+    try:
+        partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+        first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
+        ends = consumer.end_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
+        return {each.partition: int(ends[each]) for each in partitions if ends[each] > first[each]}
+    except RetriableError as error:
+        raise KafkaUnavailable(does_not_answer(where)) from error
+    finally:
+        consumer.close(autocommit=False)
+
+
 def _read(consumer: Any, topic: str, poll_records: int) -> Iterator[Record]:
     partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
     if not partitions:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 
 from runtime.kafka import EventLog, KafkaLog, Record, TopicAdmin, TopicPartition, read_topic
 from runtime.memory_log import MemoryBroker, MemoryLog
@@ -131,6 +131,11 @@ class KafkaLab:
             partitions = admin.partitions()[topic]
             admin.delete([topic])
             admin.create(topic, partitions)
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self.servers)
+        admin.create_partitions({topic: total})
+        admin.close()
 
     def write(self, topic: str, lines: Iterable[Line]) -> None:
         with self.producer() as producer:

@@ -1,0 +1,93 @@
+"""A static group member on kafka-python: what it is told of rebalances, and three things it would do otherwise."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from kafka import ConsumerRebalanceListener
+from kafka import TopicPartition as ClientPartition
+from kafka.protocol.consumer import LeaveGroupRequest
+
+from runtime.kafka.contract import TopicPartition
+
+
+def ours(partition: Any) -> TopicPartition:
+    """The client's partition as ours."""
+    return TopicPartition(partition.topic, partition.partition)
+
+
+def theirs(partition: TopicPartition) -> Any:
+    """Our partition as the client's, which checks the type."""
+    return ClientPartition(partition.topic, partition.partition)
+
+
+class Rebalances:
+    """Notes rebalances where the client reports them: on its network thread, in the middle of its `poll`.
+
+    A partition that comes is paused, and given a position so that the client does not go looking for one itself.
+    """
+
+    def __init__(self) -> None:
+        self.consumer: Any = None
+        self.revoked = False
+        self.assigned: list[TopicPartition] | None = None
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        partitions = sorted(assigned)
+        for partition in partitions:
+            self.consumer.pause(partition)
+            self.consumer.seek(partition, 0)
+        self.assigned = [ours(partition) for partition in partitions]
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        self.revoked = True
+        self.assigned = None
+
+    def on_partitions_lost(self, lost: Iterable[Any]) -> None:
+        self.on_partitions_revoked(lost)
+
+
+ConsumerRebalanceListener.register(Rebalances)
+
+
+def keep_finished_join(consumer: Any) -> None:
+    """Let the next poll use a join that ended since the last one.
+
+    kafka-python 3.0.12 takes a finished join for none at all and joins again, which starts the next rebalance: two
+    members that both poll with short time-outs can go on like that for minutes.
+    """
+    coordinator = consumer._coordinator
+    task = coordinator._join_task
+    if task is not None and not isinstance(task, _FinishedJoin) and task.is_done and not task.failed():
+        coordinator._join_task = _FinishedJoin(task)
+
+
+class _FinishedJoin:
+    """A join that is over but says that it is not, so that it is awaited once more."""
+
+    is_done = False
+
+    def __init__(self, task: Any) -> None:
+        self.add_callback = task.add_callback
+        self.add_errback = task.add_errback
+        self._task = task
+
+    def __await__(self) -> Any:
+        return self._task.__await__()
+
+
+def leave_group(consumer: Any, timeout_ms: int) -> None:
+    """Say goodbye, which a static member's `close` does not: its partitions would lie idle until its session ends."""
+    group = consumer.group_metadata()
+    coordinator = consumer._coordinator.coordinator()
+    if not group.member_id or coordinator is None:
+        return
+    member = LeaveGroupRequest.MemberIdentity(
+        member_id=group.member_id, group_instance_id=group.group_instance_id, reason="closing"
+    )
+    request = LeaveGroupRequest(group_id=group.group_id, member_id=group.member_id, members=[member])
+    manager = consumer._manager
+
+    async def send() -> None:
+        await manager.wait_for(manager.send(request, node_id=coordinator), timeout_ms)
+
+    manager.run(send)

@@ -1,0 +1,233 @@
+"""The Kafka client when things break: brokers away, workers killed, transactions timed out, topics replaced."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import LocalKafka, free_port
+from runtime.kafka import (
+    Committed,
+    Fenced,
+    KafkaUnavailable,
+    PositionLost,
+    RecordTooLarge,
+    TopicAdmin,
+    TopicPartition,
+    TransactionFailed,
+    options,
+    read_topic,
+    transactions,
+)
+from tests.runtime.log_lab import KafkaLab, Worker
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture
+def lab(kafka_broker: LocalKafka, unique: Callable[[str], str], tmp_path: Path) -> Iterator[KafkaLab]:
+    with KafkaLab(kafka_broker.servers, unique, tmp_path) as kafka_lab:
+        yield kafka_lab
+
+
+def write(worker: Worker, source: str, output: str, value: bytes, offset: int) -> None:
+    with worker.log.transaction() as transaction:
+        transaction.send(output, b"key", value, 0)
+        transaction.commit_offsets({TopicPartition(source, 0): Committed(offset)})
+
+
+def network_threads() -> list[str]:
+    return sorted(thread.name for thread in threading.enumerate() if "kafka" in thread.name or "network" in thread.name)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        pytest.param(lambda where: KafkaLab(where, lambda stem: stem, Path(where)).worker(["topic"]), id="worker"),
+        pytest.param(lambda where: list(read_topic(where, "topic")), id="reader"),
+        pytest.param(TopicAdmin, id="admin"),
+    ],
+)
+def test_missing_broker_is_one_line_within_five_seconds(
+    attempt: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    where = f"127.0.0.1:{free_port()}"
+    threads, started = network_threads(), time.monotonic()
+    with pytest.raises(KafkaUnavailable) as failure:
+        attempt(where)
+    assert time.monotonic() - started < 6
+    assert str(failure.value) == (
+        f'Kafka does not answer at {where} (waited 5 s). Start it with "make up" or set KAFKA_SERVERS.'
+    )
+    assert network_threads() == threads
+
+
+def test_pending_transaction_holds_back_records_and_offset_until_it_is_decided(lab: KafkaLab) -> None:
+    source, output = lab.topic(), lab.topic()
+    worker = lab.worker([source]).join()
+    with worker.log.transaction() as transaction:
+        transaction.send(output, b"key", b"value", 0)
+        transaction.commit_offsets({TopicPartition(source, 0): Committed(1)})
+        assert lab.read(output) == []
+        with pytest.raises(KafkaUnavailable):
+            worker.log.committed(TopicPartition(source, 0))
+        transaction.commit()
+    assert len(lab.read(output)) == 1
+    assert worker.log.committed(TopicPartition(source, 0)) == Committed(1)
+
+
+def test_killed_worker_is_replaced_within_seconds_and_its_transaction_is_gone(lab: KafkaLab, tmp_path: Path) -> None:
+    source, output = lab.topic(), lab.topic()
+    script = [sys.executable, "-m", "tests.runtime.pending_worker", lab.servers, lab.group, source, output]
+    killed = subprocess.Popen([*script, str(tmp_path)], stdout=subprocess.PIPE)
+    assert killed.stdout is not None
+    assert killed.stdout.readline() == b"pending\n"
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    started = time.monotonic()
+    heir = lab.worker([source]).join()
+    assert heir.log.committed(TopicPartition(source, 0)) is None
+    write(heir, source, output, b"heir", 1)
+    assert time.monotonic() - started < 5
+    assert [record.value for record in lab.read(output)] == [b"heir"]
+
+
+def test_transaction_that_the_broker_timed_out_fails_and_the_next_one_commits(
+    lab: KafkaLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(options.WRITER_OPTIONS, "transaction_timeout_ms", 1_000)
+    source, output = lab.topic(), lab.topic()
+    worker = lab.worker([source]).join()
+
+    def dawdle() -> None:
+        with worker.log.transaction() as transaction:
+            transaction.send(output, b"key", b"too late", 0)
+            transaction.commit_offsets({TopicPartition(source, 0): Committed(1)})
+            until = time.monotonic() + 4
+            while time.monotonic() < until:
+                worker.log.poll(100, 10)
+
+    with pytest.raises(Fenced):
+        dawdle()
+    with pytest.raises(TransactionFailed, match="recover first"):
+        write(worker, source, output, b"unrecovered", 2)
+    worker.log.recover()
+    write(worker, source, output, b"in time", 3)
+    assert [record.value for record in lab.read(output)] == [b"in time"]
+    assert worker.log.committed(TopicPartition(source, 0)) == Committed(3)
+
+
+def test_worker_goes_on_after_a_broker_restart(lab: KafkaLab, kafka_broker: LocalKafka) -> None:
+    source, output = lab.topic(partitions=1), lab.topic()
+    lab.write(source, [(0, b"key", b"before")])
+    worker = lab.worker([source])
+    assert len(worker.read(1)) == 1
+    kafka_broker.restart()
+    lab.write(source, [(0, b"key", b"after")])
+    assert [record.value for record in worker.read(1)] == [b"after"]
+    try:
+        write(worker, source, output, b"value", 2)
+    except TransactionFailed:
+        worker.log.recover()
+        write(worker, source, output, b"value", 2)
+    assert [record.value for record in lab.read(output)] == [b"value"]
+
+
+def test_broker_that_is_away_fails_a_commit_in_bounded_time_and_is_noticed_when_back(
+    lab: KafkaLab, kafka_broker: LocalKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "OUTCOME_TIMEOUT_S", 2.0)
+    source, output = lab.topic(), lab.topic()
+    worker = lab.worker([source]).join()
+    write(worker, source, output, b"before", 1)
+    kafka_broker.kill()
+    try:
+        started = time.monotonic()
+        with pytest.raises(TransactionFailed):
+            write(worker, source, output, b"away", 2)
+        assert time.monotonic() - started < 5
+        with pytest.raises(KafkaUnavailable):
+            worker.log.ping(500)
+        with pytest.raises(KafkaUnavailable):
+            worker.log.recover()
+        assert worker.log.poll(200, 10) == {}
+    finally:
+        kafka_broker.start()
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            worker.log.recover()
+            break
+        except (KafkaUnavailable, TransactionFailed):
+            assert time.monotonic() < deadline
+    write(worker, source, output, b"back", 3)
+    assert [record.value for record in lab.read(output)] == [b"before", b"back"]
+
+
+def test_recreated_topic_is_noticed_while_polling(lab: KafkaLab) -> None:
+    topic = lab.topic(partitions=1)
+    lab.write(topic, [(0, b"key", b"old")] * 3)
+    worker = lab.worker([topic], start_at=lambda *_: 0)
+    assert len(worker.read(3)) == 3
+    lab.recreate(topic)
+    lab.write(topic, [(0, b"key", b"new %d" % number) for number in range(5)])
+    values: list[bytes | None] = []
+    deadline = time.monotonic() + 20
+    while len(values) < 5:
+        assert time.monotonic() < deadline, values
+        try:
+            for records in worker.log.poll(100, 10).values():
+                values += [record.value for record in records]
+        except PositionLost as lost:
+            for partition in lost.partitions:
+                worker.log.seek(partition, 0)
+    assert values == [b"new %d" % number for number in range(5)]
+
+
+def test_largest_source_record_and_its_dead_letter_go_through(lab: KafkaLab) -> None:
+    source = lab.topic(partitions=1, max_message_bytes=str(17 * MEBIBYTE))
+    output = lab.topic(partitions=1, max_message_bytes=str(24 * MEBIBYTE))
+    lab.write(source, [(0, b"key", b"small"), (0, b"key", b"x" * 16 * MEBIBYTE), (0, b"key", b"after")])
+    worker = lab.worker([source])
+    records = worker.read(3)
+    assert [len(record.value or b"") for record in records] == [5, 16 * MEBIBYTE, 5]
+    letter = b"y" * (23 * MEBIBYTE)
+    with worker.log.transaction() as transaction:
+        for value in (b"before", letter, b"after"):
+            transaction.send(output, b"key", value, 0)
+    assert [record.value for record in lab.read(output)] == [b"before", letter, b"after"]
+
+
+def test_record_that_the_topic_refuses_is_an_error_with_its_remedy(lab: KafkaLab) -> None:
+    source, output = lab.topic(), lab.topic(max_message_bytes="10000")
+    worker = lab.worker([source]).join()
+    with pytest.raises(RecordTooLarge, match=r"Raise max\.message\.bytes of the topic"):
+        write(worker, source, output, b"x" * 20_000, 1)
+    with pytest.raises(TransactionFailed, match="recover first"):
+        write(worker, source, output, b"small", 1)
+    worker.log.recover()
+
+    def write_two() -> None:
+        with worker.log.transaction() as transaction:
+            transaction.send(output, b"key", b"x" * 6_000, 0)
+            transaction.send(output, b"key", b"x" * 6_000, 0)
+
+    with pytest.raises(RecordTooLarge):
+        write_two()
+    worker.log.recover()
+    write(worker, source, output, b"small", 1)
+    assert [record.value for record in lab.read(output)] == [b"small"]
+
+
+def test_output_topic_that_does_not_exist_fails_the_transaction(lab: KafkaLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(options.WRITER_OPTIONS, "max_block_ms", 1_000)
+    source = lab.topic()
+    worker = lab.worker([source]).join()
+    with pytest.raises(TransactionFailed):
+        write(worker, source, "no-such-topic", b"value", 1)
