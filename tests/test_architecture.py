@@ -54,11 +54,18 @@ ALLOWED = {
 }
 
 
+MORE = {
+    "__main__.py": {"rich", "typer"},
+    "testing.py": libraries("dev"),
+}
+"""What a file of that name may use besides: commands print, and what helps a user's tests uses what tests use."""
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_room_uses_only_declared_libraries(room: str) -> None:
     for path in modules(room):
         foreign = set(imports(path)) - sys.stdlib_module_names - set(ROOMS)
-        allowed = ALLOWED[room] | ({"rich", "typer"} if path.name == "__main__.py" else set())
+        allowed = ALLOWED[room] | MORE.get(path.name, set())
         assert foreign <= allowed, path
 
 
