@@ -10,6 +10,9 @@ from features.errors import Rejected
 MAX_NESTING = 64
 """Deepest nesting of arrays and objects accepted. A limit of our own, since the interpreter's depends on the caller."""
 
+MAX_DETAIL = 300
+"""Longest detail in characters. A decoder's message can quote the value, and the value can be a megabyte."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _MAX_TIME_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last moment that ISO-8601 can write
@@ -31,21 +34,27 @@ class Decoder(Generic[W]):
         """
         if not value:
             raise Rejected("malformed", "empty value" if value is not None else "null value")
-        if value.count(b"{") + value.count(b"[") > MAX_NESTING and _nesting(value) > MAX_NESTING:
+        if value.count(b"{") + value.count(b"[") > MAX_NESTING and _too_deep(value):
             raise Rejected("malformed", f"nested deeper than {MAX_NESTING} levels")
         try:
             if not value.isascii():
                 value.decode()  # fields that nothing reads are skipped by the JSON decoder, wrong UTF-8 and all
             return self._decode(value)
         except msgspec.ValidationError as fault:
-            raise Rejected("schema", str(fault)) from None
+            raise Rejected("schema", _clip(str(fault))) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-            raise Rejected("malformed", str(fault)) from None
+            raise Rejected("malformed", _clip(str(fault))) from None
 
 
-def _nesting(value: bytes) -> int:
-    """The deepest nesting of arrays and objects, brackets inside strings left out."""
-    deepest = depth = 0
+def _clip(detail: str) -> str:
+    """The detail, its middle left out when it is too long: the path of the fault stands at the end."""
+    half = MAX_DETAIL // 2
+    return detail if len(detail) <= MAX_DETAIL else f"{detail[:half]}…{detail[-half:]}"
+
+
+def _too_deep(value: bytes) -> bool:
+    """Whether arrays and objects are nested deeper than MAX_NESTING, brackets inside strings left out."""
+    depth = 0
     in_string = escaped = False
     for byte in value:
         if in_string:
@@ -59,10 +68,11 @@ def _nesting(value: bytes) -> int:
             in_string = True
         elif byte in b"{[":
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > MAX_NESTING:
+                return True
         elif byte in b"}]":
             depth -= 1
-    return deepest
+    return False
 
 
 def epoch_ms(timestamp: int | datetime, field: str) -> int:

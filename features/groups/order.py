@@ -20,6 +20,8 @@ def decode(value: bytes | None, offset: int) -> tuple[str, Payment]:
     """
     record = _decoder.decode(value)
     currency = check_code(record.currency, "currency")
+    if not (record.discount_applied.is_finite() and 0 <= record.discount_applied <= 1):
+        raise Rejected("schema", "expected a discount from 0 to 1 - at `$.discount_applied`")
     try:
         amount_minor = to_minor(order_total(record.price, record.quantity, record.discount_applied), currency)
     except ValueError as fault:

@@ -73,7 +73,7 @@ def test_an_internal_failure_leaves_no_trace(told: tuple[str, list[Step]], max_e
         if isinstance(step, Arrival):
             event = failing._event(step.step_ms - step.step_ms % 7, step.fields)
             if event.time_ms >= failing.rule.watermark_ms:
-                with raising_feature(GROUPS[group]), pytest.raises(Rejected, match="internal|duplicate"):
+                with raising_feature(GROUPS[group]), pytest.raises(Rejected, match=r"internal|duplicate"):
                     failing.state.insert(event, failing.rule.watermark_ms)
         assert failing.state.events == sane.state.events
         assert failing.state.stored() == sane.state.stored()

@@ -1,0 +1,306 @@
+"""Bytes in, an event out; or the reason and the path of the fault."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from features.decoding import MAX_DETAIL
+from features.errors import Rejected
+from features.events import Action, Click, Order, Payment, Transaction
+from features.groups import GROUPS
+
+TRANSACTION: dict[str, Any] = {
+    "transaction_id": "t1",
+    "event_time": "2026-03-02T12:00:00.250Z",
+    "card_id": "card-1",
+    "amount": 10.5,
+    "currency": "EUR",
+}
+ORDER: dict[str, Any] = {
+    "transaction_id": "o1",
+    "user_id": "user-1",
+    "timestamp": "2026-03-02T12:00:00Z",
+    "price": 19.99,
+    "quantity": 3,
+    "currency": "USD",
+}
+CLICK: dict[str, Any] = {
+    "event_id": "e1",
+    "event_time": 1_772_452_800_000,
+    "user_id": "user-1",
+    "session_id": "s1",
+    "event_type": "page_view",
+}
+WIRE_TYPES = {"transaction": Transaction, "order": Order, "clickstream": Click}
+SMALLEST = {"transaction": TRANSACTION, "order": ORDER, "clickstream": CLICK}
+
+
+class Raw(str):
+    """A JSON literal to stand in a record as it is."""
+
+
+def to_json(record: dict[str, Any]) -> bytes:
+    members = (f"{json.dumps(name)}:{v if isinstance(v, Raw) else json.dumps(v)}" for name, v in record.items())
+    return ("{" + ",".join(members) + "}").encode()
+
+
+def decode(group: str, **fields: Any) -> tuple[str, Any]:
+    """The smallest record of the group, with other or more fields, decoded."""
+    return GROUPS[group].decode(to_json(SMALLEST[group] | fields), 7)
+
+
+def fault(group: str, value: bytes | None) -> tuple[str, str]:
+    """Reason and detail of the refusal."""
+    with pytest.raises(Rejected) as caught:
+        GROUPS[group].decode(value, 0)
+    return caught.value.reason, caught.value.detail
+
+
+# --- what comes out -----------------------------------------------------------------------------------------------
+
+
+def test_smallest_transaction_has_five_fields() -> None:
+    assert decode("transaction") == (
+        "card-1",
+        Payment(1_772_452_800_250, 7, "t1", 1050, "EUR", False, None, None, None, None),
+    )
+
+
+def test_transaction_keeps_what_the_features_need() -> None:
+    _, event = decode(
+        "transaction",
+        merchant_id="m1",
+        country="BR",
+        device_id="d1",
+        latitude=-23.5505,
+        longitude=-46.6333,
+        auth_result="declined",
+    )
+    assert event == Payment(1_772_452_800_250, 7, "t1", 1050, "EUR", True, "m1", "BR", "d1", (-23_550_500, -46_633_300))
+
+
+def test_smallest_order_has_six_fields() -> None:
+    assert decode("order") == (
+        "user-1",
+        Payment(1_772_452_800_000, 7, "o1", 5997, "USD", False, None, None, None, None),
+    )
+
+
+def test_order_takes_brand_as_merchant_and_user_agent_as_device() -> None:
+    _, event = decode(
+        "order",
+        brand="Acme",
+        device_info={"user_agent": "Firefox"},
+        user_location={"country": "US", "latitude": 40.5, "longitude": -74},
+    )
+    assert (event.merchant, event.device, event.country, event.place) == (
+        "Acme",
+        "Firefox",
+        "US",
+        (40_500_000, -74_000_000),
+    )
+
+
+def test_smallest_click_has_five_fields() -> None:
+    assert decode("clickstream") == ("user-1", Action(1_772_452_800_000, 7, "e1", "s1", "page_view", None, None, 0))
+
+
+def test_half_a_place_is_no_place() -> None:
+    assert decode("transaction", latitude=1.0)[1].place is None
+    assert decode("order", user_location={"longitude": 1.0})[1].place is None
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert decode("transaction", colour={"of": ["the", {"card": None}]}) == decode("transaction")
+
+
+@pytest.mark.parametrize(
+    ("written", "time_ms"),
+    [
+        (1_772_452_800_250, 1_772_452_800_250),
+        ("2026-03-02T12:00:00.250Z", 1_772_452_800_250),
+        ("2026-03-02T09:00:00.25-03:00", 1_772_452_800_250),
+        ("2026-03-02T12:00:00.250999Z", 1_772_452_800_250),
+        ("2024-02-29T23:59:59.999+00:00", 1_709_251_199_999),
+        (0, 0),
+        ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
+    ],
+)
+def test_time_is_epoch_milliseconds_utc(written: object, time_ms: int) -> None:
+    assert decode("transaction", event_time=written)[1].time_ms == time_ms
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+SCHEMA_FAULTS = [
+    ("transaction", {"event_time": "2026-03-02T12:00:00"}, "$.event_time"),
+    ("transaction", {"event_time": "yesterday"}, "$.event_time"),
+    ("transaction", {"event_time": "2026-02-30T12:00:00Z"}, "$.event_time"),
+    ("transaction", {"event_time": "1772452800000"}, "$.event_time"),
+    ("transaction", {"event_time": 1.5}, "$.event_time"),
+    ("transaction", {"event_time": True}, "$.event_time"),
+    ("transaction", {"event_time": None}, "$.event_time"),
+    ("transaction", {"event_time": -1}, "$.event_time"),
+    ("transaction", {"event_time": 253_402_300_800_000}, "$.event_time"),
+    ("transaction", {"event_time": Raw("9" * 30)}, "$.event_time"),
+    ("transaction", {"event_time": Raw("9" * 5_000)}, "$.event_time"),
+    ("transaction", {"event_time": "0001-01-01T00:00:00+14:00"}, "$.event_time"),
+    ("transaction", {"event_time": "9999-12-31T23:59:59-14:00"}, "$.event_time"),
+    ("transaction", {"transaction_id": ""}, "$.transaction_id"),
+    ("transaction", {"transaction_id": "x" * 129}, "$.transaction_id"),
+    ("transaction", {"transaction_id": "t\n1"}, "$.transaction_id"),
+    ("transaction", {"transaction_id": 1}, "$.transaction_id"),
+    ("transaction", {"card_id": "card\u0000"}, "$.card_id"),
+    ("transaction", {"card_id": "\u202etxet"}, "$.card_id"),
+    ("transaction", {"card_id": None}, "$.card_id"),
+    ("transaction", {"amount": -0.01}, "$.amount"),
+    ("transaction", {"amount": 1_000_000_000_001}, "$.amount"),
+    ("transaction", {"amount": "NaN"}, "$.amount"),
+    ("transaction", {"amount": "sNaN"}, "$.amount"),
+    ("transaction", {"amount": "-Infinity"}, "$.amount"),
+    ("transaction", {"amount": "much"}, "$.amount"),
+    ("transaction", {"amount": True}, "$.amount"),
+    ("transaction", {"amount": None}, "$.amount"),
+    ("transaction", {"amount": Raw("1e999999")}, "$.amount"),
+    ("transaction", {"amount": Raw("1e99999999999999999999")}, "$.amount"),
+    ("transaction", {"amount": Raw("9" * 100_000)}, "$.amount"),
+    ("transaction", {"currency": "eur"}, "$.currency"),
+    ("transaction", {"currency": "EURO"}, "$.currency"),
+    ("transaction", {"currency": "ÄÖÜ"}, "$.currency"),
+    ("transaction", {"currency": "E1R"}, "$.currency"),
+    ("transaction", {"country": "br"}, "$.country"),
+    ("transaction", {"country": "BRA"}, "$.country"),
+    ("transaction", {"latitude": 91}, "$.latitude"),
+    ("transaction", {"latitude": -90.000001}, "$.latitude"),
+    ("transaction", {"latitude": Raw("1e400")}, "$.latitude"),
+    ("transaction", {"latitude": "45"}, "$.latitude"),
+    ("transaction", {"latitude": True}, "$.latitude"),
+    ("transaction", {"longitude": 180.1}, "$.longitude"),
+    ("transaction", {"mcc_code": 10_000}, "$.mcc_code"),
+    ("transaction", {"mcc_code": "5411"}, "$.mcc_code"),
+    ("transaction", {"channel": "carrier pigeon"}, "$.channel"),
+    ("transaction", {"auth_result": "perhaps"}, "$.auth_result"),
+    ("transaction", {"card_present": 1}, "$.card_present"),
+    ("transaction", {"label_fraud": 2}, "$.label_fraud"),
+    ("transaction", {"city": "x" * 1_025}, "$.city"),
+    ("order", {"quantity": 0}, "$.quantity"),
+    ("order", {"quantity": 1.5}, "$.quantity"),
+    ("order", {"quantity": True}, "$.quantity"),
+    ("order", {"price": -1}, "$.price"),
+    ("order", {"price": Raw("1e12"), "quantity": 2}, "$.price"),
+    ("order", {"price": Raw("0." + "1" * 101)}, "$.price"),
+    ("order", {"discount_applied": 1.01}, "$.discount_applied"),
+    ("order", {"discount_applied": -0.1}, "$.discount_applied"),
+    ("order", {"discount_applied": "NaN"}, "$.discount_applied"),
+    ("order", {"discount_applied": Raw("1e-999999")}, "$.price"),
+    ("order", {"user_location": {"latitude": 91}}, "$.user_location.latitude"),
+    ("order", {"user_location": "here"}, "$.user_location"),
+    ("order", {"device_info": {"os": 11}}, "$.device_info.os"),
+    ("order", {"timestamp": "noon"}, "$.timestamp"),
+    ("order", {"user_id": "\t"}, "$.user_id"),
+    ("clickstream", {"event_type": "scroll"}, "$.event_type"),
+    ("clickstream", {"dwell_ms": -1}, "$.dwell_ms"),
+    ("clickstream", {"dwell_ms": 86_400_001}, "$.dwell_ms"),
+    ("clickstream", {"session_id": ""}, "$.session_id"),
+    ("clickstream", {"event_id": "\u2028"}, "$.event_id"),
+]
+
+
+@pytest.mark.parametrize(
+    ("group", "fields", "path"), SCHEMA_FAULTS, ids=[f"{g}-{str(f)[:40]}" for g, f, _ in SCHEMA_FAULTS]
+)
+def test_wrong_field_is_a_schema_fault_with_its_path(group: str, fields: dict[str, Any], path: str) -> None:
+    reason, detail = fault(group, to_json(SMALLEST[group] | fields))
+    assert (reason, detail.rpartition(" - at ")[2]) == ("schema", f"`{path}`")
+
+
+@pytest.mark.parametrize(("group", "field"), [(group, field) for group in SMALLEST for field in SMALLEST[group]])
+def test_missing_field_is_a_schema_fault_that_names_it(group: str, field: str) -> None:
+    record = {name: value for name, value in SMALLEST[group].items() if name != field}
+    assert fault(group, to_json(record)) == ("schema", f"Object missing required field `{field}`")
+
+
+@pytest.mark.parametrize("value", [b"[]", b'"text"', b"17", b"null", b"true"])
+def test_json_that_is_no_object_is_a_schema_fault(value: bytes) -> None:
+    assert fault("transaction", value)[0] == "schema"
+
+
+RECORD = to_json(TRANSACTION)
+MALFORMED = {
+    "nothing": None,
+    "empty": b"",
+    "blank": b" \n",
+    "text": b"hello",
+    "cut off": RECORD[:-1],
+    "more after it": RECORD + b"}",
+    "two records": RECORD + RECORD,
+    "NaN": to_json(TRANSACTION | {"amount": Raw("NaN")}),
+    "Infinity": to_json(TRANSACTION | {"amount": Raw("Infinity")}),
+    "-Infinity": to_json(TRANSACTION | {"amount": Raw("-Infinity")}),
+    "NaN in an unread field": to_json(TRANSACTION | {"unread": Raw("NaN")}),
+    "leading zero": to_json(TRANSACTION | {"amount": Raw("01")}),
+    "control character in a string": to_json(TRANSACTION | {"card_id": Raw('"a\nb"')}),
+    "lone surrogate": to_json(TRANSACTION | {"card_id": Raw('"\\ud800"')}),
+    "wrong UTF-8": RECORD.replace(b"card-1", b"card\xff"),
+    "wrong UTF-8 in an unread field": to_json(TRANSACTION | {"unread": "?"}).replace(b"?", b"\xff"),
+    "wrong UTF-8 in an unread name": to_json(TRANSACTION | {"?": 1}).replace(b"?", b"\xc3"),
+    "surrogate in UTF-8": to_json(TRANSACTION | {"unread": "?"}).replace(b"?", b"\xed\xa0\x80"),
+    "UTF-16": RECORD.decode().encode("utf-16"),
+    "byte order mark": b"\xef\xbb\xbf" + RECORD,
+    "avro": b"\x00\x00\x00\x00\x01\x0ccard-1",
+    "65 arrays": to_json(TRANSACTION | {"unread": Raw("[" * 64 + "]" * 64)}),
+    "100 000 open arrays": b"[" * 100_000,
+    "100 000 open objects": b'{"a":' * 100_000,
+}
+
+
+@pytest.mark.parametrize("value", MALFORMED.values(), ids=MALFORMED.keys())
+def test_what_is_no_json_text_is_malformed(value: bytes | None) -> None:
+    assert fault("transaction", value)[0] == "malformed"
+
+
+def test_64_levels_are_not_too_deep() -> None:
+    assert decode("transaction", unread=Raw("[" * 63 + "]" * 63)) == decode("transaction")
+
+
+def test_brackets_inside_strings_are_no_levels() -> None:
+    assert decode("transaction", unread='\\"[{' * 1_000) == decode("transaction")
+
+
+def test_detail_of_a_huge_wrong_value_is_short_and_keeps_its_path() -> None:
+    _, detail = fault("transaction", to_json(TRANSACTION | {"channel": "w" * 900_000}))
+    assert len(detail) <= MAX_DETAIL + 1
+    assert detail.endswith("- at `$.channel`")
+
+
+def test_detail_is_the_same_every_time() -> None:
+    assert {fault("transaction", b"{") for _ in range(5)} == {fault("transaction", b"{")}
+
+
+@given(st.binary(max_size=200))
+@example(b'{"transaction_id":"t","event_time":1,"card_id":"c","amount":1,"currency":"EUR"')
+def test_any_bytes_are_decoded_or_refused_but_never_raise_otherwise(value: bytes) -> None:
+    for group in GROUPS.values():
+        with pytest.raises(Rejected):
+            group.decode(value, 0)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(sorted(SMALLEST)), st.data())
+def test_any_value_in_any_field_is_decoded_or_refused_with_a_reason(group: str, data: st.DataObject) -> None:
+    names = st.sampled_from(WIRE_TYPES[group].__struct_fields__)
+    fields = data.draw(st.dictionaries(names, json_values, max_size=3))
+    try:
+        reason = "" if decode(group, **fields)[0].isprintable() else "garbled entity"
+    except Rejected as rejected:
+        reason = rejected.reason
+    assert reason in ("", "malformed", "schema")
