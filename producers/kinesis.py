@@ -10,7 +10,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 
 from producers.aws import LOCAL_ENDPOINT, aws_client, friendly_errors, place_of
 from producers.clock import Clock, SystemClock
-from producers.records import Record, encode
+from producers.records import Message, Record, encode
 from runtime.errors import UserError
 
 STREAM = "fraud-transactions"
@@ -74,10 +74,17 @@ class KinesisProducer:
         Raises:
             UserError: credentials, stream or endpoint are missing. What was not sent is in the failed file then.
         """
+        return self._deliver([(str(record[self._partition_key]), encode(record)) for record in records])
+
+    def put_messages(self, messages: Iterable[Message]) -> BatchResult:
+        """The same for messages that are bytes already."""
+        return self._deliver([(message.key or "-", message.value or b"null") for message in messages])
+
+    def _deliver(self, keyed: Sequence[tuple[str, bytes]]) -> BatchResult:
         entries: list[Entry] = []
         lost: list[Entry] = []
-        for record in records:
-            entry = {"Data": encode(record), "PartitionKey": str(record[self._partition_key])}
+        for key, data in keyed:
+            entry = {"Data": data, "PartitionKey": key}
             (lost if _size(entry) > MAX_ENTRY_BYTES else entries).append(entry)
         succeeded = 0
         requests = list(_requests(entries))

@@ -126,6 +126,26 @@ class Account:
 _METHODS: Weighted[str] = Weighted(PAYMENT_METHODS)
 
 
+class AccountTransactions:
+    """The account transaction that happens at a given time, as a profile."""
+
+    name = "accounts"
+    topic = "transactions"
+    schema = "transaction"
+    key_field = "card_id"
+
+    def __init__(
+        self, seed: int | str = 42, *, locale: str = "pt_BR", fraud_ratio: float = 0.15, run: int | str = ""
+    ) -> None:
+        self._book = AccountBook(ACCOUNT_LOCALES[locale], seed, run=run)
+        self._fraud_ratio = fraud_ratio
+        self._random = Random(f"{seed}/{run}/account-frauds")
+
+    def record(self, time_ms: int) -> Transaction:
+        """The transaction that happens at `time_ms` (epoch milliseconds)."""
+        return self._book.transaction(time_ms, fraud=self._random.random() < self._fraud_ratio)
+
+
 class AccountBook:
     """The accounts of a locale and their transactions; accounts named by a caller are opened on the spot."""
 

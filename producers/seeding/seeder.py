@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import merge
 from random import Random
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from producers.pacing import event_times
+from producers.profiles import Profile
 from producers.profiles.cards import CardTransactions
 from producers.profiles.clicks import Clicks
 from producers.profiles.orders import Basket, Orders
@@ -22,17 +23,6 @@ SHARES = {"transactions": 0.55, "orders": 0.10, "clickstream": 0.35}
 """How a seed's events spread over the topics."""
 
 _FIVE_MINUTES_MS = 300_000
-
-
-class Profile(Protocol):
-    """What the seeder needs of a profile."""
-
-    topic: str
-    schema: str
-    key_field: str
-
-    def record(self, time_ms: int) -> Any:
-        """The record that happens at that time."""
 
 
 @dataclass(frozen=True)

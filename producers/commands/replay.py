@@ -1,0 +1,118 @@
+"""`replay`: a generated Parquet file into Kafka, as fast as possible or at a multiple of its own time."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+
+from producers.clock import Clock, SystemClock
+from producers.console import progress_bar
+from producers.position import newest_event_ms
+from producers.records import Message, iso_utc
+from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
+from runtime.errors import UserError
+from runtime.settings import Settings
+
+BATCH_ROWS = 20_000
+
+
+def parse_speed(text: str) -> float | None:
+    """How many times faster than it happened; None is as fast as possible.
+
+    >>> parse_speed("60x"), parse_speed("max")
+    (60.0, None)
+    """
+    if text == "max":
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)x?", text)
+    if match is None or float(match[1]) <= 0:
+        raise UserError(f"--speed is {text!r}; expected a multiple such as 60x, or max.")
+    return float(match[1])
+
+
+def replay(
+    settings: Settings,
+    path: Path,
+    *,
+    speed: float | None,
+    topic: str | None = None,
+    limit: int | None = None,
+    clock: Clock | None = None,
+) -> dict[str, Any]:
+    """Send a file's rows in their order, keyed by card, into a fresh topic unless one is named; return the figures."""
+    clock = clock or SystemClock()
+    frame = _read(path, limit)
+    producer = open_producer(settings)
+    topic = topic or f"replay-{path.stem}-{clock.now_ms()}"
+    sink = KafkaSink(producer, topic)
+    started = clock.monotonic()
+    try:
+        ensure_topic(settings, topic)
+        _warn_if_ahead(settings, topic, frame)
+        with progress_bar("Replay", frame.height) as advance:
+            for number, message in enumerate(_messages(frame, speed, clock), start=1):
+                sink.send(message)
+                if number % 1_000 == 0:
+                    advance(number, number / max(1e-9, clock.monotonic() - started))
+            sink.flush()
+    except KeyboardInterrupt:
+        """What was sent is flushed and counted below."""
+    finally:
+        sink.close()
+    seconds = clock.monotonic() - started
+    figures = {"topic": topic, "sent": sink.delivery.sent, "failed": sink.delivery.failed, "seconds": round(seconds, 3)}
+    Console().print(
+        f"{sink.delivery.sent:,} records to {topic} in {seconds:.1f} s "
+        f"({sink.delivery.sent / max(1e-9, seconds):,.0f}/s), {sink.delivery.failed} failed",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if sink.delivery.failed:
+        raise UserError(f"{sink.delivery.failed} records did not reach Kafka. The log says why; replay again.")
+    return figures
+
+
+def _read(path: Path, limit: int | None) -> pl.DataFrame:
+    if not path.is_file():
+        raise UserError(f'{path} is not there. Generate one with "python -m producers parquet".')
+    try:
+        frame = pl.read_parquet(path, n_rows=limit)
+    except pl.exceptions.PolarsError:
+        raise UserError(f'{path} is no Parquet file. Give one that "python -m producers parquet" wrote.') from None
+    missing = {"card_id", "event_time"} - set(frame.columns)
+    if missing:
+        raise UserError(f"{path} has no column {', '.join(sorted(missing))}; expected a file of card transactions.")
+    return frame
+
+
+def _warn_if_ahead(settings: Settings, topic: str, frame: pl.DataFrame) -> None:
+    newest_ms = newest_event_ms(settings, topic, "transactions")
+    first_ms = frame["event_time"].dt.epoch("ms").min()
+    if newest_ms is not None and isinstance(first_ms, int) and first_ms < newest_ms:
+        Console(stderr=True).print(
+            f"warning: the topic {topic} is ahead: its newest event is of {iso_utc(newest_ms)}, the file begins at "
+            f"{iso_utc(first_ms)}. Older events will be late; leave --topic out for a fresh one.",
+            soft_wrap=True,
+        )
+
+
+def _messages(frame: pl.DataFrame, speed: float | None, clock: Clock) -> Iterator[Message]:
+    """Messages in the order of the rows, each when its time has come."""
+    started = clock.monotonic()
+    first_ms: int | None = None
+    text_columns = pl.col(pl.Enum, pl.Categorical).cast(pl.String)
+    for batch in frame.iter_slices(BATCH_ROWS):
+        times = batch["event_time"].dt.epoch("ms").to_list()
+        keys = batch["card_id"].cast(pl.String).to_list()
+        rows = batch.with_columns(text_columns, pl.col("event_time").dt.to_string("%Y-%m-%dT%H:%M:%S%.3fZ"))
+        values = rows.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
+        first_ms = times[0] if first_ms is None else first_ms
+        for time_ms, key, value in zip(times, keys, values, strict=True):
+            if speed is not None:
+                wait = started + (time_ms - first_ms) / 1000 / speed - clock.monotonic()
+                if wait > 0:
+                    clock.sleep(wait)
+            yield Message(key, value.encode())
