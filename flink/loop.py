@@ -97,9 +97,8 @@ class Loop:
         Returns:
             The number of records.
         """
-        while self._to_start:
-            self._start(self._to_start[-1])
-            self._to_start.pop()
+        if self._to_start:
+            self._start_partitions()
         polled = self.log.poll(poll_ms, self._settings.max_poll_records)
         if not polled:
             return 0
@@ -190,6 +189,14 @@ class Loop:
             self._owned.pop(source, None)
         self._to_start = [source for source in self._to_start if source not in partitions]
 
+    def _start_partitions(self) -> None:
+        """Start every partition that is waiting for it; one that fails goes on waiting."""
+        starting = len(self._to_start)
+        while self._to_start:
+            self._start(self._to_start[-1])
+            self._to_start.pop()
+        _logger.info("Partitions started", started=starting, assigned=len(self._owned))
+
     def _start(self, source: TopicPartition) -> None:
         """The recovery path: claim a partition and continue where Kafka and Redis say."""
         settings, group = self._settings, BY_TOPIC[source.topic]
@@ -204,7 +211,7 @@ class Loop:
             progress = None
         self.log.seek(source, start.offset)
         self.log.resume([source])
-        _logger.info(
+        _logger.debug(
             "Partition started",
             topic=source.topic,
             partition=source.partition,
