@@ -18,6 +18,7 @@ IMPORTED_AS = {
     "kafka-python": "kafka",
     "prometheus-client": "prometheus_client",
     "pydantic-settings": "pydantic_settings",
+    "python-dotenv": "dotenv",
     "pyyaml": "yaml",
     "ydata-profiling": "ydata_profiling",
 }
