@@ -325,9 +325,9 @@ def _progress(offset: bytes | None, newest_ms: bytes | None) -> Progress | None:
     return Progress(int(offset), None if newest_ms is None else int(newest_ms))
 
 
-def stored_state(reply: list[bytes], epoch: bytes) -> StoredState | None:
-    """The state from the fields and values of its hash in turn; None when there is none of this epoch."""
-    fields: dict[bytes, bytes] = dict(zip(reply[::2], reply[1::2], strict=True))
+def stored_state(reply: list[bytes] | dict[bytes, bytes], epoch: bytes) -> StoredState | None:
+    """The state from its hash, or the fields and values of that in turn; None when there is none of this epoch."""
+    fields = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
     if fields.get(b"epoch") != epoch:
         return None
     return StoredState(
