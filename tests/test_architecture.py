@@ -49,7 +49,7 @@ ALLOWED = {
     "features": {"msgspec"},
     "runtime": libraries(),
     "store": libraries("offline"),
-    "flink": libraries("flink"),
+    "flink": libraries("flink") | {"py4j"},
     "producers": libraries("producers", "offline", "aws", "profile") | {"botocore"},
     "deploy": libraries("flink", "aws") | {"moto"},
 }
