@@ -72,7 +72,7 @@ def as_table(reading: Reading) -> Table:
         "value",
         "unit",
         title=f"{reading.group} {reading.entity} at {iso(reading.at_ms)}",
-        caption=f"newest event {newest}, {reading.topic}-{reading.partition} offset {reading.offset}",
+        caption=f"newest event {newest}\n{reading.topic}-{reading.partition} offset {reading.offset}",
         box=box.SIMPLE_HEAD,
     )
     table.columns[1].justify = "right"
