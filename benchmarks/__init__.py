@@ -1,0 +1,1 @@
+"""Measured comparisons; each says how to run it."""

@@ -1,0 +1,97 @@
+"""Twinstream's loop: every feature of the transaction group, exact recovery, the feature log, Redis.
+
+It is `flink.loop.Loop` on its own clients, as `flink.worker` puts them together. While it runs, the time of each stage
+is taken; `PROFILE=file` in the environment writes a profile of the measured stretch (`python -m pstats file`).
+"""
+
+import cProfile
+import os
+import time
+from collections import Counter
+from typing import Any
+
+from benchmarks.contenders.stopwatch import Job, Stopwatch
+from features.groups import BY_TOPIC, GROUPS
+from flink.commit import Portion, Step
+from flink.loop import Loop
+from runtime.kafka import KafkaLog
+from runtime.settings import Settings, load_settings
+from store.connecting import connect
+
+STAGES = {
+    Step.POLLED: "poll",
+    Step.LOADED: "load",
+    Step.APPLIED: "apply",
+    Step.OUTPUT_SENT: "encode and send",
+    Step.OFFSETS_SENT: "await outputs and offsets",
+    Step.TRANSACTION_COMMITTED: "commit",
+    Step.FEATURES_WRITTEN: "write Redis",
+    Step.PROGRESS_SAVED: "save progress",
+}
+"""The stage that ends with each step."""
+
+
+class MeasuredLoop(Loop):
+    """The loop with its stages timed: elapsed time, and processor time of the loop's thread."""
+
+    def __init__(self, job: Job, settings: Settings) -> None:
+        self.watch = Stopwatch(job)
+        self.elapsed: Counter[str] = Counter()
+        self.cpu: Counter[str] = Counter()
+        self._marks = time.perf_counter(), time.thread_time()
+        self._profile = cProfile.Profile() if "PROFILE" in os.environ else None
+        BY_TOPIC[job.topic] = GROUPS["transaction"]
+        super().__init__(
+            lambda on_assigned, on_revoked: KafkaLog(settings, [job.topic], on_assigned, on_revoked),
+            connect(settings),
+            settings,
+            reached=lambda step: self._stage(STAGES[step]),
+        )
+
+    def _stage(self, name: str) -> None:
+        before, now = self._marks, (time.perf_counter(), time.thread_time())
+        if self.watch.running:
+            self.elapsed[name] += now[0] - before[0]
+            self.cpu[name] += now[1] - before[1]
+        self._marks = now
+
+    def _load(self, stamped: Any) -> None:
+        self._stage("stamp")
+        super()._load(stamped)
+
+    def _committed(self, batch: list[Portion]) -> None:
+        super()._committed(batch)
+        self._stage("bookkeeping")
+
+    def measure(self) -> None:
+        """Run the job and report."""
+        watch, profile = self.watch, self._profile
+        while not watch.done:
+            self.cycle()
+            watch.visible(self.totals.input)
+            if profile is not None and watch.running:
+                profile.enable()
+        if profile is not None:
+            profile.disable()
+            profile.dump_stats(os.environ["PROFILE"])
+        watch.report(elapsed=self.elapsed, cpu=self.cpu, accepted=self.totals.accepted.total())
+
+
+def main() -> None:
+    """Run the job."""
+    job = Job.given()
+    settings = load_settings(
+        kafka_servers=job.servers,
+        consumer_group=job.run,
+        output_prefix=f"{job.run}.",
+        redis_port=job.redis_port,
+        max_poll_records=job.batch,
+        log_level="WARNING",
+    )
+    loop = MeasuredLoop(job, settings)
+    loop.measure()
+    loop.log.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the loop's benchmark is made of: services, load, and one module per question."""
