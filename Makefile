@@ -72,7 +72,7 @@ bench-env: | $(BIN)/uv ## The environment of the benchmarks' rival (Quix Streams
 # --- local services ---------------------------------------------------------------------------------------------
 
 .PHONY: up down status topics
-up: $(loop) ## Kafka, Redis and the topics: Compose where Docker answers, else local processes
+up: $(data) ## Kafka, Redis, a local AWS and the topics: Compose where Docker answers, else local processes
 	@$(RUN) -m deploy.local up
 down: $(loop) ## End what `make up` started
 	@$(RUN) -m deploy.local down

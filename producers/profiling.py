@@ -1,6 +1,7 @@
 """An HTML profile of a generated file, by ydata-profiling, of a sample of its rows."""
 
 import logging
+import os
 import warnings
 from pathlib import Path
 
@@ -29,13 +30,16 @@ def write_profile(path: Path) -> Path:
     html = path.with_suffix(".html")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logging.getLogger("matplotlib").setLevel("ERROR")
+        for library in ("matplotlib", "ydata_profiling", "visions"):
+            logging.getLogger(library).setLevel("ERROR")
+        os.environ.setdefault("TQDM_DISABLE", "1")
         try:
             from ydata_profiling import ProfileReport
         except ImportError:
             raise UserError('ydata-profiling is not installed. Install it with "make data".') from None
         columns = frame.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String)).to_pandas()
-        report = ProfileReport(columns, title=path.stem, minimal=True, progress_bar=False)
+        small_plots = {"image_format": "png", "dpi": 80}
+        report = ProfileReport(columns, title=path.stem, minimal=True, progress_bar=False, plot=small_plots)
         report.to_file(html, silent=True)
     if html.stat().st_size > MAX_BYTES:
         raise UserError(f"{html} has {html.stat().st_size / 1e6:.1f} MB, more than 5. Profile fewer columns.")

@@ -15,7 +15,7 @@ from runtime.kafka.options import connection_options, servers_of
 from runtime.settings import Settings
 from runtime.topics import ensure_topics, source_topic
 
-CONNECT_TIMEOUT_MS = 3_000
+CONNECT_TIMEOUT_MS = 2_000
 MAX_REQUEST_BYTES = 17 * 1024 * 1024
 """A record of 16 MiB, the largest that the source topics take, and its framing."""
 
