@@ -18,6 +18,7 @@ appendonly yes
 appendfsync everysec
 save ""
 maxmemory-policy noeviction
+hash-max-ziplist-value 1024
 """
 
 

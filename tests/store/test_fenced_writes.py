@@ -74,7 +74,7 @@ def test_many_entities_of_several_partitions_are_written_in_one_go(
     written = store.write(writes)
 
     assert written.conflicts == []
-    assert len(client.keys("features:*")) == 3 * (2 * ENTITIES_PER_WRITE + 1)  # type: ignore[arg-type]
+    assert len(client.keys("features:*")) == 3 * (2 * ENTITIES_PER_WRITE + 1)
     assert features(client, "card2-64")["offset"] == "64"
 
 

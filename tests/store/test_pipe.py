@@ -42,7 +42,8 @@ def test_scripts_flushed_in_the_middle_of_a_pipeline_leave_nothing_half_done(
 ) -> None:
     one = first()
     many = [one._replace(entity=f"card{number}") for number in range(100)]
-    run, flushed = store.pipe._exchange, []
+    run = store.pipe._exchange
+    flushed: list[bool] = []
 
     def flush_in_between(commands: list[Any]) -> list[Any]:
         if not flushed:
@@ -53,7 +54,7 @@ def test_scripts_flushed_in_the_middle_of_a_pipeline_leave_nothing_half_done(
     store.pipe._exchange = flush_in_between  # type: ignore[method-assign, assignment]
     worker.write(*many)
 
-    assert len(client.keys("features:*")) == 100  # type: ignore[arg-type]
+    assert len(client.keys("features:*")) == 100
 
 
 def test_a_key_of_another_application_is_one_line_that_names_the_remedy(client: redis.Redis, worker: Worker) -> None:
@@ -103,7 +104,8 @@ def test_a_call_that_was_interrupted_leaves_no_reply_for_the_next(
 ) -> None:
     store.ping()
     connection_type = client.connection_pool.connection_class
-    read, interrupted = connection_type.read_response, []
+    read = connection_type.read_response
+    interrupted: list[bool] = []
 
     def interrupt_once(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not interrupted:

@@ -17,11 +17,13 @@ from tests.store.worker import TRANSACTION, WINDOW, Worker, change, first
 
 
 class Fallible:
-    """A Redis that can be killed and come back as it was at an earlier moment."""
+    """A Redis that can be killed and come back as it was at an earlier moment; until then it loses nothing."""
 
     def __init__(self, directory: Path) -> None:
         self.server = LocalRedis(directory / "server", free_port())
         self.server.start()
+        with self.server.client() as client:
+            client.config_set("appendfsync", "always")
         self._kept = directory / "kept"
 
     def keep(self) -> None:
