@@ -5,12 +5,12 @@ topics), and takes all of them back for each rebalance: simple, and a worker tha
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 from kafka import KafkaConsumer
-from kafka.admin import ConfigResourceType
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import (
     CorruptRecordError,
@@ -22,7 +22,6 @@ from kafka.errors import (
     OffsetOutOfRangeError,
     RetriableError,
 )
-from kafka.protocol.admin import DescribeConfigsRequest
 from kafka.protocol.metadata import MetadataRequest
 from kafka.util import Timer
 
@@ -67,7 +66,8 @@ class KafkaLog:
         self._on_revoked = on_revoked
         self._assigned: set[TopicPartition] = set()
         self._awaiting_seek: set[TopicPartition] = set()
-        self._topic_ids: dict[str, str | None] = {}
+        self._topic_ids: dict[str, UUID] = {}
+        self._fetched_anew: set[str] = set()
         self._slot = WorkerSlot(settings.kafka_servers, settings.consumer_group, settings.worker_slot, slot_directory)
         self.worker_name = self._slot.worker_name
         with contextlib.ExitStack() as undo:
@@ -86,7 +86,7 @@ class KafkaLog:
             "partition_assignment_strategy": [RoundRobinPartitionAssignor],
         }
         consumer = build_client(KafkaConsumer, self._settings, options)
-        consumer._fetcher.PartitionRecords = FetchedRecords
+        consumer._fetcher.PartitionRecords = self._open_fetch
         self._rebalances.consumer = consumer
         consumer.subscribe(self._topics, listener=self._rebalances)
         # Joining before the topics' partitions are known would take two rebalances.
@@ -105,14 +105,55 @@ class KafkaLog:
             # One round of the client's own `poll`, which would not come back to tell of a rebalance.
             fetched = self._ask(lambda: self._consumer._poll_once(timer, max_records))
             self._tell_rebalances()
-            self._check_topic_ids()
             records = {
                 partition: records
                 for client_partition, records in fetched.items()
                 if (partition := ours(client_partition)) in self._assigned and partition not in self._awaiting_seek
             }
-            if records or timer.expired:
+            if records:
+                self._confirm_topics(records)
                 return records
+            self._look_for_replaced_topics()
+            if timer.expired:
+                return {}
+
+    def _open_fetch(self, fetch_offset: int, partition: Any, *args: Any, **options: Any) -> FetchedRecords:
+        """Called by the client for each partition of a fetch response as it gets to reading it."""
+        self._fetched_anew.add(partition.topic)
+        return FetchedRecords(fetch_offset, partition, *args, **options)
+
+    def _confirm_topics(self, polled: Mapping[TopicPartition, list[Record]]) -> None:
+        """Make sure that the records are of the topic that the caller knows, not of a later one of the same name.
+
+        The client fetches by name. A topic that is deleted, created and filled again between two fetches goes on
+        where the old one was, as if nothing had happened; so the brokers are asked after each new fetch.
+        """
+        names = self._fetched_anew & {partition.topic for partition in polled}
+        if not names:
+            return
+        try:
+            self._compare_topic_ids(names)
+        except LogError:
+            for partition in polled.keys() - self._awaiting_seek:
+                self._consumer.seek(theirs(partition), polled[partition][0].offset)
+            raise
+        self._fetched_anew -= names
+
+    def _look_for_replaced_topics(self) -> None:
+        """The same for a topic of which nothing comes, by the metadata that the client refreshes in the background."""
+        cluster = self._consumer._cluster
+        names = {name for name, known in self._topic_ids.items() if cluster.topic_id(name) not in (known, None)}
+        if names:
+            cluster.request_update()
+            self._compare_topic_ids(names)
+
+    def _compare_topic_ids(self, names: set[str]) -> None:
+        for name, current in self._ask_topic_ids(names).items():
+            if self._topic_ids.setdefault(name, current) != current:
+                del self._topic_ids[name]
+                replaced = [partition for partition in self._assigned if partition.topic == name]
+                self._hold(replaced)
+                raise PositionLost(replaced, f"Topic {name} was deleted and created again")
 
     def assignment(self) -> frozenset[TopicPartition]:
         return frozenset(self._assigned)
@@ -154,26 +195,10 @@ class KafkaLog:
         if news.assigned is not None:
             self._assigned = set(news.assigned)
             self._awaiting_seek = set(news.assigned)
-            self._topic_ids = {partition.topic: self._known_topic_id(partition.topic) for partition in news.assigned}
+            self._topic_ids.clear()
             if news.assigned:
                 self._on_assigned(news.assigned)
             news.assigned = None
-
-    def _known_topic_id(self, topic: str) -> str | None:
-        """The topic's id in the client's newest metadata; None while the topic is away."""
-        known = self._consumer._cluster.topic_id(topic)
-        return None if known is None else str(known)
-
-    def _check_topic_ids(self) -> None:
-        """Notice a topic that was deleted and created again: its old positions mean nothing."""
-        for topic, at_assignment in self._topic_ids.items():
-            current = self._known_topic_id(topic)
-            if current != at_assignment and current is not None:
-                self._topic_ids[topic] = current
-                if at_assignment is not None:
-                    affected = [each for each in self._assigned if each.topic == topic]
-                    self._hold(affected)
-                    raise PositionLost(affected, f"Topic {topic} was deleted and created again")
 
     def _hold(self, partitions: Iterable[TopicPartition]) -> None:
         """Let partitions deliver nothing more, not even what was fetched already, until they are sought."""
@@ -216,27 +241,18 @@ class KafkaLog:
         return None if found is None else int(found.offset)
 
     def topic_id(self, topic: str) -> str:
-        request = MetadataRequest(
-            topics=[MetadataRequest.MetadataRequestTopic(name=topic)], allow_auto_topic_creation=False
-        )
-        response = self._ask(lambda: self._request(request))
-        for described in response.topics:
-            if described.name == topic and described.error_code == 0:
-                return str(described.topic_id)
-        raise PositionLost([each for each in self._assigned if each.topic == topic], f"Topic {topic} does not exist")
+        self._topic_ids.update(self._ask_topic_ids({topic}))
+        return str(self._topic_ids[topic])
 
-    def is_append_timed(self, topic: str) -> bool:
-        """Whether the broker stamps the topic's records as they come."""
-        name = "message.timestamp.type"
-        request = DescribeConfigsRequest(
-            resources=[(ConfigResourceType.TOPIC, topic, [name])], include_synonyms=False, min_version=0
-        )
-        response = self._ask(lambda: self._request(request))
-        return any(
-            config.name == name and config.value == "LogAppendTime"
-            for result in response.results
-            for config in result.configs
-        )
+    def _ask_topic_ids(self, names: set[str]) -> dict[str, UUID]:
+        topics = [MetadataRequest.MetadataRequestTopic(name=name) for name in names]
+        response = self._ask(lambda: self._request(MetadataRequest(topics=topics, allow_auto_topic_creation=False)))
+        found = {topic.name: topic.topic_id for topic in response.topics if topic.error_code == 0}
+        for name in names - found.keys():
+            gone = [partition for partition in self._assigned if partition.topic == name]
+            self._hold(gone)
+            raise PositionLost(gone, f"Topic {name} does not exist")
+        return found
 
     def ping(self, timeout_ms: int = ANSWER_TIMEOUT_MS) -> None:
         self._ask(lambda: self._request(MetadataRequest(topics=[]), timeout_ms=timeout_ms))

@@ -65,7 +65,7 @@ READER_OPTIONS: dict[str, Any] = {
     "max_partition_fetch_bytes": MEBIBYTE,
     "fetch_max_bytes": 2 * MAX_SOURCE_RECORD_BYTES,
     "retry_backoff_ms": 5,
-    # How soon a deleted and recreated topic is noticed if no fetch failed in between.
+    # How soon new partitions are noticed.
     "metadata_max_age_ms": 5_000,
 }
 

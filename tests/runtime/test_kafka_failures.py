@@ -45,22 +45,11 @@ def network_threads() -> list[str]:
     return sorted(thread.name for thread in threading.enumerate() if "kafka" in thread.name or "network" in thread.name)
 
 
-@pytest.mark.parametrize(
-    "attempt",
-    [
-        pytest.param(lambda where: KafkaLab(where, lambda stem: stem, Path(where)).worker(["topic"]), id="worker"),
-        pytest.param(lambda where: list(read_topic(where, "topic")), id="reader"),
-        pytest.param(TopicAdmin, id="admin"),
-    ],
-)
-def test_missing_broker_is_one_line_within_five_seconds(
-    attempt: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_missing_broker_is_one_line_within_five_seconds(tmp_path: Path) -> None:
     where = f"127.0.0.1:{free_port()}"
     threads, started = network_threads(), time.monotonic()
     with pytest.raises(KafkaUnavailable) as failure:
-        attempt(where)
+        KafkaLab(where, lambda stem: stem, tmp_path).worker(["topic"])
     assert time.monotonic() - started < 6
     assert str(failure.value) == (
         f'Kafka does not answer at {where} (waited 5 s). Start it with "make up" or set KAFKA_SERVERS.'
@@ -68,7 +57,21 @@ def test_missing_broker_is_one_line_within_five_seconds(
     assert network_threads() == threads
 
 
-def test_pending_transaction_holds_back_records_and_offset_until_it_is_decided(lab: KafkaLab) -> None:
+@pytest.mark.parametrize(
+    "attempt", [TopicAdmin, lambda where: list(read_topic(where, "topic"))], ids=["admin", "reader"]
+)
+def test_tools_tell_of_a_missing_broker_too(attempt: Callable[[str], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "ANSWER_TIMEOUT_MS", 1_000)
+    threads = network_threads()
+    with pytest.raises(KafkaUnavailable, match=r"^Kafka does not answer at 127\.0\.0\.1:\d+ \(waited 1 s\)"):
+        attempt(f"127.0.0.1:{free_port()}")
+    assert network_threads() == threads
+
+
+def test_pending_transaction_holds_back_records_and_offset_until_it_is_decided(
+    lab: KafkaLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.kafka.client.ANSWER_TIMEOUT_MS", 500)
     source, output = lab.topic(), lab.topic()
     worker = lab.worker([source]).join()
     with worker.log.transaction() as transaction:
@@ -170,16 +173,18 @@ def test_broker_that_is_away_fails_a_commit_in_bounded_time_and_is_noticed_when_
     assert [record.value for record in lab.read(output)] == [b"before", b"back"]
 
 
-def test_recreated_topic_is_noticed_while_polling(lab: KafkaLab) -> None:
+@pytest.mark.parametrize("records_again", [1, 3, 5], ids=["shorter", "as long", "longer"])
+def test_topic_replaced_between_two_polls_is_never_taken_for_the_old_one(lab: KafkaLab, records_again: int) -> None:
     topic = lab.topic(partitions=1)
     lab.write(topic, [(0, b"key", b"old")] * 3)
     worker = lab.worker([topic], start_at=lambda *_: 0)
     assert len(worker.read(3)) == 3
     lab.recreate(topic)
-    lab.write(topic, [(0, b"key", b"new %d" % number) for number in range(5)])
+    new = [b"new %d" % number for number in range(records_again)]
+    lab.write(topic, [(0, b"key", value) for value in new])
     values: list[bytes | None] = []
     deadline = time.monotonic() + 20
-    while len(values) < 5:
+    while values != new:
         assert time.monotonic() < deadline, values
         try:
             for records in worker.log.poll(100, 10).values():
@@ -187,7 +192,26 @@ def test_recreated_topic_is_noticed_while_polling(lab: KafkaLab) -> None:
         except PositionLost as lost:
             for partition in lost.partitions:
                 worker.log.seek(partition, 0)
-    assert values == [b"new %d" % number for number in range(5)]
+
+
+def test_other_topic_loses_nothing_when_one_is_replaced(lab: KafkaLab) -> None:
+    kept, replaced = lab.topic(partitions=1), lab.topic(partitions=1)
+    worker = lab.worker([kept, replaced], start_at=lambda *_: 0).join()
+    worker.log.topic_id(replaced)
+    lab.recreate(replaced)
+    lab.write(kept, [(0, b"key", b"%d" % number) for number in range(5)])
+    lab.write(replaced, [(0, b"key", b"new")])
+    values: list[bytes | None] = []
+    deadline = time.monotonic() + 20
+    while len(values) < 6:
+        assert time.monotonic() < deadline, values
+        try:
+            for records in worker.log.poll(100, 10).values():
+                values += [record.value for record in records]
+        except PositionLost as lost:
+            assert lost.partitions == [TopicPartition(replaced, 0)]
+            worker.log.seek(TopicPartition(replaced, 0), 0)
+    assert sorted(values) == [b"0", b"1", b"2", b"3", b"4", b"new"]
 
 
 def test_largest_source_record_and_its_dead_letter_go_through(lab: KafkaLab) -> None:

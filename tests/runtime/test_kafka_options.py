@@ -1,0 +1,42 @@
+"""How settings reach the Kafka client."""
+
+from pathlib import Path
+
+from runtime.kafka.options import connection_options, does_not_answer
+from runtime.settings import load_settings
+
+
+def test_servers_alone_are_enough() -> None:
+    options = connection_options("one:9092,two:9092")
+    assert options["bootstrap_servers"] == ["one:9092", "two:9092"]
+    assert "security_protocol" not in options
+
+
+def test_tls_and_sasl_are_passed_on() -> None:
+    settings = load_settings(
+        kafka_security_protocol="SASL_SSL",
+        kafka_sasl_mechanism="SCRAM-SHA-512",
+        kafka_sasl_username="worker",
+        kafka_sasl_password="secret",
+        kafka_ssl_cafile=Path("ca.pem"),
+        kafka_ssl_certfile=Path("cert.pem"),
+        kafka_ssl_keyfile=Path("key.pem"),
+        kafka_ssl_password="key secret",
+    )
+    options = connection_options(settings)
+    assert {name: value for name, value in options.items() if name.startswith(("sasl", "ssl", "security"))} == {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "worker",
+        "sasl_plain_password": "secret",
+        "ssl_cafile": "ca.pem",
+        "ssl_certfile": "cert.pem",
+        "ssl_keyfile": "key.pem",
+        "ssl_password": "key secret",
+    }
+
+
+def test_absent_broker_is_one_line_with_the_remedy() -> None:
+    assert does_not_answer("localhost:9092") == (
+        'Kafka does not answer at localhost:9092 (waited 5 s). Start it with "make up" or set KAFKA_SERVERS.'
+    )
