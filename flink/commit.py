@@ -18,9 +18,9 @@ from enum import StrEnum
 
 from features.dead_letters import encode_dead_letter
 from features.lateness import BEGINNING_MS
+from features.partition import Applied, Partition
 from features.state import EntityState
 from features.vectors import encode_feature_record, hash_fields
-from flink.partition import Applied, Partition
 from flink.recovery import encode_note
 from runtime.kafka.contract import Committed, EventLog, Record, TopicPartition
 from store.keys import Partition as StoredPartition

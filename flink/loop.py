@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 
 from features.dead_letters import DeadLetter
 from features.groups import BY_TOPIC
+from features.partition import Partition
+from features.stamping import Stamped, StampingLimits
 from features.state import EntityState, WindowConfig
 from flink.commit import Assigned, Portion, Reached, Step, commit
-from flink.partition import Partition
 from flink.recovery import IfLogLost, committed_note, epoch, plan_start
 from flink.totals import Totals
-from flink.utils.watermarks import Stamped, StampingLimits
 from runtime.kafka.contract import (
     EventLog,
     LogError,
@@ -132,7 +132,10 @@ class Loop:
 
     def _apply(self, source: TopicPartition, records: list[Record], items: list[Stamped | DeadLetter]) -> Portion:
         owner = self._owned[source]
-        return Portion(owner, records, self.log.position(source), owner.partition.apply(items, owner.states))
+        applied = owner.partition.apply(items, owner.states)
+        for fault in applied.faults:
+            _logger.error("A feature raised", topic=source.topic, detail=fault.detail, exc_info=fault.__cause__)
+        return Portion(owner, records, self.log.position(source), applied)
 
     def _committed(self, batch: list[Portion]) -> None:
         """Note what Redis and Kafka now have, and make room in memory."""

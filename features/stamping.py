@@ -1,6 +1,6 @@
 """Stamping: what each record of a partition is worth, decided in offset order from the partition's own data.
 
-Both runtimes stamp with this. A record comes out as an event with the watermark at its arrival, or as a dead letter.
+Every runtime stamps with this. A record comes out as an event with the watermark at its arrival, or as a dead letter.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """One partition of a source topic: its records in, feature-log records, dead letters and changed states out.
 
-This is all that happens to a batch between reading and writing; the loop, the PyFlink job and the test driver differ
-only in where states are kept and where results go. It is deterministic: how the log is cut into batches cannot be
-told from the results.
+This is all that happens to a batch between reading and writing; the loop, the PyFlink job and the offline replay
+differ only in where states are kept and where results go. It is deterministic: how the log is cut into batches cannot
+be told from the results.
 """
 
 from collections.abc import Iterable, MutableMapping, Sequence
@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from features.catalog import FeatureGroup
 from features.dead_letters import DeadLetter
 from features.errors import Rejected
+from features.stamping import SourceRecord, Stamped, Stamper, StampingLimits, dead_letter
 from features.state import EntityState, WindowConfig
 from features.vectors import FeatureRecord
-from flink.utils.watermarks import SourceRecord, Stamped, Stamper, StampingLimits, dead_letter
-from runtime.log import get_logger
 
 
 @dataclass(slots=True)
@@ -26,12 +25,14 @@ class Applied:
         dead_letters: in offset order.
         changed: entities whose state changed, with the applied offset that their state had before the batch.
         replayed: records whose outcome has been emitted by an earlier run.
+        faults: what features raised, with the traceback on the cause; for the log of whoever runs this.
     """
 
     features: list[FeatureRecord] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     changed: dict[str, int] = field(default_factory=dict)
     replayed: int = 0
+    faults: list[Rejected] = field(default_factory=list)
 
 
 class Partition:
@@ -108,7 +109,7 @@ class Partition:
             vector = state.insert(event, item.watermark_ms)
         except Rejected as rejected:
             if rejected.reason == "internal":
-                _logger.error(rejected.detail, entity=entity, offset=event.offset, exc_info=rejected.__cause__)
+                applied.faults.append(rejected)
             self._emit_dead_letter(dead_letter(record, rejected, item.watermark_ms, event.time_ms), applied)
             return
         applied.changed.setdefault(entity, before)
@@ -135,6 +136,3 @@ class Partition:
             applied.replayed += 1
         else:
             applied.dead_letters.append(letter)
-
-
-_logger = get_logger(__name__)
