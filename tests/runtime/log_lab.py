@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from kafka import KafkaAdminClient, KafkaProducer
 
-from runtime.kafka import EventLog, KafkaLog, Record, TopicAdmin, TopicPartition, read_topic
+from runtime.kafka import EventLog, KafkaLog, PositionLost, Record, TopicAdmin, TopicPartition, read_topic
 from runtime.memory_log import MemoryBroker, MemoryLog
 from runtime.settings import load_settings
 
@@ -57,6 +57,22 @@ class Worker:
         for polled in self.log.poll(150, 1_000).values():
             records += polled
         return records
+
+    def read_whatever_is_lost(self, done: Callable[[list[Record]], bool]) -> tuple[list[Record], set[TopicPartition]]:
+        """Poll until `done` with the records; lost partitions are read from 0 on, and returned too."""
+        records: list[Record] = []
+        lost: set[TopicPartition] = set()
+        deadline = time.monotonic() + 20
+        while not done(records):
+            assert time.monotonic() < deadline, records
+            try:
+                for polled in self.log.poll(100, 10).values():
+                    records += polled
+            except PositionLost as loss:
+                lost.update(loss.partitions)
+                for partition in loss.partitions:
+                    self.log.seek(partition, 0)
+        return records, lost
 
 
 def committed_or_beginning(log: EventLog, partition: TopicPartition) -> int:
