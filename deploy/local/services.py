@@ -51,7 +51,8 @@ class Ports:
 
     kafka: int = KAFKA_PORT
     redis: int = REDIS_PORT
-    aws: int = AWS_PORT
+    aws: int | None = AWS_PORT
+    """None if AWS_ENDPOINT_URL is elsewhere: it is for the producers alone, so that is no reason to refuse."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Ports":
@@ -60,7 +61,7 @@ class Ports:
         return cls(
             kafka=_local_port(settings.kafka_servers, "KAFKA_SERVERS", KAFKA_PORT),
             redis=_local_port(redis, "REDIS_URL" if settings.redis_url else "REDIS_HOST", REDIS_PORT),
-            aws=_local_port(urlsplit(settings.aws_endpoint_url).netloc, "AWS_ENDPOINT_URL", AWS_PORT),
+            aws=_port_if_local(urlsplit(settings.aws_endpoint_url).netloc, AWS_PORT),
         )
 
 
@@ -70,19 +71,24 @@ def local_services(directory: Path, ports: Ports) -> Sequence[Service]:
         LocalKafka(directory / "kafka", ports.kafka),
         LocalRedis(directory / "redis", ports.redis),
     ]
-    if has_moto():  # the loop's environment has none and needs none
+    if ports.aws is not None and has_moto():  # the loop's environment has none and needs none
         services.append(LocalAws(directory / "aws", ports.aws))
     return services
 
 
 def _local_port(address: str, variable: str, default: int) -> int:
-    host, port = _split(address)
-    if host not in _THIS_MACHINE:
+    port = _port_if_local(address, default)
+    if port is None:
         raise UserError(
             f'{variable} is {address}, which is not this machine: "make up" starts local services only. '
             "Unset it to start them, or go on without."
         )
-    return port or default
+    return port
+
+
+def _port_if_local(address: str, default: int) -> int | None:
+    host, port = _split(address)
+    return (port or default) if host in _THIS_MACHINE else None
 
 
 def _split(address: str) -> tuple[str, int | None]:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 import deploy.local.__main__ as command
 from deploy.local import LocalKafka, LocalRedis, free_port
 from deploy.local.aws import LocalAws
-from deploy.local.compose import docker_answers
+from deploy.local.compose import Compose, docker_answers
 from deploy.local.jars import ROOT
-from deploy.local.services import Ports
+from deploy.local.services import Ports, local_services
 from runtime.errors import UserError
 from runtime.settings import load_settings
 
@@ -121,6 +121,32 @@ def test_up_does_not_pretend_to_start_another_machines_services(
     with pytest.raises(UserError, match=rf"^{variable} is .*, which is not this machine") as caught:
         Ports.of(load_settings())
     assert "secret" not in str(caught.value)
+
+
+def test_aws_elsewhere_is_no_reason_not_to_start_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://kinesis.example")
+    services = local_services(tmp_path, Ports.of(load_settings()))
+    assert [service.name for service in services] == ["kafka", "redis"]
+
+
+def test_missing_topics_are_created_on_any_broker(
+    kafka_broker: LocalKafka, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = unique("run") + "."
+    monkeypatch.setenv("KAFKA_SERVERS", kafka_broker.servers)
+    monkeypatch.setenv("OUTPUT_PREFIX", prefix)
+    assert f"{prefix}transactions.dlq" in run("topics")[-1]
+    assert run("topics")[-1].endswith("all there")
+
+
+def test_failure_of_docker_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexit 17\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert not docker_answers()
+    with pytest.raises(UserError, match=r"^`docker compose up --detach --wait` failed with code 17; its own message"):
+        Compose(ROOT, {}, tmp_path / "marker").up()
 
 
 def test_failure_of_the_command_is_one_line_and_exit_code_2() -> None:

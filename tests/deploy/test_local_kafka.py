@@ -1,5 +1,6 @@
 """Kafka as a local process: what it needs, the topics and their limits, and coming back after a crash."""
 
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -157,3 +158,13 @@ def test_missing_maven_matters_only_until_the_jars_are_there(tmp_path: Path, mon
     assert not jars_directory("kafka").exists()
     with pytest.raises(MissingTool, match=r"^Kafka's jars are fetched by Maven, and mvn was not found on PATH\. "):
         require_tools("kafka")
+
+
+def test_failure_of_maven_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maven = tmp_path / "mvn"
+    maven.write_text("#!/bin/sh\necho '[ERROR] no such jar'\nexit 1\n")
+    maven.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("deploy.local.jars.RUN_DIRECTORY", tmp_path)
+    with pytest.raises(UserError, match=r"^Maven could not fetch the jars of pom\.xml: no such jar$"):
+        fetch_jars("kafka")
