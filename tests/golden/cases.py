@@ -148,7 +148,8 @@ def load_cases() -> list[Case]:
 def merged(cases: Sequence[Case]) -> list[Case]:
     """The same records in fewer cases: those of one group and equal settings side by side, on partitions of their own.
 
-    For runtimes that are slow to start. Cases with an injected failure are left out.
+    For runtimes that are slow to start. Cases with an injected failure are left out. Readings are of an entity in a
+    partition: a store that shows one state per entity cannot answer them, since the cases share their entities.
     """
     merged: dict[tuple[str, Settings], Case] = {}
     for case in cases:

@@ -1,4 +1,4 @@
-"""The golden cases on the shared partition code: no broker, no store, states in a dictionary."""
+"""The golden cases on the pure partition code: no broker, no store, states in a dictionary."""
 
 import msgspec
 import pytest

@@ -1,0 +1,50 @@
+"""The golden cases on the whole loop: its commit protocol and Lua scripts, with log and Redis in memory."""
+
+import pytest
+
+from features.dead_letters import DeadLetter
+from features.state import WindowConfig
+from features.vectors import FeatureRecord
+from flink.testing import Driver
+from store.reading import Reader
+from tests.features.events import as_dict
+from tests.golden.cases import Case, Read, check, check_reads, load_cases
+
+
+class DriverRunner:
+    """Sends the records of a case to the test driver, its clock at each record's timestamp."""
+
+    def __init__(self, case: Case) -> None:
+        settings = case.settings
+        self.case = case
+        self.driver = Driver(
+            partitions=1 + max(record.partition for record in case.records),
+            window_size_minutes=settings.window_ms // 60_000,
+            allowed_lateness_seconds=settings.lateness_ms // 1_000,
+            max_future_skew_seconds=settings.max_future_skew_ms // 1_000,
+            max_events_per_entity=settings.max_events,
+            max_record_bytes=settings.max_record_bytes,
+        )
+        self.reader = Reader(self.driver.store, WindowConfig(settings.window_ms, settings.max_events))
+
+    def run(self) -> tuple[list[FeatureRecord], list[DeadLetter]]:
+        driver = self.driver
+        for record in self.case.records:
+            driver.now_ms = record.timestamp
+            driver.broker.append(record.topic, record.partition, record.key, record.value)
+        with self.case.injected():
+            driver.run()
+        return driver.feature_records(self.case.group), driver.dead_letters(self.case.topic)
+
+    def read(self, asked: Read) -> dict[str, object]:
+        reading = self.reader.read(self.case.group, asked.entity, asked.at_ms)
+        assert reading is not None
+        assert reading.partition == asked.partition
+        return as_dict(reading.vector)
+
+
+@pytest.mark.parametrize("case", load_cases(), ids=lambda case: case.name)
+def test_golden_case(case: Case) -> None:
+    runner = DriverRunner(case)
+    check(case, *runner.run())
+    check_reads(case, runner.read)
