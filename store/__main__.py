@@ -6,6 +6,7 @@ import typer
 
 from runtime.errors import UserError
 from store.errors import StoreError
+from store.evaluate import evaluate
 from store.get import get
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
@@ -20,6 +21,7 @@ app.command(
     epilog="Examples:\n\n`python -m store get transaction card_0000000001`\n\n"
     "`python -m store get order user_000000001 --at 2026-03-01T12:00:00Z --json`"
 )(get)
+app.command(epilog="Example:\n\n`python -m store evaluate --alerts 0.5 --json`")(evaluate)
 
 
 def main() -> None:
