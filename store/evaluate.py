@@ -79,7 +79,8 @@ class Evaluation(msgspec.Struct, frozen=True):
         transactions, frauds: how many were compared, and how many of these are fraud.
         alerts: how many of the highest scores count as alerts.
         scores: the quality of each score; the first is the risk score.
-        auc_lead: by how much its ROC-AUC exceeds the best of the others.
+        auc_lead: by how much its ROC-AUC exceeds the best of the others, where an amount may also be read backwards:
+            if small amounts are the suspicious ones, that counts for it.
     """
 
     transactions: int
@@ -132,7 +133,7 @@ def evaluation(joined: Sample, alert_share: float) -> Evaluation:
         _quality("amount", joined.amounts, frauds, alerts),
         _quality("amount within its currency", percentiles(joined.amounts, joined.currencies), frauds, alerts),
     ]
-    lead = scores[0].roc_auc - max(other.roc_auc for other in scores[1:])
+    lead = scores[0].roc_auc - max(max(other.roc_auc, 1 - other.roc_auc) for other in scores[1:])
     return Evaluation(len(frauds), sum(frauds), alerts, scores, lead)
 
 
@@ -162,7 +163,7 @@ def as_table(result: Evaluation) -> Table:
         "recall there",
         title=f"{result.transactions:,} transactions, {result.frauds:,} frauds "
         f"({result.frauds / result.transactions:.2%})",
-        caption=f"risk_score leads by {result.auc_lead:+.3f} ROC-AUC",
+        caption=f"risk_score leads by {result.auc_lead:+.3f} ROC-AUC,\namounts read either way",
         box=box.SIMPLE_HEAD,
     )
     for column in table.columns[1:]:

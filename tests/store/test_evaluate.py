@@ -65,6 +65,13 @@ def test_a_score_that_finds_all_fraud_leads_over_an_amount_that_tells_nothing() 
     assert result.auc_lead == 0.5
 
 
+def test_an_amount_that_is_right_when_read_backwards_counts_as_such() -> None:
+    result = evaluation(Sample([0.4, 0.6, 0.5], [1.0, 2.0, 3.0], ["EUR"] * 3, [True, False, False]), 0.5)
+
+    assert [quality.roc_auc for quality in result.scores[:2]] == [0.0, 0.0]
+    assert result.auc_lead == -1.0
+
+
 def test_the_lead_is_over_the_better_of_the_amounts() -> None:
     result = evaluation(
         Sample([0.0, 0.0, 0.0, 0.0], [2.0, 1.0, 200.0, 100.0], ["EUR", "EUR", "JPY", "JPY"], [True, False] * 2), 0.5
