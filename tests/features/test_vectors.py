@@ -1,0 +1,123 @@
+"""What is written: feature records, fields of a Redis hash, dead letters."""
+
+import base64
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
+from features.errors import REASONS
+from features.groups import GROUPS
+from features.vectors import FeatureRecord, decode_feature_record, encode_feature_record, hash_fields, readable
+from tests.features.events import MIDDAY_MS, action, as_dict, payment
+from tests.features.test_state import state_of
+
+VECTOR = state_of(payment(currency="KWD", amount_minor=12_345)).newest_vector()
+RECORD = FeatureRecord(
+    group="order",
+    version=1,
+    entity="user-1",
+    event_id="t0",
+    event_time=MIDDAY_MS,
+    topic="orders",
+    partition=3,
+    offset=0,
+    timestamp=MIDDAY_MS + 5,
+    features=VECTOR,
+)
+
+
+def letter(**fields: object) -> DeadLetter:
+    plain = DeadLetter(
+        reason="late",
+        detail="1 ms older than the watermark",
+        topic="orders",
+        partition=3,
+        offset=17,
+        timestamp=MIDDAY_MS,
+        watermark=MIDDAY_MS - 30_000,
+        lateness_ms=1,
+        key=b"user-1",
+        value=b"\xff\x00",
+    )
+    return msgspec.structs.replace(plain, **fields)
+
+
+def test_feature_record_is_json_with_the_features_in_catalog_order() -> None:
+    written = json.loads(encode_feature_record(RECORD))
+    assert list(written) == [
+        "group", "version", "entity", "event_id", "event_time", "topic", "partition", "offset", "timestamp", "features",
+    ]  # fmt: skip
+    assert list(written["features"]) == [feature.name for feature in GROUPS["order"].features]
+    assert written["features"]["amount_sum"] == 12.345
+
+
+def test_feature_record_comes_back() -> None:
+    back = decode_feature_record(encode_feature_record(RECORD))
+    assert msgspec.structs.replace(back, features=None) == msgspec.structs.replace(RECORD, features=None)
+    assert back.features == as_dict(VECTOR)
+
+
+def test_equal_vectors_give_equal_bytes() -> None:
+    assert encode_feature_record(RECORD) == encode_feature_record(msgspec.structs.replace(RECORD))
+
+
+def test_hash_has_every_feature_by_name_readable_by_a_person() -> None:
+    flat = hash_fields(GROUPS["order"], VECTOR)
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    assert list(fields) == [feature.name for feature in GROUPS["order"].features]
+    assert (fields["txn_count"], fields["amount_sum"], fields["max_speed_kmh"]) == ("1", "12.345", "null")
+    assert fields["window_truncated"] == "false"
+
+
+def test_hash_names_the_risk_reasons_with_commas() -> None:
+    night = MIDDAY_MS - 10 * 3_600_000
+    events = [payment(night, 0, country="BR"), payment(night, 1, country="US")]
+    flat = hash_fields(GROUPS["transaction"], state_of(*events, group="transaction").newest_vector())
+    assert flat[flat.index("risk_reasons") + 1] == "several_countries,unusual_hour"
+
+
+def test_hash_of_clicks_is_readable_too() -> None:
+    flat = hash_fields(GROUPS["clickstream"], state_of(action(), group="clickstream").newest_vector())
+    assert flat[flat.index("is_bounce") + 1] == "true"
+    assert flat[flat.index("view_to_cart_rate") + 1] == "null"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_reads_the_same_in_redis_and_in_the_feature_log(number: float) -> None:
+    assert float(readable(number)) == number == msgspec.json.decode(msgspec.json.encode(number))
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_dead_letter_comes_back_bytes_and_all(reason: str) -> None:
+    sent = letter(reason=reason)
+    assert decode_dead_letter(encode_dead_letter(sent)) == sent
+
+
+def test_dead_letter_of_nothing_comes_back() -> None:
+    sent = letter(key=None, value=None, watermark=None, lateness_ms=None)
+    assert decode_dead_letter(encode_dead_letter(sent)) == sent
+
+
+def test_empty_value_and_no_value_are_told_apart() -> None:
+    assert decode_dead_letter(encode_dead_letter(letter(value=b""))).value == b""
+    assert decode_dead_letter(encode_dead_letter(letter(value=None))).value is None
+
+
+def test_dead_letter_is_json_with_base64_for_the_bytes() -> None:
+    written = json.loads(encode_dead_letter(letter()))
+    assert base64.b64decode(written["value"]) == b"\xff\x00"
+    assert base64.b64decode(written["key"]) == b"user-1"
+
+
+def test_dead_letter_of_the_largest_record_fits_1_4_times_its_size() -> None:
+    size = 1_048_576
+    assert len(encode_dead_letter(letter(value=b"\xff" * size, detail="x" * 300))) < 1.4 * size
+
+
+def test_dead_letter_of_an_unknown_reason_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="reason"):
+        decode_dead_letter(encode_dead_letter(letter()).replace(b'"late"', b'"bored"'))
