@@ -6,6 +6,7 @@ way: forget everything, find out where each partition stands, and go on from the
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from features.dead_letters import DeadLetter
 from features.groups import BY_TOPIC
@@ -33,6 +34,9 @@ from store.online import Load, OnlineStore, Progress, StoredState
 
 POLL_MS = 200
 FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.1, 5.0
+
+QUIET_S = 1.0
+"""After so long without records the worker looks whether Kafka and Redis are still there, and goes on doing so."""
 
 OpenLog = Callable[[Rebalanced, Rebalanced], EventLog]
 
@@ -71,6 +75,7 @@ class Loop:
         self._to_start: list[TopicPartition] = []
         self._targets: dict[TopicPartition, int] = {}
         self._back_off_s = FIRST_BACK_OFF_S
+        self._look_at = time.monotonic() + QUIET_S
         self.fault: Exception | None = None
         self.totals = Totals()
         self.log = open_log(self._on_assigned, self._on_revoked)
@@ -101,6 +106,7 @@ class Loop:
             self._start_partitions()
         polled = self.log.poll(poll_ms, self._settings.max_poll_records)
         if not polled:
+            self._quiet()
             return 0
         started = time.monotonic()
         self._reached(Step.POLLED)
@@ -149,7 +155,19 @@ class Loop:
                 owner.states[entity] = owner.states.pop(entity)  # most recently used, so last
             while len(owner.states) > capacity:
                 del owner.states[next(iter(owner.states))]
+        self._all_is_well()
+
+    def _quiet(self) -> None:
+        """Nothing came: see now and then that Kafka is not away, and that Redis is as we left it."""
+        if time.monotonic() < self._look_at or self._to_start:
+            return
+        self.log.ping()
+        self._load({source: [] for source in self._owned})
+        self._all_is_well()
+
+    def _all_is_well(self) -> None:
         self._back_off_s = FIRST_BACK_OFF_S
+        self._look_at = time.monotonic() + QUIET_S
         self.fault = None
 
     # --- how far it has got ----------------------------------------------------------------------------------------
@@ -248,7 +266,8 @@ class Loop:
         self.fault = fault
         self.totals.recovering(type(fault).__name__)
         self._owned.clear()
-        self.log.pause(self.log.assignment())
+        with suppress(LogError):  # a partition that is being taken from us cannot be paused, and need not be
+            self.log.pause(self.log.assignment())
         while not stop():
             self._wait(stop)
             try:
@@ -258,6 +277,7 @@ class Loop:
                 _logger.warning("Kafka is still away", detail=str(still_away))
             else:
                 self._to_start = sorted(self.log.assignment())
+                self._look_at = time.monotonic() + QUIET_S
                 return
 
     def _wait(self, stop: Callable[[], bool]) -> None:

@@ -8,11 +8,12 @@ letters in one Kafka transaction; **P**, the progress in Redis, is written after
 makes Kafka's output exactly-once and Redis' effectively-once, wherever the crash fell.
 
 Without P (Redis lost it, or the epoch is new) the states are rebuilt from the log. What can still be asked for reaches
-back to `X = newest event time - 2 (W + L)`: the sweep keeps an entity until its newest event is W + L behind the
-watermark, which is L behind the newest event, and its vector looks W further back. Records with an event time after X
-were appended after X - skew, because a broker's timestamp is at most the skew behind an accepted event. Replaying from
-there, and leaving out what is not newer than X, repeats every decision on lateness: a record that made others late
-before that moment was itself older than X, and so are those it made late.
+back to `X = newest event time - 2 W - 3 L`: the sweep keeps an entity until its newest event is W + L behind the
+watermark, which is L behind the newest event; its vector looks W further back, and the newest record, whose offset
+shows, may be L older than the newest event. Records with an event time after X were appended after X - skew, because a
+broker's timestamp is at most the skew behind an accepted event. Replaying from there, and leaving out what is not newer
+than X, repeats every decision on lateness: a record that made others late before that moment was itself older than X,
+and so are those it made late.
 """
 
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def horizon_ms(newest_event_time_ms: int | None, settings: Settings) -> int | No
     """X: no event at or before it can be asked for any more, once the newest event time was reached."""
     if newest_event_time_ms is None:
         return None
-    return newest_event_time_ms - 2 * (settings.window_ms + settings.lateness_ms)
+    return newest_event_time_ms - 2 * settings.window_ms - 3 * settings.lateness_ms
 
 
 def _lost(partition: TopicPartition, reached: int, seen: int) -> str:
