@@ -82,6 +82,7 @@ class FeatureGroup:
         version: of the definitions; raised when the meaning of a feature changes.
         topic: source topic.
         entity: the field of the record that identifies the entity.
+        time, id: the fields that say when it happened, and that tell it from others.
         event_type: what is kept in state of each record.
         decode: bytes and offset to (entity, state event); raises `Rejected`.
         window: makes an empty window, given its size in ms.
@@ -98,6 +99,8 @@ class FeatureGroup:
         version: int,
         topic: str,
         entity: str,
+        time: str,
+        id: str,
         event_type: type[StateEvent],
         decode: Callable[[bytes | None, int], tuple[str, StateEvent]],
         window: Callable[[int], Window[Any]],
@@ -107,6 +110,8 @@ class FeatureGroup:
         self.version = version
         self.topic = topic
         self.entity = entity
+        self.time = time
+        self.id = id
         self.event_type = event_type
         self.decode = decode
         self.window = window

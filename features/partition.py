@@ -8,6 +8,8 @@ be told from the results.
 from collections.abc import Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from features.catalog import FeatureGroup
 from features.dead_letters import DeadLetter
 from features.errors import Rejected
@@ -116,19 +118,22 @@ class Partition:
         if replayed:
             applied.replayed += 1
             return
-        applied.features.append(
-            FeatureRecord(
-                group=self.group.name,
-                version=self.group.version,
-                entity=entity,
-                event_id=event.id,
-                event_time=event.time_ms,
-                topic=record.topic,
-                partition=record.partition,
-                offset=event.offset,
-                timestamp=record.timestamp,
-                features=vector,
-            )
+        applied.features.append(self.feature_record(item, vector))
+
+    def feature_record(self, item: Stamped, vector: msgspec.Struct) -> FeatureRecord:
+        """What the feature log says of an accepted event: the vector at its time, and where it came from."""
+        record, event = item.record, item.event
+        return FeatureRecord(
+            group=self.group.name,
+            version=self.group.version,
+            entity=item.entity,
+            event_id=event.id,
+            event_time=event.time_ms,
+            topic=record.topic,
+            partition=record.partition,
+            offset=event.offset,
+            timestamp=record.timestamp,
+            features=vector,
         )
 
     def _emit_dead_letter(self, letter: DeadLetter, applied: Applied) -> None:

@@ -50,21 +50,30 @@ class Velocity:
 
 
 class PaymentWindow(Window[Payment]):
-    """A window over payments, with the aggregates of the velocity features."""
+    """A window over payments, with the aggregates of the velocity features.
 
-    __slots__ = ("velocity",)
+    Attributes:
+        money: the amounts in the newest payment's currency; None when the window is empty.
+        minor_per_major: of that currency.
+    """
+
+    __slots__ = ("minor_per_major", "money", "velocity")
     velocity: Velocity
-
-    @property
-    def money(self) -> Money | None:
-        """The amounts in the newest payment's currency; None when the window is empty."""
-        newest = self.newest
-        return None if newest is None else self.velocity.currencies[newest.currency]
+    money: Money | None
+    minor_per_major: int
 
     def major(self, amount_minor: float, divisor: int = 1) -> float:
         """Minor units of the newest payment's currency, over a divisor, in major units: one division in all."""
+        return amount_minor / (divisor * self.minor_per_major)
+
+    def _settle(self) -> None:
+        super()._settle()
         newest = self.newest
-        return amount_minor / (divisor if newest is None else divisor * minor_per_major(newest.currency))
+        if newest is None:
+            self.money, self.minor_per_major = None, 1
+        else:
+            self.money = self.velocity.currencies[newest.currency]
+            self.minor_per_major = minor_per_major(newest.currency)
 
 
 velocity: Family[PaymentWindow] = Family("velocity")

@@ -45,10 +45,28 @@ class Window(Generic[E]):
     Attributes:
         size_ms: how long the window is.
         now_ms: the moment the window ends at, inclusive.
+        count: number of events inside.
+        newest: the newest event inside, None when there is none.
+        previous: the event before the newest inside, None when there is none.
         truncated_ms: event time of the newest event that the cap took out; None when it took none.
     """
 
-    __slots__ = ("_aggregates", "_events", "_first", "_hi", "_lo", "now_ms", "size_ms", "truncated_ms")
+    __slots__ = (
+        "_aggregates",
+        "_events",
+        "_first",
+        "_hi",
+        "_lo",
+        "count",
+        "newest",
+        "now_ms",
+        "previous",
+        "size_ms",
+        "truncated_ms",
+    )
+    count: int
+    newest: E | None
+    previous: E | None
 
     def __init__(self, size_ms: int, aggregates: Sequence[Aggregate[E]], truncated_ms: int | None = None) -> None:
         self.size_ms = size_ms
@@ -59,25 +77,11 @@ class Window(Generic[E]):
         self._first = 0  # events before it are forgotten, and deleted now and then
         self._lo = 0
         self._hi = 0
+        self._settle()
 
     def __len__(self) -> int:
         """Number of events retained, inside the window or not."""
         return len(self._events) - self._first
-
-    @property
-    def count(self) -> int:
-        """Number of events inside the window."""
-        return self._hi - self._lo
-
-    @property
-    def newest(self) -> E | None:
-        """The newest event inside the window."""
-        return self._events[self._hi - 1] if self._hi > self._lo else None
-
-    @property
-    def previous(self) -> E | None:
-        """The event before the newest inside the window."""
-        return self._events[self._hi - 2] if self._hi - self._lo > 1 else None
 
     @property
     def newest_retained(self) -> E | None:
@@ -100,42 +104,26 @@ class Window(Generic[E]):
 
     def move_to(self, now_ms: int) -> None:
         """Let the window end at `now_ms`."""
-        events, after_ms = self._events, now_ms - self.size_ms
-        self.now_ms = now_ms
-        while self._hi < len(events) and events[self._hi].time_ms <= now_ms:
-            for aggregate in self._aggregates:
-                aggregate.append(events[self._hi])
-            self._hi += 1
-        while self._hi > self._lo and events[self._hi - 1].time_ms > now_ms:
-            self._hi -= 1
-            for aggregate in self._aggregates:
-                aggregate.pop(events[self._hi])
-        if self._hi == self._lo:
-            self._hi = self._lo = bisect_right(events, now_ms, lo=self._first, key=_time_ms)
-        while self._lo < self._hi and events[self._lo].time_ms <= after_ms:
-            for aggregate in self._aggregates:
-                aggregate.popleft(events[self._lo])
-            self._lo += 1
-        while self._lo > self._first and events[self._lo - 1].time_ms > after_ms:
-            self._lo -= 1
-            for aggregate in self._aggregates:
-                aggregate.appendleft(events[self._lo])
+        self._move_to(now_ms)
+        self._settle()
 
     def insert(self, event: E) -> None:
         """Add an event, after those of the same time, and let the window end at its time."""
-        self.move_to(event.time_ms)
+        self._move_to(event.time_ms)
         self._events.insert(self._hi, event)
         self._hi += 1
         for aggregate in self._aggregates:
             aggregate.append(event)
+        self._settle()
 
     def take_back(self, event: E) -> None:
         """Undo the `insert` of this event, the newest inserted; the window then ends at its time."""
-        self.move_to(event.time_ms)
+        self._move_to(event.time_ms)
         self._hi -= 1
         for aggregate in self._aggregates:
             aggregate.pop(event)
         del self._events[self._hi]
+        self._settle()
 
     def forget_oldest(self) -> E:
         """Drop the oldest event and return it."""
@@ -144,8 +132,10 @@ class Window(Generic[E]):
             for aggregate in self._aggregates:
                 aggregate.popleft(event)
         self._first += 1
-        self._lo = max(self._lo, self._first)
-        self._hi = max(self._hi, self._first)
+        if self._lo < self._first:
+            self._lo = self._first
+            self._hi = max(self._hi, self._first)
+            self._settle()
         if self._first > 64 and self._first * 2 > len(self._events):
             self._compact()
         return event
@@ -160,10 +150,43 @@ class Window(Generic[E]):
         else:
             self._lo += 1
             self._hi += 1
+        self._settle()
 
     def fill(self, events: Sequence[E]) -> None:
         """Retain these events, sorted by (event time, offset), in a window that has none yet."""
         self._events = list(events)
+
+    def _move_to(self, now_ms: int) -> None:
+        """Move both ends, one event at a time."""
+        self.now_ms = now_ms
+        after_ms = now_ms - self.size_ms
+        events, aggregates, lo, hi = self._events, self._aggregates, self._lo, self._hi
+        while hi < len(events) and events[hi].time_ms <= now_ms:
+            for aggregate in aggregates:
+                aggregate.append(events[hi])
+            hi += 1
+        while hi > lo and events[hi - 1].time_ms > now_ms:
+            hi -= 1
+            for aggregate in aggregates:
+                aggregate.pop(events[hi])
+        if hi == lo:
+            hi = lo = bisect_right(events, now_ms, lo=self._first, key=_time_ms)
+        while lo < hi and events[lo].time_ms <= after_ms:
+            for aggregate in aggregates:
+                aggregate.popleft(events[lo])
+            lo += 1
+        while lo > self._first and events[lo - 1].time_ms > after_ms:
+            lo -= 1
+            for aggregate in aggregates:
+                aggregate.appendleft(events[lo])
+        self._lo, self._hi = lo, hi
+
+    def _settle(self) -> None:
+        """Note, after every move, what many features look at."""
+        events, hi = self._events, self._hi
+        self.count = count = hi - self._lo
+        self.newest = events[hi - 1] if count else None
+        self.previous = events[hi - 2] if count > 1 else None
 
     def _compact(self) -> None:
         """Delete what is forgotten; done when it is half of the list, so it costs each event one step."""

@@ -8,6 +8,7 @@ from runtime.errors import UserError
 from store.errors import StoreError
 from store.evaluate import evaluate
 from store.get import get
+from store.offline.commands import backfill, export, training_set
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 
@@ -22,6 +23,19 @@ app.command(
     "`python -m store get order user_000000001 --at 2026-03-01T12:00:00Z --json`"
 )(get)
 app.command(epilog="Example:\n\n`python -m store evaluate --alerts 0.5 --json`")(evaluate)
+app.command(
+    epilog="Examples:\n\n`python -m store export --out features-dataset`\n\n"
+    "`python -m store export --out features-dataset --group order`"
+)(export)
+app.command(
+    epilog="Examples:\n\n`python -m store backfill --in transactions --out history`\n\n"
+    "`python -m store backfill --in outputs/payments_1M_2026-03-01.parquet --out history`"
+)(backfill)
+app.command(
+    name="training-set",
+    epilog="Example:\n\n`python -m store training-set --labels labels.parquet --features features-dataset "
+    "--out train.parquet`",
+)(training_set)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Reading a topic from end to end, for tools and tests."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -15,15 +15,27 @@ from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_
 from runtime.settings import Settings
 
 
-def read_topic(where: Settings | str, topic: str, poll_records: int = 5_000) -> Iterator[Record]:
+def read_topic(
+    where: Settings | str,
+    topic: str,
+    poll_records: int = 5_000,
+    *,
+    start: Mapping[int, int] | None = None,
+    only: Collection[int] | None = None,
+) -> Iterator[Record]:
     """All committed records of a topic that are there now, each partition in offset order.
 
-    `where` is the settings or just the servers. Records written while reading are left out.
+    Args:
+        where: the settings, or just the servers.
+        topic: its name. Records written while reading are left out.
+        poll_records: how many are in memory at most.
+        start: where to begin in a partition, instead of its beginning.
+        only: these partitions, instead of all.
     """
     consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS)
     try:
         consumer._fetcher.PartitionRecords = FetchedRecords
-        yield from _read(consumer, topic, poll_records)
+        yield from _read(consumer, topic, poll_records, start or {}, only)
     except RetriableError as error:
         raise KafkaUnavailable(does_not_answer(where)) from error
     finally:
@@ -44,14 +56,17 @@ def end_offsets(where: Settings | str, topic: str) -> dict[int, int]:
         consumer.close(autocommit=False)
 
 
-def _read(consumer: Any, topic: str, poll_records: int) -> Iterator[Record]:
-    partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
-    if not partitions:
+def _read(
+    consumer: Any, topic: str, poll_records: int, start: Mapping[int, int], only: Collection[int] | None
+) -> Iterator[Record]:
+    numbers = sorted(consumer.partitions_for_topic(topic))
+    if not numbers:
         raise UserError(f"Kafka has no topic {topic}.")
+    partitions = [ClientPartition(topic, number) for number in numbers if only is None or number in only]
     consumer.assign(partitions)
     ends = consumer.end_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
     for partition, offset in consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS).items():
-        consumer.seek(partition, offset)
+        consumer.seek(partition, max(offset, start.get(partition.partition, 0)))
     open_partitions = set(partitions)
     while True:
         for partition in list(open_partitions):

@@ -1,0 +1,103 @@
+"""Feature records as columns: the schema of the offline store, derived from the catalog."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from features.catalog import FeatureGroup
+from features.vectors import FeatureRecord
+
+TIME = pl.Datetime("ms", "UTC")
+
+COORDINATES: dict[str, Any] = {
+    "entity": pl.String,
+    "event_id": pl.String,
+    "event_time": TIME,
+    "topic": pl.String,
+    "partition": pl.Int32,
+    "offset": pl.Int64,
+    "timestamp": TIME,
+    "version": pl.Int32,
+}
+"""Every column that is not a feature. `event_time` is when it happened; topic, partition, offset and `timestamp` say
+where and when it arrived."""
+
+_TYPES: dict[str, Any] = {"int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean, "names": pl.List(pl.String)}
+
+
+def columns(group: FeatureGroup) -> dict[str, Any]:
+    """Names and types of a group's columns: the coordinates, then the features in the catalog's order."""
+    return COORDINATES | {feature.name: _TYPES[feature.type] for feature in group.features}
+
+
+def to_frame(group: FeatureGroup, records: Sequence[FeatureRecord]) -> pl.DataFrame:
+    """Feature records as a frame; their vectors are the group's structs."""
+    schema = columns(group)
+    if not records:
+        return pl.DataFrame(schema=schema)
+    places = [
+        (
+            record.entity,
+            record.event_id,
+            record.event_time,
+            record.topic,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            record.version,
+        )
+        for record in records
+    ]
+    vectors = [msgspec.structs.astuple(record.features) for record in records]
+    values = [*zip(*places, strict=True), *zip(*vectors, strict=True)]
+    return pl.DataFrame(
+        [
+            pl.Series(name, column, dtype=pl.Int64 if kind == TIME else kind).cast(kind)
+            for (name, kind), column in zip(schema.items(), values, strict=True)
+        ]
+    )
+
+
+def to_records(group: FeatureGroup, frame: pl.DataFrame) -> Iterator[FeatureRecord]:
+    """The feature records of a frame, equal to those it was made from to the last bit."""
+    plain = frame.with_columns(pl.col("event_time", "timestamp").dt.epoch("ms"))
+    places, names = len(COORDINATES), group.name
+    for entity, event_id, event_time, topic, partition, offset, timestamp, version, *vector in plain.select(
+        columns(group)
+    ).iter_rows():
+        assert len(vector) == len(plain.columns) - places
+        yield FeatureRecord(
+            group=names,
+            version=version,
+            entity=entity,
+            event_id=event_id,
+            event_time=event_time,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            timestamp=timestamp,
+            features=group.values(*[tuple(value) if isinstance(value, list) else value for value in vector]),
+        )
+
+
+class RecordDecoder:
+    """Decodes the feature log of one group, vectors as the group's structs."""
+
+    def __init__(self, group: FeatureGroup) -> None:
+        self._decode = msgspec.json.Decoder(FeatureRecord).decode
+        self._values = group.values
+
+    def decode(self, value: bytes) -> FeatureRecord:
+        """The feature record.
+
+        Raises:
+            ValueError: it has other features than the group has now.
+        """
+        record = self._decode(value)
+        try:
+            vector = msgspec.convert(record.features, self._values)
+        except msgspec.ValidationError as fault:
+            raise ValueError(f"the record at offset {record.offset} is of another version: {fault}") from None
+        return msgspec.structs.replace(record, features=vector)

@@ -1,0 +1,142 @@
+"""The commands of the offline store, as a user types them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from features.groups import BY_TOPIC, GROUPS
+from runtime.errors import UserError
+from runtime.kafka.reading import end_offsets
+from runtime.settings import load_settings
+from store.reading import check_group
+
+Out = Annotated[Path, typer.Option(help="Root folder of the dataset.")]
+Group = Annotated[str | None, typer.Option(help=f"Only this group: {', '.join(GROUPS)}.", show_default="all")]
+
+
+def export(out: Out = Path("features-dataset"), group: Group = None) -> None:
+    """The feature log as a Parquet dataset: what has come in since the last export, each record exactly once."""
+    from store.offline.export import export as export_group
+    from store.offline.export import pending
+
+    settings = load_settings()
+    table = Table("group", "new records", "dataset", box=box.SIMPLE_HEAD)
+    for name in _groups(group):
+        with _progress(f"Exporting {name}", pending(settings, GROUPS[name], out)) as advance:
+            count = export_group(settings, GROUPS[name], out, advance)
+        table.add_row(name, f"{count:,}", f"{out}/group={name}")
+    Console().print(table)
+
+
+def backfill(
+    source: Annotated[str, typer.Option("--in", help="A source topic, or a Parquet file of records.")],
+    out: Out = Path("features-dataset"),
+    group: Annotated[
+        str | None, typer.Option(help="Group to compute.", show_default="the topic's; transaction for a file")
+    ] = None,
+    include_dead_letters: Annotated[
+        bool, typer.Option("--include-dead-letters", help="As known now: late records count, too.")
+    ] = False,
+    cores: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
+) -> None:
+    """Features over history: the live runtimes' functions over a topic or a file, on all cores."""
+    import time
+
+    import polars as pl
+
+    from store.offline.backfill import backfill as run
+
+    settings = load_settings()
+    is_file = source.endswith(".parquet")
+    name = group or ("transaction" if is_file else _group_of(source))
+    check_group(name)
+    if is_file and not Path(source).is_file():
+        raise UserError(f"There is no file {source}.")
+    total = (
+        pl.scan_parquet(source).select(pl.len()).collect().item()
+        if is_file
+        else sum(end_offsets(settings, source).values())
+    )
+    began = time.monotonic()
+    with _progress(f"Backfilling {name}", total) as advance:
+        done = 0
+
+        def on_progress(count: int) -> None:
+            nonlocal done
+            advance(count - done)
+            done = count
+
+        replayed = run(
+            source, out, name, settings, include_late=include_dead_letters, cores=cores, on_progress=on_progress
+        )
+    seconds = time.monotonic() - began
+    table = Table("group", "accepted", *replayed.dead_letters, "seconds", "records/s", box=box.SIMPLE_HEAD)
+    letters = [f"{count:,}" for count in replayed.dead_letters.values()]
+    records = replayed.accepted + replayed.dead_letters.total()
+    table.add_row(name, f"{replayed.accepted:,}", *letters, f"{seconds:.1f}", f"{records / seconds:,.0f}")
+    Console().print(table)
+
+
+def training_set(
+    labels: Annotated[Path, typer.Option(help="Parquet file of labels: an entity, a time, and whatever else.")],
+    features: Annotated[Path, typer.Option(help="Root folder of the dataset.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    group: Annotated[str, typer.Option(help="Group whose vectors are joined.")] = "transaction",
+    entity_column: Annotated[
+        str | None, typer.Option(help="Column of the labels.", show_default="card_id or user_id, as the group has it")
+    ] = None,
+    time_column: Annotated[str, typer.Option(help="Column of the labels, with a zone or epoch ms.")] = "timestamp",
+    as_known_now: Annotated[
+        bool, typer.Option("--as-known-now", help="Also vectors that had not arrived yet at the label's time.")
+    ] = False,
+) -> None:
+    """To each label, the entity's newest vector that was known at its time and is no older than the window."""
+    from store.offline.training_set import training_set as join
+
+    check_group(group)
+    settings = load_settings()
+    made = join(
+        labels,
+        features,
+        out,
+        GROUPS[group],
+        settings.window_ms,
+        entity_column=entity_column or GROUPS[group].entity,
+        time_column=time_column,
+        as_known_now=as_known_now,
+    )
+    Console().print(f"{made.rows:,} rows, {made.matched:,} with a vector, in {out}", highlight=False)
+
+
+def _groups(group: str | None) -> list[str]:
+    if group is not None:
+        check_group(group)
+    return [group] if group else list(GROUPS)
+
+
+def _group_of(topic: str) -> str:
+    if topic not in BY_TOPIC:
+        raise UserError(f"{topic} is neither a Parquet file nor one of {', '.join(BY_TOPIC)}; say --group if it is.")
+    return BY_TOPIC[topic].name
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, where that is a terminal."""
+    shown = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)

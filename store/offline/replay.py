@@ -1,0 +1,147 @@
+"""The third runtime: the same steps over history, a shard of the entities at a time.
+
+A shard is a sequence of records in log order that has all of its entities' records: a partition of a topic, or the rows
+of some cards in a file. Shards share nothing, so they run on all cores.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+from features.catalog import FeatureGroup
+from features.errors import Rejected
+from features.lateness import BEGINNING_MS
+from features.partition import Partition
+from features.stamping import SourceRecord, Stamped, StampingLimits
+from features.state import EntityState, WindowConfig
+from features.vectors import FeatureRecord
+from runtime.settings import Settings
+
+BATCH_RECORDS = 5_000
+
+MOST_STATES = 50_000
+"""States in memory before the first sweep."""
+
+Item = TypeVar("Item")
+Emit = Callable[[Sequence[FeatureRecord]], None]
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What became of a shard's records."""
+
+    accepted: int = 0
+    dead_letters: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Replayed") -> None:
+        """Count another shard's, too."""
+        self.accepted += other.accepted
+        self.dead_letters += other.dead_letters
+
+
+def replay(
+    group: FeatureGroup,
+    records: Iterable[SourceRecord],
+    settings: Settings,
+    emit: Emit,
+    *,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Replayed:
+    """Compute the vectors of a shard as the live runtimes did: as known then.
+
+    Args:
+        group: what is computed.
+        records: the shard, in log order.
+        settings: window, lateness and limits.
+        emit: gets the feature records, batch by batch.
+        advance: told how many records were done.
+    """
+    partition = _partition(group, settings)
+    states = _States(partition)
+    replayed = Replayed()
+    for batch in _batches(records):
+        applied = partition.apply(partition.stamp(batch), states.of_batch())
+        emit(applied.features)
+        replayed.accepted += len(applied.features)
+        replayed.dead_letters.update(letter.reason for letter in applied.dead_letters)
+        advance(len(batch))
+    return replayed
+
+
+def replay_as_known_now(
+    group: FeatureGroup,
+    records: Iterable[SourceRecord],
+    settings: Settings,
+    emit: Emit,
+    *,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Replayed:
+    """Compute the vectors of a shard as if every record, the late ones included, had come in order of event time.
+
+    All events of the shard are in memory at once, since the last of them may be the oldest. Arguments as of `replay`.
+    """
+    partition = _partition(group, settings)
+    replayed = Replayed()
+    events: list[Stamped] = []
+    for batch in _batches(records):
+        for item in partition.stamp(batch):
+            if isinstance(item, Stamped):
+                events.append(item)
+            elif item.reason == "late":
+                entity, event = group.decode(item.value, item.offset)
+                events.append(Stamped(item, entity, event, BEGINNING_MS))
+            else:
+                replayed.dead_letters[item.reason] += 1
+        advance(len(batch))
+    events.sort(key=lambda item: (item.event.time_ms, item.event.offset))
+    window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
+    states: dict[str, EntityState] = {}
+    for ordered in _batches(events):
+        emitted = []
+        for stamped in ordered:
+            state = states.setdefault(stamped.entity, EntityState(group, window))
+            try:
+                vector = state.insert(stamped.event, stamped.event.time_ms)
+            except Rejected as rejected:
+                replayed.dead_letters[rejected.reason] += 1
+            else:
+                emitted.append(partition.feature_record(stamped, vector))
+        replayed.accepted += len(emitted)
+        emit(emitted)
+    return replayed
+
+
+class _States:
+    """The states of a shard's entities; those that no later record can need are swept when they have become many."""
+
+    def __init__(self, partition: Partition) -> None:
+        self._partition = partition
+        self._states: dict[str, EntityState] = {}
+        self._sweep_at = MOST_STATES
+
+    def of_batch(self) -> dict[str, EntityState]:
+        """The states, swept if it is time."""
+        if len(self._states) > self._sweep_at:
+            until_ms = self._partition.sweep_until_ms
+            self._states = {
+                entity: state
+                for entity, state in self._states.items()
+                if (state.newest_event_time_ms or BEGINNING_MS) > until_ms
+            }
+            self._sweep_at = max(MOST_STATES, 2 * len(self._states))
+        return self._states
+
+
+def _partition(group: FeatureGroup, settings: Settings) -> Partition:
+    window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
+    limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
+    return Partition(group, window, limits)
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """The items in lists of up to BATCH_RECORDS."""
+    rest = iter(items)
+    while batch := list(islice(rest, BATCH_RECORDS)):
+        yield batch

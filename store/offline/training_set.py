@@ -1,0 +1,112 @@
+"""`python -m store training-set`: labels joined with what was known at their time, and nothing later.
+
+For a label of an entity at a moment, the vector is the one of the entity's newest event
+
+- that happened at or before the moment, and after the moment minus the window (an older one says nothing any more);
+- that had arrived by then (its Kafka timestamp), unless the set is made as known now.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from features.catalog import FeatureGroup
+from runtime.errors import UserError
+from store.offline.columns import COORDINATES, TIME
+from store.offline.dataset import Dataset
+
+_ENTITY, _TIME, _KNOWN, _PLACE, _NEWEST = "__entity", "__time", "__known", "__place", "__newest"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How many rows a training set has, and how many of them have a vector."""
+
+    rows: int
+    matched: int
+
+
+def training_set(
+    labels: Path,
+    features: Path,
+    out: Path,
+    group: FeatureGroup,
+    window_ms: int,
+    *,
+    entity_column: str,
+    time_column: str,
+    as_known_now: bool = False,
+) -> Made:
+    """Write the labels with the columns of their vectors; a label without one keeps its row, with nulls.
+
+    Raises:
+        UserError: a file or a column is missing.
+    """
+    rows = _labels(labels, entity_column, time_column)
+    vectors = Dataset(features, group).scan()
+    clashes = sorted(set(rows.columns) & {feature.name for feature in group.features})
+    if clashes:
+        raise UserError(f"{labels} has a column {clashes[0]}, which is a feature of {group.name}. Rename it.")
+    joined = join(rows, vectors, window_ms, as_known_now)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    joined.write_parquet(out)
+    return Made(joined.height, joined["feature_event_time"].count())
+
+
+def join(labels: pl.DataFrame, vectors: pl.LazyFrame, window_ms: int, as_known_now: bool) -> pl.DataFrame:
+    """Labels (with entity and time under their own names) and the vectors that were known at their time.
+
+    The vectors of an entity are put in the order in which they became known. Along that order the newest event so far
+    is a running maximum; a backward join on the time of becoming known then finds it.
+    """
+    known = pl.col("event_time") if as_known_now else pl.max_horizontal("event_time", "timestamp")
+    placed = (
+        vectors.with_columns(known.alias(_KNOWN))
+        .sort("event_time", "timestamp", "partition", "offset")
+        .with_row_index(_PLACE)
+        .collect()
+    )
+    becoming_known = (
+        placed.select(pl.col("entity").alias(_ENTITY), _KNOWN, _PLACE)
+        .sort(_KNOWN, _PLACE)
+        .with_columns(pl.col(_PLACE).cum_max().over(_ENTITY).alias(_NEWEST))
+        .drop(_PLACE)
+    )
+    found = (
+        labels.with_row_index("__row")
+        .sort(_TIME)
+        .join_asof(
+            becoming_known, left_on=_TIME, right_on=_KNOWN, by=_ENTITY, strategy="backward", check_sortedness=False
+        )
+    )
+    names = {name: f"feature_{name}" for name in COORDINATES if name != "entity"}
+    vector = placed.drop(_KNOWN, "entity").rename(names)
+    joined = found.join(vector, left_on=_NEWEST, right_on=_PLACE, how="left")
+    columns = [name for name in vector.columns if name != _PLACE]
+    is_current = pl.col("feature_event_time") > pl.col(_TIME) - pl.duration(milliseconds=window_ms)
+    return (
+        joined.with_columns(pl.when(is_current).then(pl.col(name)).otherwise(None).alias(name) for name in columns)
+        .sort("__row")
+        .drop("__row", _ENTITY, _TIME, _NEWEST, _KNOWN, strict=False)
+    )
+
+
+def _labels(path: Path, entity_column: str, time_column: str) -> pl.DataFrame:
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.")
+    labels = pl.read_parquet(path)
+    for name, option in ((entity_column, "--entity-column"), (time_column, "--time-column")):
+        if name not in labels.columns:
+            raise UserError(
+                f"{path} has no column {name}. Name it with {option}; there are: {', '.join(labels.columns)}."
+            )
+    moment = pl.col(time_column)
+    kind = labels.schema[time_column]
+    if kind == pl.Int64:
+        moment = moment.cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
+    elif kind == pl.String:
+        moment = moment.str.to_datetime(time_unit="ms", time_zone="UTC")
+    elif isinstance(kind, pl.Datetime) and kind.time_zone is None:
+        raise UserError(f"The times in column {time_column} of {path} have no zone. Write them in UTC, with the zone.")
+    return labels.with_columns(pl.col(entity_column).cast(pl.String).alias(_ENTITY), moment.cast(TIME).alias(_TIME))
