@@ -4,8 +4,8 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-_BATCH_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-_END_TO_END_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+BATCH_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+END_TO_END_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
 
 class LoopMetrics:
@@ -34,13 +34,13 @@ class LoopMetrics:
         self.batch_seconds = Histogram(
             "twinstream_batch_seconds",
             "From a poll's return to the end of its commit, in seconds.",
-            buckets=_BATCH_BUCKETS,
+            buckets=BATCH_BUCKETS,
             registry=self.registry,
         )
         self.end_to_end_seconds = Histogram(
             "twinstream_end_to_end_seconds",
             "From a record's Kafka timestamp until its features can be read in Redis, in seconds.",
-            buckets=_END_TO_END_BUCKETS,
+            buckets=END_TO_END_BUCKETS,
             registry=self.registry,
         )
         self.cached_entities = Gauge(

@@ -1,0 +1,152 @@
+"""`python -m deploy.flink run|up|down|status|savepoint`: what `make run-flink` and its siblings call."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deploy.flink.cluster import DEFAULT_PORT, FlinkCluster
+from deploy.flink.distribution import FLINK_DIRECTORY, environment, flink_home, prepare
+from deploy.local.jars import ROOT, java_binary
+from flink.jobs.command import StopRequest, follow
+from flink.jobs.rest import FlinkRest
+from runtime.errors import UserError
+from runtime.log import configure_logging
+from runtime.settings import load_settings
+
+JOB = ROOT / "flink" / "jobs" / "feature_job.py"
+
+Cluster = Annotated[str | None, typer.Option(help="host:port of a running cluster.", envvar="FLINK_CLUSTER")]
+
+app = typer.Typer(
+    help="The PyFlink job, and a local standalone cluster for it.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+console = Console(highlight=False)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def run(context: typer.Context, cluster: Cluster = None) -> None:
+    """Run the job: on a Flink of its own, or on FLINK_CLUSTER. What follows goes to the job (`run --help`)."""
+    java_binary()
+    if cluster and "--help" not in context.args:
+        submit(cluster, context.args)
+    else:
+        found = prepare({"env.log.dir": str(FLINK_DIRECTORY / "log")})
+        os.execve(sys.executable, [sys.executable, str(JOB), *context.args], found)
+
+
+@app.command()
+def up(
+    task_managers: Annotated[int, typer.Option(help="How many TaskManagers.", min=1, max=10)] = 1,
+    slots: Annotated[int, typer.Option(help="Subtasks that each can run.", min=1, max=64)] = 4,
+    port: Annotated[int, typer.Option(help="Of the web UI.")] = DEFAULT_PORT,
+) -> None:
+    """Start a standalone cluster on this machine. Safe to run twice."""
+    flink = FlinkCluster(port=port, task_managers=task_managers, slots=slots)
+    with console.status("Starting Flink ..."):
+        flink.start()
+    console.print(f"flink   running, web UI at http://{flink.address}", soft_wrap=True)
+    console.print(f"        submit to it with: make run-flink FLINK_CLUSTER={flink.address}", soft_wrap=True)
+
+
+@app.command()
+def down(port: Annotated[int, typer.Option(help="Of the web UI.")] = DEFAULT_PORT) -> None:
+    """End the cluster that `up` started."""
+    console.print(f"flink   {'stopped' if FlinkCluster(port=port, task_managers=0).stop() else 'was not running'}")
+
+
+@app.command()
+def status(cluster: Cluster = None) -> None:
+    """The jobs of a cluster."""
+    rest = FlinkRest(cluster or f"localhost:{DEFAULT_PORT}")
+    jobs = rest.running_jobs()
+    for job in jobs:
+        console.print(f"{job}  {rest.state(job)}  {rest.restarts(job)} restarts", soft_wrap=True)
+    if not jobs:
+        console.print(f"No job runs on {rest.address}.")
+
+
+@app.command()
+def savepoint(
+    cluster: Cluster = None,
+    directory: Annotated[
+        str | None, typer.Option(help="URL of the directory to put it in.", envvar="FLINK_STATE_DIRECTORY")
+    ] = None,
+    keep_running: Annotated[bool, typer.Option("--keep-running", help="Do not stop the job.")] = False,
+) -> None:
+    """Take a savepoint of the running job and stop it; `make run-flink SAVEPOINT=...` continues."""
+    rest = FlinkRest(cluster or f"localhost:{DEFAULT_PORT}")
+    jobs = rest.running_jobs()
+    if len(jobs) != 1:
+        raise UserError(f"{len(jobs)} jobs run on {rest.address}; there must be one. See {rest.url}.")
+    where = f"{directory or (FLINK_DIRECTORY / 'state').as_uri()}/savepoints"
+    location = rest.savepoint(jobs[0], where, stop=not keep_running)
+    console.print(f"Savepoint taken. Continue from it: make run-flink SAVEPOINT={location}", soft_wrap=True)
+
+
+def submit(cluster: str, arguments: list[str]) -> None:
+    """Ship the job to a running cluster and show how it does; Ctrl-C leaves it running.
+
+    Raises:
+        UserError: the cluster does not answer, or refuses the job.
+    """
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    rest = FlinkRest(cluster)
+    rest.overview()
+    job = submitted(cluster, arguments)
+    console.print(f"Job {job} runs, web UI at {rest.url}/#/job/running/{job}", soft_wrap=True)
+    if sys.stdout.isatty():
+        console.print("Ctrl-C leaves it running; make flink-savepoint stops it.")
+        follow(rest, job, settings, None, StopRequest(), console)
+
+
+def submitted(cluster: str, arguments: list[str], directory: Path = FLINK_DIRECTORY) -> str:
+    """Hand the job to a cluster with `flink run`; return the job's id.
+
+    The workers' Python is this one on a cluster of this machine, else FLINK_PYTHON (default python3).
+
+    Raises:
+        UserError: Flink refuses it.
+    """
+    if not (directory / "conf").is_dir():
+        prepare({}, directory)
+    local = cluster.rpartition(":")[0] in ("localhost", "127.0.0.1")
+    python = os.environ.get("FLINK_PYTHON", sys.executable if local else "python3")
+    found = environment(directory)
+    script = [str(flink_home() / "bin" / "flink"), "run", "--detached", "--jobmanager", cluster]
+    shipped = ["-pyfs", found["TWINSTREAM_SOURCES"], "-pyexec", python, "-pyclientexec", sys.executable]
+    command = ["bash", *script, *shipped, "-py", str(JOB), *arguments]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, env=found)
+    said = outcome.stdout + outcome.stderr
+    job = re.search(r"JobID ([0-9a-f]{32})", said)
+    if outcome.returncode != 0 or job is None:
+        raise UserError(_refusal(said))
+    return job[1]
+
+
+def _refusal(said: str) -> str:
+    """One line of what `flink run` said: our own words if there are any, else the last cause."""
+    ours = re.search(r"^error: (.+)$", said, re.MULTILINE)
+    if ours:
+        return ours[1]
+    causes = re.findall(r"^(?:Caused by: |\w+(?:\.\w+)*(?:Error|Exception): )(.+)$", said, re.MULTILINE)
+    return f"Flink refused the job: {causes[-1] if causes else said.strip()[-300:]}"
+
+
+def main() -> None:
+    """Run a command; what a user can mend is one line and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""A standalone Flink cluster on this machine, from the pip package's own scripts."""
+
+import shutil
+from pathlib import Path
+
+from deploy.flink.distribution import FLINK_DIRECTORY, environment, flink_home, prepare
+from deploy.local.daemon import Daemon
+from deploy.local.jars import java_binary
+from deploy.local.ports import free_port, is_open, require_free
+from flink.jobs.rest import FlinkRest
+from runtime.errors import UserError
+
+DEFAULT_PORT = 8081
+PROMETHEUS_REPORTER = "org.apache.flink.metrics.prometheus.PrometheusReporterFactory"
+METRICS_PORT = 9250
+"""Prometheus finds the first TaskManager here, the next ones behind."""
+
+
+class FlinkCluster:
+    """A JobManager and some TaskManagers.
+
+    Args:
+        directory: configuration, logs, pid files and scratch space.
+        port: of the REST interface and web UI.
+        task_managers: how many.
+        slots: subtasks that each can run.
+        metrics_port: where the first TaskManager's metrics are.
+    """
+
+    def __init__(
+        self,
+        directory: Path = FLINK_DIRECTORY,
+        port: int = DEFAULT_PORT,
+        task_managers: int = 1,
+        slots: int = 4,
+        metrics_port: int = METRICS_PORT,
+    ) -> None:
+        self.directory = directory.resolve()
+        self.port = port
+        self.slots = slots
+        self._metrics_port = metrics_port
+        self._job_manager = Daemon("jobmanager", self.directory / "pid", port)
+        self._task_managers = [self._task_manager(index) for index in range(task_managers)]
+
+    @property
+    def address(self) -> str:
+        """host:port, what FLINK_CLUSTER would be."""
+        return f"localhost:{self.port}"
+
+    @property
+    def task_manager_pids(self) -> list[int]:
+        """Process ids of the TaskManagers that run."""
+        return [pid for daemon in self._task_managers if (pid := daemon.pid) is not None]
+
+    def start(self) -> None:
+        """Start what does not run yet, and wait until all slots are offered."""
+        java_binary()
+        if not self._job_manager.running:
+            require_free(self.port, "FLINK_CLUSTER=localhost:8082, for example")
+            prepare(self._options(), self.directory)
+            self._job_manager.start(
+                ["bash", self._script("jobmanager.sh"), "start-foreground"],
+                lambda: is_open(self.port),
+                environment=environment(self.directory),
+            )
+        self.add_task_managers(0)
+
+    def add_task_managers(self, more: int) -> None:
+        """Start the TaskManagers that do not run, and so many more."""
+        self._task_managers += [self._task_manager(len(self._task_managers) + index) for index in range(more)]
+        for daemon in self._task_managers:
+            if not daemon.running:
+                wanted = self._offered_slots() + self.slots
+                daemon.start(
+                    ["bash", self._script("taskmanager.sh"), "start-foreground"],
+                    lambda wanted=wanted: self._offered_slots() >= wanted,  # type: ignore[misc]
+                    environment=environment(self.directory),
+                )
+
+    def kill_task_manager(self, index: int = 0) -> None:
+        """End a TaskManager as a crash would."""
+        self._task_managers[index].kill()
+
+    def stop(self) -> bool:
+        """End all of it; return whether any of it ran."""
+        task_managers = self._known_task_managers()
+        stopped = [daemon.stop() for daemon in [*task_managers, self._job_manager]]
+        shutil.rmtree(self.directory / "tmp", ignore_errors=True)
+        return any(stopped)
+
+    def _known_task_managers(self) -> list[Daemon]:
+        """Those of this object, and those of earlier ones whose pid files are there."""
+        found = len(list((self.directory / "pid").glob("taskmanager-*.pid")))
+        return [self._task_manager(index) for index in range(max(found, len(self._task_managers)))]
+
+    def _task_manager(self, index: int) -> Daemon:
+        return Daemon(f"taskmanager-{index}", self.directory / "pid", self._metrics_port + index)
+
+    def _offered_slots(self) -> int:
+        try:
+            return int(FlinkRest(self.address).overview()["slots-total"])
+        except UserError:
+            return 0
+
+    def _script(self, name: str) -> str:
+        return str(flink_home() / "bin" / name)
+
+    def _options(self) -> dict[str, str]:
+        """Flink's configuration of a cluster that lives on this machine only."""
+        return {
+            "jobmanager.rpc.address": "localhost",
+            "jobmanager.rpc.port": str(free_port()),
+            "jobmanager.bind-host": "localhost",
+            "jobmanager.memory.process.size": "900m",
+            "taskmanager.host": "localhost",
+            "taskmanager.bind-host": "localhost",
+            "taskmanager.numberOfTaskSlots": str(self.slots),
+            "taskmanager.memory.process.size": "2g",
+            # Subtasks of one job on different TaskManagers where there are several.
+            "taskmanager.load-balance.mode": "TASKS",
+            "rest.address": "localhost",
+            "rest.bind-address": "localhost",
+            "rest.port": str(self.port),
+            "rest.bind-port": str(self.port),
+            "heartbeat.interval": "2 s",
+            "heartbeat.timeout": "10 s",
+            "io.tmp.dirs": str(self.directory / "tmp"),
+            "metrics.reporters": "prometheus",
+            "metrics.reporter.prometheus.factory.class": PROMETHEUS_REPORTER,
+            "metrics.reporter.prometheus.port": f"{self._metrics_port}-{self._metrics_port + 9}",
+        }

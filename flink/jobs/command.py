@@ -1,0 +1,177 @@
+"""The job's command line: settings and options in, a running job out."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from features.groups import BY_TOPIC
+from flink.jobs.options import BATCH_INTERVAL_MS, JobOptions, Mode
+from flink.jobs.rest import FlinkRest
+from flink.jobs.watch import Ends, Look, StatusLine, explain, log_ends, watch
+from flink.recovery import epoch
+from runtime.errors import UserError
+from runtime.kafka import TopicAdmin
+from runtime.log import configure_logging, get_logger
+from runtime.settings import Settings, load_settings
+from runtime.topics import Topic, dead_letter_topic, ensure_topics, feature_log_topic
+from store.connecting import connect
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+class StopRequest:
+    """Set by the first SIGINT or SIGTERM; the second one ends the process."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            os._exit(128 + number)
+        self.requested = True
+
+
+def output_topics(settings: Settings) -> list[Topic]:
+    """Every topic that results go to."""
+    prefix = settings.output_prefix
+    return [
+        topic
+        for source, group in BY_TOPIC.items()
+        for topic in (feature_log_topic(group.name, prefix), dead_letter_topic(source, prefix))
+    ]
+
+
+def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> str:
+    """Check what the job needs, start it, and return its id.
+
+    Raises:
+        UserError: Kafka, Redis or Flink does not answer, or refuses.
+    """
+    from py4j.protocol import Py4JJavaError
+    from pyflink.util.exceptions import JavaException
+
+    from flink.jobs.pipeline import start
+
+    ensure_topics(settings)
+    connect(settings).close()
+    with TopicAdmin(settings) as admin:
+        partitions, ids = admin.partitions(), admin.ids()
+    sources = {topic: partitions[topic] for topic in BY_TOPIC}
+    epochs = {topic: epoch(ids[topic], settings) for topic in BY_TOPIC}
+    try:
+        result = start(settings, options, sources, epochs, output_topics(settings), more)
+    except (Py4JJavaError, JavaException) as error:
+        raise UserError(explain(str(error))) from error
+    client = result.get_job_client()
+    assert client is not None
+    return str(client.get_job_id())
+
+
+def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caught_up: bool, console: Console) -> None:
+    """Run the job on a Flink in this process, until Ctrl-C or until it has caught up; it ends with a savepoint.
+
+    Raises:
+        UserError: it cannot be started, or failed for good.
+    """
+    stop = StopRequest()
+    rest = FlinkRest(f"localhost:{rest_port}")
+    until = log_ends_before(settings) if until_caught_up else None
+    more = {
+        "rest.address": "localhost",
+        "rest.bind-address": "localhost",
+        "rest.port": str(rest_port),
+        "rest.bind-port": str(rest_port),
+        "python.client.executable": shutil.which("python") or "python",
+        "python.executable": shutil.which("python") or "python",
+        "python.files": os.environ["TWINSTREAM_SOURCES"],
+        "taskmanager.memory.managed.size": "256m",
+        "metrics.reporters": "prometheus",
+        "metrics.reporter.prometheus.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
+        "metrics.reporter.prometheus.port": str(settings.metrics_port),
+    }
+    job = start_job(settings, options, more)
+    _logger.info("Job started", job=job, web_ui=rest.url, mode=options.mode, parallelism=options.parallelism)
+    follow(rest, job, settings, until, stop, console)
+    if job in rest.running_jobs():
+        where = rest.savepoint(job, f"{options.state_directory}/savepoints", stop=True)
+        console.print(f"Stopped with a savepoint. Continue from it: make run-flink SAVEPOINT={where}", soft_wrap=True)
+
+
+def log_ends_before(settings: Settings) -> Ends:
+    """The ends of the source partitions before the job starts, creating topics that are missing."""
+    ensure_topics(settings)
+    return log_ends(settings)
+
+
+def follow(
+    rest: FlinkRest, job: str, settings: Settings, until: Ends | None, stop: StopRequest, console: Console
+) -> None:
+    """Show how a job is doing until it has reached some offsets, has ended, or Ctrl-C.
+
+    Raises:
+        UserError: it failed for good.
+    """
+    with StatusLine(console) as line:
+
+        def show(look: Look) -> None:
+            line.show(look, rest.restarts(job), rest.checkpoints(job))
+
+        watch(rest, job, settings, until, lambda: stop.requested, show)
+
+
+@app.command(
+    epilog="Examples:  make run-flink   |   make run-flink FLINK_CLUSTER=localhost:8081   |   "
+    "make run-flink SAVEPOINT=file:///…   |   make run-flink ARGS='--mode process --parallelism 2'"
+)
+def main(
+    kafka_servers: Annotated[str | None, typer.Option(help="Kafka brokers, host:port.")] = None,
+    consumer_group: Annotated[str | None, typer.Option(help="Namespace of the state in Redis.")] = None,
+    output_prefix: Annotated[str | None, typer.Option(help="Put before the names of output topics.")] = None,
+    redis_db: Annotated[int | None, typer.Option(help="Redis database number.")] = None,
+    mode: Annotated[str, typer.Option(help="Where Python runs: thread or process.", envvar="FLINK_MODE")] = "thread",
+    parallelism: Annotated[int, typer.Option(help="Subtasks.", min=1, max=128, envvar="FLINK_PARALLELISM")] = 1,
+    batch_interval_ms: Annotated[
+        int, typer.Option(help="How long records are collected, in ms.", min=1, max=10_000)
+    ] = BATCH_INTERVAL_MS,
+    state_directory: Annotated[
+        str | None, typer.Option(help="URL for checkpoints and savepoints.", envvar="FLINK_STATE_DIRECTORY")
+    ] = None,
+    savepoint: Annotated[
+        str | None, typer.Option(help="Continue from this savepoint or checkpoint.", envvar="SAVEPOINT")
+    ] = None,
+    rest_port: Annotated[int, typer.Option(help="Port of the web UI.", envvar="FLINK_UI_PORT")] = 8081,
+    until_caught_up: Annotated[bool, typer.Option("--until-caught-up", help="End at the log's present end.")] = False,
+) -> None:
+    """Compute features from Kafka into Redis with Flink until Ctrl-C."""
+    console = Console()
+    try:
+        if mode not in ("thread", "process"):
+            raise UserError(f"FLINK_MODE is {mode!r}; expected thread or process.")
+        settings = load_settings(
+            kafka_servers=kafka_servers,
+            consumer_group=consumer_group,
+            output_prefix=output_prefix,
+            redis_db=redis_db,
+        )
+        configure_logging(settings.log_level)
+        where: Mode = "thread" if mode == "thread" else "process"
+        directory = state_directory or (Path.cwd() / ".run" / "flink" / "state").as_uri()
+        options = JobOptions(where, parallelism, batch_interval_ms, directory, savepoint or None)
+        if "PYFLINK_GATEWAY_PORT" in os.environ:  # set by `flink run`
+            console.print(f"Job started: {start_job(settings, options, {})}")
+        else:
+            run_here(settings, options, rest_port, until_caught_up, console)
+    except UserError as error:
+        Console(stderr=True).print(f"[red]error:[/] {error}", soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
+_logger = get_logger(__name__)

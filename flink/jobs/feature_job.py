@@ -1,0 +1,23 @@
+"""The PyFlink job: `make run-flink`, or submitted with `flink run -py flink/jobs/feature_job.py`.
+
+Started by itself it brings up a Flink of its own in this process; started by `flink run` it goes to that cluster.
+"""
+
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Start the job with the arguments of the command line."""
+    from flink.jobs.command import app
+
+    app(prog_name="python flink/jobs/feature_job.py")
+
+
+if __name__ == "__main__":
+    # A script finds the modules beside it; ours are found from the repository's root, or where `flink run` put them.
+    root = Path(__file__).resolve().parent.parent.parent
+    sys.path.pop(0)
+    if (root / "flink" / "jobs").is_dir():
+        sys.path.insert(0, str(root))
+    main()

@@ -1,0 +1,194 @@
+"""One source partition in the job: a micro-batch in; keyed state, Redis and output rows out.
+
+For a batch, in this order:
+
+1. stamp and apply its records, with the functions that the loop uses;
+2. keep what changed in keyed state, and forget the entities whose time is over: all that is part of Flink's next
+   checkpoint;
+3. write Redis, fenced, and wait for it: so no result is ever held in memory alone;
+4. hand the feature-log records and dead letters to Flink's transactional sink.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from features.catalog import FeatureGroup
+from features.dead_letters import encode_dead_letter
+from features.partition import Applied, Partition
+from features.stamping import Stamped, StampingLimits
+from features.state import EntityState, WindowConfig
+from features.vectors import encode_feature_record
+from flink.jobs.keyed_state import Due, EntityStates, KeyedMap
+from flink.jobs.mirror import Change, Mirror
+from runtime.kafka.contract import Record
+from store.online import Progress
+
+BUCKETS = 8
+"""In how many parts the life of an idle entity is divided, for the sweep."""
+
+
+DEFAULT_CAPACITY = 10_000
+"""Most states in memory until `share_memory` is called."""
+
+
+class Keyed(Protocol):
+    """Flink's keyed state of one partition."""
+
+    @property
+    def entities(self) -> KeyedMap: ...
+    @property
+    def due(self) -> KeyedMap: ...
+    def mark(self) -> bytes | None: ...
+    def set_mark(self, mark: bytes) -> None: ...
+
+
+class Mark(msgspec.Struct, array_like=True):
+    """Where a partition stands in keyed state.
+
+    Attributes:
+        next_offset: of the record to come.
+        max_event_time_ms: the lateness rule.
+        pages: of the sweep's buckets.
+    """
+
+    next_offset: int = 0
+    max_event_time_ms: int | None = None
+    pages: dict[int, int] = msgspec.field(default_factory=dict)
+
+
+class OutputRow(NamedTuple):
+    """A record for one of the output topics."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """What is computed of a partition, and where it goes.
+
+    Attributes:
+        group, window, limits: the features and their rules.
+        feature_log, dead_letters: the topics of the results.
+    """
+
+    group: FeatureGroup
+    window: WindowConfig
+    limits: StampingLimits
+    feature_log: str
+    dead_letters: str
+
+
+class OutOfOrder(Exception):
+    """The records of a partition did not come in offset order; nothing computed from them could be trusted."""
+
+
+class KeyedPartition:
+    """A partition while a subtask owns it. Flink's current key must be the partition's during any call.
+
+    Args:
+        computation: what to do.
+        keyed: its keyed state.
+        mirror: its part of Redis.
+    """
+
+    def __init__(self, computation: Computation, keyed: Keyed, mirror: Mirror) -> None:
+        self._computation = computation
+        self._keyed = keyed
+        self._mirror = mirror
+        group, window, limits = computation.group, computation.window, computation.limits
+        self._entities = EntityStates(keyed.entities, group, window, DEFAULT_CAPACITY)
+        raw = keyed.mark()
+        self._mark = Mark() if raw is None else _decode_mark(raw)
+        lifetime_ms = window.size_ms + limits.allowed_lateness_ms
+        self._states: dict[str, EntityState] = {}  # of the batch
+        self._due = Due(keyed.due, max(1, lifetime_ms // BUCKETS), self._mark.pages)
+        self._partition = Partition(group, window, limits, max_event_time_ms=self._mark.max_event_time_ms)
+
+    @property
+    def cached_entities(self) -> int:
+        """Entities in memory."""
+        return len(self._entities)
+
+    @property
+    def conflicts(self) -> int:
+        """Entities written so far, batch by batch, that another partition has features of too."""
+        return self._mirror.conflicts
+
+    def share_memory(self, entities: int) -> None:
+        """Keep at most so many entities in memory from the next batch on."""
+        self._entities.capacity = entities
+
+    def process(self, records: Sequence[Record]) -> Applied:
+        """Apply the next records of the partition, and keep the results in keyed state and Redis.
+
+        Raises:
+            OutOfOrder: they are not the next ones.
+            StoreUnavailable, StoreMismatch: Redis is away for long, or somebody else keeps taking the partition.
+        """
+        self._check_order(records)
+        self._mirror.hold(self._entities, self._mark.next_offset)
+        applied = self._apply(records)
+        after = Progress(records[-1].offset + 1, self._partition.max_event_time_ms)
+        changes = self._keep(applied, self._mirror.writer_after(after))
+        self._sweep()
+        self._mark = Mark(after.next_offset, after.max_event_time_ms, self._due.pages)
+        self._keyed.set_mark(_encode_mark(self._mark))
+        self._mirror.write(self._entities, changes, after, self._partition.sweep_until_ms)
+        self._entities.trim()
+        return applied
+
+    def rows(self, applied: Applied) -> list[OutputRow]:
+        """What the sink is to write of a batch."""
+        log, letters = self._computation.feature_log, self._computation.dead_letters
+        rows = [OutputRow(log, record.entity.encode(), encode_feature_record(record)) for record in applied.features]
+        rows += [OutputRow(letters, letter.key, encode_dead_letter(letter)) for letter in applied.dead_letters]
+        return rows
+
+    def _check_order(self, records: Sequence[Record]) -> None:
+        expected = self._mark.next_offset
+        for record in records:
+            if record.offset < expected:
+                raise OutOfOrder(f"{record.topic}-{record.partition}: offset {record.offset} came after {expected - 1}")
+            expected = record.offset + 1
+
+    def _apply(self, records: Sequence[Record]) -> Applied:
+        stamped = self._partition.stamp(records)
+        names = {item.entity for item in stamped if isinstance(item, Stamped)}
+        self._states = {name: state for name in names if (state := self._entities.get(name)) is not None}
+        return self._partition.apply(stamped, self._states)
+
+    def _keep(self, applied: Applied, writer: str) -> list[Change]:
+        """Write the changed entities to keyed state."""
+        changes, moved = [], []
+        for entity, base_offset in applied.changed.items():
+            state, before = self._states[entity], self._entities.place(entity)
+            delta = state.delta()
+            self._entities.store(entity, state, delta, writer)
+            newest_ms = state.newest_event_time_ms or 0
+            if before is None or self._due.bucket(before.newest_event_time_ms) != self._due.bucket(newest_ms):
+                moved.append((newest_ms, entity))
+            known = before is None or before.written_by == writer
+            changes.append(Change(entity, base_offset, state, delta, known))
+        self._due.register(moved)
+        return changes
+
+    def _sweep(self) -> None:
+        """Forget the entities whose newest event the watermark has passed by window and lateness."""
+        until_ms = self._partition.sweep_until_ms
+        for _, entity in self._due.until(until_ms):
+            place = self._entities.place(entity)
+            if place is None:
+                continue
+            if place.newest_event_time_ms > until_ms:
+                self._due.postpone(place.newest_event_time_ms, entity)
+            else:
+                self._entities.remove(entity)
+
+
+_encode_mark = msgspec.msgpack.Encoder().encode
+_decode_mark = msgspec.msgpack.Decoder(Mark).decode

@@ -1,0 +1,78 @@
+"""The job's metrics, under the loop's names where the meaning is the loop's.
+
+They go out through Flink's own reporters, which put the operator's scope before each name; `deploy/prometheus` takes
+it away again, so that one dashboard shows either runtime. Flink's Python metrics have whole numbers only, and no
+histograms: a histogram is made of counters here, one for each `le`, as Prometheus makes them.
+"""
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from features.catalog import FeatureGroup
+from features.partition import Applied
+from runtime.kafka.contract import Record
+from runtime.telemetry import BATCH_BUCKETS, END_TO_END_BUCKETS
+
+
+class Counts(Protocol):
+    """A counter of Flink's."""
+
+    def inc(self, n: int = 1) -> None: ...
+
+
+class MetricGroup(Protocol):
+    """As far as Flink's metric groups are used here."""
+
+    def add_group(self, name: str, extra: str | None = None) -> "MetricGroup": ...
+    def counter(self, name: str) -> Any: ...
+
+
+class StageMetrics:
+    """What one subtask has done."""
+
+    def __init__(self, group: MetricGroup, now_ms: Callable[[], float] = lambda: time.time() * 1000) -> None:
+        self._group = group
+        self._now_ms = now_ms
+        self._counters: dict[tuple[str, ...], Counts] = {}
+        self._cached_entities = 0
+        self._conflicts = 0
+
+    def processed(self, group: FeatureGroup, applied: Applied, records: Sequence[Record], seconds: float) -> None:
+        """A batch of one partition has been processed, in so much time."""
+        self._count("twinstream_events_total", len(applied.features), group=group.name, outcome="accepted")
+        self._count("twinstream_events_total", len(applied.dead_letters), group=group.name, outcome="dead_letter")
+        for letter in applied.dead_letters:
+            self._count("twinstream_dead_letters_total", 1, topic=letter.topic, reason=letter.reason)
+        self._observe("twinstream_batch_seconds", BATCH_BUCKETS, 1, lambda le: 1 if seconds <= le else 0)
+        now_ms, timestamps = self._now_ms(), sorted(record.timestamp for record in records)
+        self._observe(
+            "twinstream_end_to_end_seconds",
+            END_TO_END_BUCKETS,
+            len(timestamps),
+            lambda le: len(timestamps) - bisect_left(timestamps, now_ms - le * 1000),
+        )
+
+    def state(self, cached_entities: int, conflicts: int) -> None:
+        """How many entities lie in memory, and how many writes met features of another partition."""
+        self._count("twinstream_cached_entities", cached_entities - self._cached_entities)
+        self._count("twinstream_entities_in_two_partitions_total", conflicts - self._conflicts)
+        self._cached_entities, self._conflicts = cached_entities, conflicts
+
+    def _observe(self, name: str, buckets: Sequence[float], total: int, within: Callable[[float], int]) -> None:
+        for le in buckets:
+            self._count(f"{name}_bucket", within(le), le=str(le))
+        self._count(f"{name}_bucket", total, le="+Inf")
+        self._count(f"{name}_count", total)
+
+    def _count(self, name: str, by: int, **labels: str) -> None:
+        place = (name, *labels.values())
+        counter = self._counters.get(place)
+        if counter is None:
+            group = self._group
+            for label, value in labels.items():
+                group = group.add_group(label, value)
+            counter = self._counters[place] = group.counter(name)
+        if by:
+            counter.inc(by)

@@ -1,0 +1,190 @@
+"""One partition's part of Redis, kept equal to its keyed state.
+
+After a restore the job reads again what it has read before, and Redis is ahead of it: then nothing is written until a
+batch passes Redis' own progress. From there on the first write of each entity replaces whatever Redis has of it, since
+an earlier run may have cut the entity's events into other chunks; later writes only send what changed. Which of the two
+an entity needs is told by `written_by` in its keyed state: the claim under which Redis got it.
+
+When Redis turns out to have lost something, all entities of the partition are written anew from keyed state.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from features.catalog import FeatureGroup
+from features.state import EntityState, Head, StateDelta
+from features.vectors import hash_fields
+from flink.jobs.keyed_state import EntityStates
+from runtime.log import get_logger
+from store.errors import StoreMismatch, StoreUnavailable
+from store.keys import Partition as Source
+from store.online import Claim, EntityWrite, Finish, Load, OnlineStore, Progress
+
+ENTITIES_AT_ONCE = 500
+"""Entities read and written in one round trip while everything is written anew."""
+
+PATIENCE_S = 60.0
+"""How long a batch waits for Redis before it fails, which makes Flink restore the last checkpoint and try again."""
+
+_ATTEMPTS = 3
+"""How often a batch may find the partition taken over before it gives way."""
+
+NOT_IN_REDIS = ""
+
+
+class Change(NamedTuple):
+    """An entity that a batch changed.
+
+    Attributes:
+        entity: whom it is about.
+        base_offset: applied offset before the batch, -1 for a new entity.
+        state: after the batch.
+        delta: the change.
+        known: Redis has the state before the batch from this claim, or there was none.
+    """
+
+    entity: str
+    base_offset: int
+    state: EntityState
+    delta: StateDelta
+    known: bool
+
+
+class Mirror:
+    """The right to write one partition's features and states, and what Redis is known to have of them.
+
+    Args:
+        store: Redis.
+        source: topic, number and group.
+        group: for the names of the fields.
+        epoch: names everything the states depend on.
+
+    Attributes:
+        conflicts: entities written so far, batch by batch, that another partition has features of too.
+    """
+
+    def __init__(self, store: OnlineStore, source: Source, group: FeatureGroup, epoch: str) -> None:
+        self._store = store
+        self._source = source
+        self._group = group
+        self._epoch = epoch
+        self._claim: Claim | None = None
+        self._progress: Progress | None = None
+        self.conflicts = 0
+
+    def hold(self, entities: EntityStates, next_offset: int) -> None:
+        """Take the partition over, unless that has been done; if Redis has less of it than keyed state, write all."""
+        if self._claim is None:
+            self._patiently(lambda: self._take_over(entities, next_offset))
+
+    def writer_after(self, after: Progress) -> str:
+        """What to note as the writer of the entities of a batch that ends there."""
+        assert self._claim is not None
+        return NOT_IN_REDIS if self._has(after) else self._claim.token
+
+    def write(self, entities: EntityStates, changes: Sequence[Change], after: Progress, sweep_until_ms: int) -> None:
+        """Write a batch's changes, then the progress after it; sweep.
+
+        Raises:
+            StoreUnavailable: Redis has been away for longer than `PATIENCE_S`.
+            StoreMismatch: another worker keeps taking the partition over.
+        """
+        if not self._has(after):
+            self._patiently(lambda: self._write(entities, changes, after, sweep_until_ms))
+
+    def _has(self, after: Progress) -> bool:
+        """Whether Redis had all this before."""
+        return self._progress is not None and after.next_offset <= self._progress.next_offset
+
+    def _write(self, entities: EntityStates, changes: Sequence[Change], after: Progress, sweep_until_ms: int) -> None:
+        known = True
+        for attempt in range(_ATTEMPTS):
+            assert self._claim is not None
+            try:
+                self._write_known([change for change in changes if known and change.known])
+                self._replace(
+                    entities, ((change.entity, change.state) for change in changes if not (known and change.known))
+                )
+                self._store.finish([Finish(self._claim, self._progress, after, sweep_until_ms)])
+            except StoreMismatch as mismatch:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                _logger.warning("Redis is not as we left it", detail=str(mismatch))
+                self._take_over(entities, after.next_offset)
+                known = False
+                if self._has(after):
+                    return
+            else:
+                self._progress = after
+                return
+
+    def _write_known(self, changes: Sequence[Change]) -> None:
+        assert self._claim is not None
+        writes = [
+            self._entity_write(change.entity, change.base_offset, change.state, change.delta) for change in changes
+        ]
+        self.conflicts += len(self._store.write([(self._claim, writes)]).conflicts)
+
+    def _take_over(self, entities: EntityStates, next_offset: int) -> None:
+        """Claim the partition; when Redis has less of it than what lies before an offset, write all that we have."""
+        seen = next_offset if self._progress is None else self._progress.next_offset
+        self._claim, self._progress = self._store.claim(self._source, self._epoch)
+        if seen and (self._progress is None or self._progress.next_offset < seen):
+            names = list(entities.names())
+            _logger.warning(
+                "Redis has lost states and gets them back from Flink's",
+                topic=self._source.topic,
+                partition=self._source.partition,
+                entities=len(names),
+            )
+            loaded = ((name, state) for name in names if (state := entities.get(name)) is not None)
+            self._replace(entities, loaded)
+
+    def _replace(self, entities: EntityStates, states: Iterable[tuple[str, EntityState]]) -> None:
+        """Write whole states over what Redis has, unless that is newer already."""
+        assert self._claim is not None
+        remaining = iter(states)
+        while block := list(islice(remaining, ENTITIES_AT_ONCE)):
+            (there,) = self._store.load([Load(self._claim, self._progress, [entity for entity, _ in block])])
+            writes = []
+            for entity, state in block:
+                found = there[entity]
+                base_offset = -1 if found is None else _decode_head(found.head).applied_offset
+                older = base_offset < state.applied_offset
+                if older:
+                    whole = state.stored()
+                    dropped = [] if found is None else list(found.chunks.keys() - whole.changed.keys())
+                    delta = StateDelta(whole.head, whole.changed, dropped)
+                    writes.append(self._entity_write(entity, base_offset, state, delta))
+                entities.note_writer(entity, self._claim.token if older else NOT_IN_REDIS)
+            self.conflicts += len(self._store.write([(self._claim, writes)]).conflicts)
+            entities.trim()
+
+    def _entity_write(self, entity: str, base_offset: int, state: EntityState, delta: StateDelta) -> EntityWrite:
+        return EntityWrite(
+            entity=entity,
+            base_offset=base_offset,
+            offset=state.applied_offset,
+            newest_event_time_ms=state.newest_event_time_ms or 0,
+            fields=hash_fields(self._group, state.newest_vector()),
+            delta=delta,
+        )
+
+    def _patiently(self, attempt: Callable[[], None]) -> None:
+        """Repeat an attempt while Redis is away."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            wait=wait_exponential(0.1, max=2.0),
+            stop=stop_after_delay(PATIENCE_S),
+            before_sleep=lambda state: _logger.warning("Redis is away", attempt=state.attempt_number),
+            reraise=True,
+        )
+        retrying(attempt)
+
+
+_decode_head = msgspec.msgpack.Decoder(Head).decode
+_logger = get_logger(__name__)

@@ -1,0 +1,111 @@
+"""The job as Flink sees it: SQL source → SQL micro-batches → the keyed Python stage → SQL sink."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from pyflink.common import Configuration
+from pyflink.datastream import DataStream, KeyedProcessFunction, StreamExecutionEnvironment
+from pyflink.datastream.data_stream import _create_j_data_stream_python_function_info
+from pyflink.fn_execution.flink_fn_execution_pb2 import UserDefinedDataStreamFunction
+from pyflink.java_gateway import get_gateway
+from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableResult
+from pyflink.util.java_utils import get_j_env_configuration
+
+from flink.jobs import sql
+from flink.jobs.options import JobOptions, consumer_properties, job_configuration, producer_properties
+from flink.jobs.slots import slot_numbers
+from flink.jobs.stage import KEY, KEYED_BATCH, OUTPUT, FeatureStage
+from runtime.settings import Settings
+from runtime.topics import Topic
+
+
+def start(
+    settings: Settings,
+    options: JobOptions,
+    sources: Mapping[str, int],
+    epochs: Mapping[str, str],
+    outputs: Sequence[Topic],
+    more: Mapping[str, str],
+) -> TableResult:
+    """Build the job and start it, on the cluster that `flink run` names or else on one in this process.
+
+    Args:
+        settings: everything configurable.
+        options: how to run.
+        sources: the source topics and their numbers of partitions, in an order that never changes.
+        epochs: of the source topics.
+        outputs: all topics that results go to.
+        more: configuration of the place where it runs.
+    """
+    stage = FeatureStage(settings, dict(epochs))
+    return build_and_start(settings, options, sources, outputs, more, stage, stage_uid(epochs))
+
+
+def build_and_start(
+    settings: Settings,
+    options: JobOptions,
+    sources: Mapping[str, int],
+    outputs: Sequence[Topic],
+    more: Mapping[str, str],
+    stage: KeyedProcessFunction,
+    uid: str,
+) -> TableResult:
+    """The same around any keyed stage."""
+    tables, environment = _environment(job_configuration(settings, options) | dict(more))
+    tables.execute_sql(sql.source_table(sources, consumer_properties(settings)))
+    tables.execute_sql(sql.slotted_view(slot_numbers(list(sources), max(sources.values()))))
+    batches = tables.to_data_stream(tables.sql_query(sql.micro_batches(options.batch_interval_ms)))
+    results = _keyed_stage(environment, batches, stage).uid(uid).name("features")
+    schema = (
+        Schema.new_builder()
+        .column("output_topic", DataTypes.STRING())
+        .column("record_key", DataTypes.BYTES())
+        .column("record_value", DataTypes.BYTES())
+        .build()
+    )
+    tables.create_temporary_view(sql.OUTPUT, tables.from_data_stream(results, schema))
+    prefix = f"{settings.consumer_group}-flink-{settings.output_prefix}"
+    topics = [topic.name for topic in outputs]
+    tables.execute_sql(sql.sink_table(topics, prefix, producer_properties(settings)))
+    return tables.create_statement_set().add_insert_sql(sql.INSERT).execute()
+
+
+def stage_uid(epochs: Mapping[str, str]) -> str:
+    """The name under which a savepoint keeps the stage's state.
+
+    It holds everything the state depends on: the state's version, the windows' rules and the lives of the topics. So a
+    savepoint of another epoch has no state for this job, and Flink refuses it before anything runs.
+    """
+    return "features-" + sha256("\n".join(sorted(epochs.values())).encode()).hexdigest()[:16]
+
+
+def _environment(configuration: Mapping[str, str]) -> tuple[StreamTableEnvironment, StreamExecutionEnvironment]:
+    flink = Configuration()
+    for name, value in configuration.items():
+        flink.set_string(name, value)
+    environment = StreamExecutionEnvironment.get_execution_environment(flink)
+    tables = StreamTableEnvironment.create(environment)
+    for name, value in configuration.items():
+        if name.startswith("table."):
+            tables.get_config().set(name, value)
+    return tables, environment
+
+
+def _keyed_stage(
+    environment: StreamExecutionEnvironment, batches: DataStream, stage: KeyedProcessFunction
+) -> DataStream:
+    """`batches.key_by(slot).process(stage)`, where the SQL has made the key already.
+
+    PyFlink's own `key_by` takes a Python function, and so would send every batch to Python and back once more. What is
+    called here is what it calls, behind that step.
+    """
+    java: Any = get_gateway().jvm
+    function = _create_j_data_stream_python_function_info(stage, UserDefinedDataStreamFunction.KEYED_PROCESS)
+    configuration = get_j_env_configuration(environment._j_stream_execution_environment)
+    in_thread = configuration.toMap().get("python.execution-mode") == "thread"
+    kind = java.EmbeddedPythonKeyedProcessOperator if in_thread else java.ExternalPythonKeyedProcessOperator
+    output = OUTPUT.get_java_type_info()
+    operator = kind(configuration, function, KEYED_BATCH.get_java_type_info(), output)
+    keyed = batches._j_data_stream.keyBy(java.KeyByKeySelector(), KEY.get_java_type_info())
+    return DataStream(keyed.transform("features", output, operator))

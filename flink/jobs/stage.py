@@ -1,0 +1,136 @@
+"""The one keyed stage of the job, as Flink calls it: a micro-batch of one partition in, output rows out.
+
+What happens to the batch is in `keyed_partition`; here is what only Flink needs.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+
+from features.groups import BY_TOPIC
+from features.stamping import StampingLimits
+from features.state import WindowConfig
+from flink.jobs.keyed_partition import Computation, KeyedPartition
+from flink.jobs.keyed_state import KeyedMap
+from flink.jobs.metrics import StageMetrics
+from flink.jobs.mirror import Mirror
+from runtime.kafka.contract import Record
+from runtime.log import configure_logging, get_logger
+from runtime.settings import Settings
+from runtime.topics import dead_letter_topic, feature_log_topic
+from store.connecting import connect
+from store.keys import Partition as Source
+
+BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
+KEY = Types.ROW([Types.INT()])
+BATCH = Types.ROW(
+    [
+        Types.STRING(),
+        Types.INT(),
+        Types.OBJECT_ARRAY(Types.LONG()),
+        Types.OBJECT_ARRAY(Types.LONG()),
+        Types.OBJECT_ARRAY(BYTES),
+        Types.OBJECT_ARRAY(BYTES),
+    ]
+)
+"""Topic, partition, offsets, timestamps, keys, values: what `sql.micro_batches` makes."""
+
+KEYED_BATCH = Types.ROW([Types.INT(), BATCH])
+OUTPUT = Types.ROW_NAMED(["output_topic", "record_key", "record_value"], [Types.STRING(), BYTES, BYTES])
+
+
+@dataclass(frozen=True)
+class FlinkKeyed:
+    """Keyed state of the partition that Flink's current key stands for."""
+
+    entities: KeyedMap
+    due: KeyedMap
+    value: Any
+
+    def mark(self) -> bytes | None:
+        """Where the partition stands."""
+        mark: bytes | None = self.value.value()
+        return mark
+
+    def set_mark(self, mark: bytes) -> None:
+        """Note where it stands now."""
+        self.value.update(mark)
+
+
+class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
+    """Stamps and computes; see `keyed_partition` for the order of things.
+
+    Args:
+        settings: everything configurable; they travel to the workers with this object.
+        epochs: of each source topic.
+    """
+
+    def __init__(self, settings: Settings, epochs: dict[str, str]) -> None:
+        # Flink restores this object by pickle where the environment may be another one: values travel, not settings.
+        self._given = settings.model_dump(mode="python")
+        self._epochs = epochs
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Connect to Redis and to keyed state."""
+        self._settings = Settings.model_construct(**self._given)
+        configure_logging(self._settings.log_level, json=True)
+        settings = self._settings
+        self._window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
+        self._limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
+        self._keyed = FlinkKeyed(
+            runtime_context.get_map_state(MapStateDescriptor("entities", Types.STRING(), Types.PICKLED_BYTE_ARRAY())),
+            runtime_context.get_map_state(MapStateDescriptor("due", Types.STRING(), Types.PICKLED_BYTE_ARRAY())),
+            runtime_context.get_state(ValueStateDescriptor("mark", Types.PICKLED_BYTE_ARRAY())),
+        )
+        self._partitions: dict[tuple[str, int], KeyedPartition] = {}
+        self._store = connect(settings)
+        self._metrics = StageMetrics(runtime_context.get_metrics_group())
+
+    def close(self) -> None:
+        """Leave Redis."""
+        if hasattr(self, "_store"):
+            self._store.close()
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterable[Row]:
+        """Process a micro-batch and hand on its results."""
+        started = time.monotonic()
+        topic, number, offsets, timestamps, keys, values = value
+        partition = self._partitions.get((topic, number)) or self._open_partition(topic, number)
+        records = [
+            Record(topic, number, offset, timestamp, key, content)
+            for offset, timestamp, key, content in zip(offsets, timestamps, keys, values, strict=True)
+        ]
+        applied = partition.process(records)
+        for fault in applied.faults:
+            _logger.error("A feature raised", topic=topic, detail=fault.detail, exc_info=fault.__cause__)
+        for row in partition.rows(applied):
+            yield Row(*row)
+        self._metrics.processed(BY_TOPIC[topic], applied, records, time.monotonic() - started)
+        self._metrics.state(
+            sum(each.cached_entities for each in self._partitions.values()),
+            sum(each.conflicts for each in self._partitions.values()),
+        )
+
+    def _open_partition(self, topic: str, number: int) -> KeyedPartition:
+        """Begin with a partition that this subtask owns from now on."""
+        group, prefix = BY_TOPIC[topic], self._settings.output_prefix
+        computation = Computation(
+            group,
+            self._window,
+            self._limits,
+            feature_log_topic(group.name, prefix).name,
+            dead_letter_topic(topic, prefix).name,
+        )
+        mirror = Mirror(self._store, Source(topic, number, group.name), group, self._epochs[topic])
+        partition = self._partitions[topic, number] = KeyedPartition(computation, self._keyed, mirror)
+        for each in self._partitions.values():
+            each.share_memory(max(1, self._settings.cache_entities // len(self._partitions)))
+        return partition
+
+
+_logger = get_logger(__name__)

@@ -1,0 +1,160 @@
+"""Looking after a running job from outside: its state, how far it has got, and when it has caught up."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import redis
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+
+from features.groups import BY_TOPIC
+from flink.jobs.rest import FlinkRest
+from runtime.errors import UserError
+from runtime.kafka import end_offsets
+from runtime.log import get_logger
+from runtime.settings import Settings
+from store.keys import Keys
+from store.keys import Partition as Source
+
+LOOK_EVERY_S = 0.5
+REPORT_EVERY_S = 10.0
+
+REFUSED = "cannot map checkpoint/savepoint state"
+"""What Flink says when a savepoint has state that no operator of the job claims."""
+
+Ends = Mapping[tuple[str, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What can be seen of a job at a moment: its state, records processed, and records still to come."""
+
+    state: str
+    processed: int
+    behind: int
+
+
+def log_ends(settings: Settings) -> dict[tuple[str, int], int]:
+    """Where each source partition ends now."""
+    return {(topic, number): offset for topic in BY_TOPIC for number, offset in end_offsets(settings, topic).items()}
+
+
+class Progress:
+    """How far the job has got, by what it notes in Redis after each batch."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client: redis.Redis = redis.Redis.from_url(settings.redis_connection_url, socket_timeout=5)
+        self._namespace = settings.namespace
+
+    def next_offsets(self, partitions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """The next offset of each partition."""
+        pipe = self._client.pipeline(transaction=False)
+        for topic, number in partitions:
+            keys = Keys.of(self._namespace, Source(topic, number, BY_TOPIC[topic].name))
+            pipe.hget(keys.progress, "offset")
+        return {partition: int(offset or 0) for partition, offset in zip(partitions, pipe.execute(), strict=True)}
+
+
+def watch(
+    rest: FlinkRest,
+    job: str,
+    settings: Settings,
+    until: Ends | None,
+    should_stop: Callable[[], bool],
+    show: Callable[[Look], None],
+) -> bool:
+    """Look at a job until it has reached some offsets, or has ended, or somebody wants to stop.
+
+    Args:
+        rest, job: which.
+        settings: of the job.
+        until: the offsets to reach; None for no end.
+        should_stop: asked at every look.
+        show: told at every look.
+
+    Returns:
+        Whether it still runs.
+
+    Raises:
+        UserError: it failed for good.
+    """
+    progress = Progress(settings)
+    ends = log_ends(settings)
+    looked = 0.0
+    while not should_stop():
+        state = rest.state(job)
+        if state in ("FINISHED", "CANCELED"):
+            return False
+        if state == "FAILED":
+            raise UserError(explain(rest.root_exception(job) or "Flink did not say why"))
+        try:
+            reached = progress.next_offsets(ends)
+            if until is not None and all(reached[partition] >= end for partition, end in until.items()):
+                return True
+            if time.monotonic() - looked > LOOK_EVERY_S * 4:
+                looked, ends = time.monotonic(), log_ends(settings)
+        except (redis.RedisError, UserError) as error:
+            _logger.warning("Cannot see how far the job has got", detail=str(error))
+        else:
+            behind = sum(max(0, end - reached.get(partition, 0)) for partition, end in ends.items())
+            show(Look(state, sum(reached.values()), behind))
+        time.sleep(LOOK_EVERY_S)
+    return True
+
+
+class StatusLine:
+    """A live line on a terminal, and a line in the log now and then elsewhere; use it in a `with` block."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(Spinner("dots", "starting"), console=console, transient=True) if console.is_terminal else None
+        self._shown = time.monotonic()
+        self._processed: int | None = None
+
+    def __enter__(self) -> "StatusLine":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, look: Look, restarts: int, checkpoints: int) -> None:
+        """Show a look at the job, unless the last one is very recent."""
+        now = time.monotonic()
+        seconds = now - self._shown
+        if seconds < (1.0 if self._live is not None else REPORT_EVERY_S):
+            return
+        rate = 0 if self._processed is None else max(0, look.processed - self._processed) / seconds
+        self._shown, self._processed = now, look.processed
+        if self._live is None:
+            _logger.info(
+                "Job status",
+                state=look.state,
+                events_per_second=round(rate),
+                behind=look.behind,
+                checkpoints=checkpoints,
+                restarts=restarts,
+            )
+        else:
+            text = f"{look.state.lower()}  {rate:,.0f} events/s  {look.behind:,} behind  "
+            self._live.update(Spinner("dots", f"{text}{checkpoints} checkpoints  {restarts} restarts"))
+
+
+def explain(trace: str) -> str:
+    """One line for the failure of a job."""
+    if REFUSED in trace.lower():
+        return (
+            "The savepoint is of another epoch: the state's version, WINDOW_SIZE_MINUTES, ALLOWED_LATENESS_SECONDS or "
+            "MAX_EVENTS_PER_ENTITY has changed, or a topic was created anew. Start without SAVEPOINT to rebuild from "
+            "the log."
+        )
+    causes = [
+        line.strip() for line in trace.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "..."))
+    ]
+    return f"The job failed: {causes[-1] if causes else trace}"
+
+
+_logger = get_logger(__name__)
