@@ -1,5 +1,6 @@
 """`python -m store`: commands over what the stores hold. Each command is a module; it is registered here."""
 
+import logging
 import sys
 
 import typer
@@ -40,6 +41,7 @@ app.command(
 
 def main() -> None:
     """Run a command; a failure that the user can mend is one line."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # our own errors say it in one line
     try:
         app(prog_name="python -m store")
     except (UserError, StoreError) as error:
