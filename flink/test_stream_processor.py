@@ -67,9 +67,7 @@ def test_each_topic_feeds_its_own_group() -> None:
     assert driver.features("clickstream", "user-1")["product_views"] == "1"
 
 
-@pytest.mark.parametrize(
-    ("age_ms", "count"), [(0, 2), (1, 2), (WINDOW_MS - 1, 2), (WINDOW_MS, 1), (WINDOW_MS + 1, 1)]
-)
+@pytest.mark.parametrize(("age_ms", "count"), [(0, 2), (1, 2), (WINDOW_MS - 1, 2), (WINDOW_MS, 1), (WINDOW_MS + 1, 1)])
 def test_a_window_holds_what_is_younger_than_its_size(age_ms: int, count: int) -> None:
     driver = Driver()
     driver.send("transactions", payment(1))
@@ -229,7 +227,7 @@ def test_a_redis_that_lost_everything_under_a_live_worker_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"max_poll_records": 1}, {"max_poll_records": 17}, {"cache_entities": 1}])
-def test_batches_and_cache_cannot_be_told_from_the_results(settings: dict[str, int]) -> None:
+def test_batches_and_cache_cannot_be_told_from_the_results(settings: dict[str, Any]) -> None:
     driver = Driver(partitions=2, **settings)
     mixed_log(driver)
     driver.run()

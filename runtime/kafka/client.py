@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from kafka import KafkaConsumer
+from kafka.admin import ConfigResourceType
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import (
     CorruptRecordError,
@@ -253,6 +254,19 @@ class KafkaLog:
             self._hold(gone)
             raise PositionLost(gone, f"Topic {name} does not exist")
         return found
+
+    def is_append_timed(self, topic: str) -> bool:
+        """Whether the broker stamps the topic's records as they come."""
+        name = "message.timestamp.type"
+        request = DescribeConfigsRequest(
+            resources=[(ConfigResourceType.TOPIC, topic, [name])], include_synonyms=False, min_version=0
+        )
+        response = self._ask(lambda: self._request(request))
+        return any(
+            config.name == name and config.value == "LogAppendTime"
+            for result in response.results
+            for config in result.configs
+        )
 
     def ping(self, timeout_ms: int = ANSWER_TIMEOUT_MS) -> None:
         self._ask(lambda: self._request(MetadataRequest(topics=[]), timeout_ms=timeout_ms))
