@@ -23,6 +23,7 @@ from kafka.errors import (
     OffsetOutOfRangeError,
     RetriableError,
 )
+from kafka.protocol.admin import DescribeConfigsRequest
 from kafka.protocol.metadata import MetadataRequest
 from kafka.util import Timer
 
