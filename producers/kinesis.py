@@ -113,7 +113,7 @@ class KinesisProducer:
 
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.1, max=5.0, jitter=0.1),
+            wait=wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.1),
             retry=retry_if_result(bool),
             retry_error_callback=_give_up,
             sleep=self._clock.sleep,

@@ -11,7 +11,7 @@ from producers.console import progress_bar, table_console, write_json
 from producers.pacing import Pacer
 from producers.position import first_free_ms
 from producers.profiles import Profile
-from producers.records import Message, encode
+from producers.records import Message, encode, iso_utc
 from producers.sinks.base import Sink
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
 from producers.sinks.lines import LinesSink
@@ -153,9 +153,14 @@ def summarise(
     if json_target is not None:
         write_json(json_target, figures)
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for name, value in figures.items():
+    for name, value in (figures | _readable_time(counts)).items():
         table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int | float) else str(value))
     table_console("-" if quiet else json_target).print(table)
     if failed:
         raise UserError(f"{failed} records were not delivered. The log says why.")
     return figures
+
+
+def _readable_time(counts: dict[str, Any]) -> dict[str, str]:
+    last = counts.get("last_send_time")
+    return {"last_send_time": iso_utc(int(last * 1000))} if last else {}
