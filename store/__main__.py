@@ -10,6 +10,7 @@ from store.errors import StoreError
 from store.evaluate import evaluate
 from store.get import get
 from store.offline.commands import backfill, export, training_set
+from store.parity import parity
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 
@@ -37,6 +38,9 @@ app.command(
     epilog="Example:\n\n`python -m store training-set --labels labels.parquet --features features-dataset "
     "--out train.parquet`",
 )(training_set)
+app.command(
+    epilog="Example:\n\n`python -m store parity --left loop. --left-redis-db 1 --right flink. --right-redis-db 2`"
+)(parity)
 
 
 def main() -> None:
