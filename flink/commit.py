@@ -12,7 +12,7 @@ After a crash between 3 and 5 the batch is applied again from Redis' progress on
 written skip what they have applied. Tests kill the process after each step by its name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -127,23 +127,19 @@ def _mark(portion: Portion) -> Committed:
     return Committed(portion.next_offset, encode_note(owner.claim.epoch, owner.partition.max_event_time_ms))
 
 
-def _writes(portion: Portion) -> list[EntityWrite]:
+def _writes(portion: Portion) -> Iterator[EntityWrite]:
     """A fenced write for each entity that the portion changed."""
     group, states = portion.owner.partition.group, portion.owner.states
-    writes = []
     for entity, base_offset in portion.applied.changed.items():
         state = states[entity]
-        writes.append(
-            EntityWrite(
-                entity=entity,
-                base_offset=base_offset,
-                offset=state.applied_offset,
-                newest_event_time_ms=state.newest_event_time_ms or 0,
-                fields=hash_fields(group, state.newest_vector()),
-                delta=state.delta(),
-            )
+        yield EntityWrite(
+            entity=entity,
+            base_offset=base_offset,
+            offset=state.applied_offset,
+            newest_event_time_ms=state.newest_event_time_ms or 0,
+            fields=hash_fields(group, state.newest_vector()),
+            delta=state.delta(),
         )
-    return writes
 
 
 def _finish(portion: Portion) -> Finish:

@@ -7,7 +7,8 @@ the same arguments after `StoreUnavailable`: what was done already is left alone
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import redis
@@ -160,24 +161,17 @@ class OnlineStore:
             results.append({entity: stored_state(next(replies), epoch) for entity in entities})
         return results
 
-    def write(self, writes: Sequence[tuple[Claim, Sequence[EntityWrite]]]) -> Written:
-        """Replace features and change states, in one round trip.
+    def write(self, writes: Iterable[tuple[Claim, Iterable[EntityWrite]]]) -> Written:
+        """Replace features and change states, in one round trip; Redis is at it while later ones are still being made.
 
         Raises:
             StoreMismatch: a partition is not ours any more, or a stored state is not the one that was changed. Other
                 entities have been written.
         """
-        commands: list[Command] = []
         blocks: list[tuple[Claim, Sequence[EntityWrite]]] = []
-        for claim, entities in writes:
-            keys = self._keys(claim)
-            for block in _blocks(entities, ENTITIES_PER_WRITE):
-                commands.append(_write_command(keys, claim, block))
-                blocks.append((claim, block))
-        if not commands:
-            return Written([])
+        outcomes = self.pipe.run(self._write_commands(writes, blocks))
         conflicts = []
-        for (claim, block), outcome in zip(blocks, self.pipe.run(commands), strict=True):
+        for (claim, block), outcome in zip(blocks, outcomes, strict=True):
             if not outcome:
                 raise _lost(claim)
             for entity, code in zip(block, outcome, strict=True):
@@ -241,6 +235,18 @@ class OnlineStore:
 
     # --- the commands -----------------------------------------------------------------------------------------------
 
+    def _write_commands(
+        self,
+        writes: Iterable[tuple[Claim, Iterable[EntityWrite]]],
+        blocks: list[tuple[Claim, Sequence[EntityWrite]]],
+    ) -> Iterator[Command]:
+        """A command for each block of entities; the blocks are noted as they come by."""
+        for claim, entities in writes:
+            keys, rest = self._keys(claim), iter(entities)
+            while block := list(islice(rest, ENTITIES_PER_WRITE)):
+                blocks.append((claim, block))
+                yield _write_command(keys, claim, block)
+
     def _take(self, claim: Claim, epoch: str, held: str) -> list[bytes | None]:
         """The stored offset and newest event time of the epoch; empty when another epoch's leftovers are in the way."""
         ((code, *stored),) = self.pipe.run([call(CLAIM, self._keys(claim)[:2], claim.token, epoch, held)])
@@ -302,11 +308,6 @@ def _write_command(keys: Keys, claim: Claim, block: Sequence[EntityWrite]) -> Co
         for number, chunk in delta.changed.items():
             arguments += (f"c{number}", chunk)
     return call(WRITE, keys[:2], *arguments)
-
-
-def _blocks(entities: Sequence[EntityWrite], size: int) -> Iterator[Sequence[EntityWrite]]:
-    for start in range(0, len(entities), size):
-        yield entities[start : start + size]
 
 
 def _check(claim: Claim, expected: Progress | None, stored: list[bytes | None]) -> None:

@@ -34,8 +34,8 @@ class Pipe:
         self._pool = client.connection_pool
         self.address = address
 
-    def run(self, commands: Sequence[Command]) -> list[Any]:
-        """Send all commands, and return all replies in their order.
+    def run(self, commands: Iterable[Command]) -> list[Any]:
+        """Send all commands, the first while the later ones are still being made, and return all replies in order.
 
         Scripts that Redis has forgotten (it was restarted) are loaded, and all commands sent once more: so whatever is
         sent here has to be harmless when it is repeated.
@@ -44,10 +44,11 @@ class Pipe:
             StoreUnavailable: no answer, or one that may be another in a while. Some commands may have been executed.
             UserError: Redis does not understand or does not allow a command.
         """
-        replies = self._exchange(commands)
+        sent: list[Command] = []
+        replies = self._exchange(_noting(commands, sent))
         if any(isinstance(reply, NoScriptError) for reply in replies):
             self._exchange([("SCRIPT", "LOAD", script.text) for script in SCRIPTS])
-            replies = self._exchange(commands)
+            replies = self._exchange(sent)
         for reply in replies:
             if isinstance(reply, ResponseError):
                 raise self._explained(reply)
@@ -57,16 +58,17 @@ class Pipe:
         """Close the connections."""
         self._pool.disconnect()
 
-    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+    def _exchange(self, commands: Iterable[Command]) -> list[Any]:
         """Replies or the errors in their place. A connection with replies left in it is never used again."""
         try:
             connection = self._pool.get_connection()
         except RedisError as error:
             raise self._unavailable(error) from error
         try:
-            connection.send_packed_command(_packed(commands))  # type: ignore[no-untyped-call]
+            sent: list[Command] = []
+            connection.send_packed_command(_packed(_noting(commands, sent)))  # type: ignore[no-untyped-call]
             replies: list[Any] = []
-            for _ in commands:
+            for _ in sent:
                 try:
                     replies.append(connection.read_response())
                 except ResponseError as error:
@@ -91,6 +93,13 @@ class Pipe:
             f"Redis at {self.address} refused a command ({error}). Is the database shared with another application? "
             "Set REDIS_DB or REDIS_URL to one of its own."
         )
+
+
+def _noting(commands: Iterable[Command], noted: list[Command]) -> Iterator[Command]:
+    """The same commands, added to a list as they pass."""
+    for command in commands:
+        noted.append(command)
+        yield command
 
 
 def _packed(commands: Iterable[Command]) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """One round trip: forgotten scripts, refusals, and connections with replies left in them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -45,7 +46,8 @@ def test_scripts_flushed_in_the_middle_of_a_pipeline_leave_nothing_half_done(
     run = store.pipe._exchange
     flushed: list[bool] = []
 
-    def flush_in_between(commands: list[Any]) -> list[Any]:
+    def flush_in_between(made: Iterable[Any]) -> list[Any]:
+        commands = list(made)
         if not flushed:
             flushed.append(True)
             return [*run(commands[:1]), *run([("SCRIPT", "FLUSH")])[1:], *run(commands[1:])]
