@@ -1,4 +1,4 @@
-"""The stores that the conformance suite runs on: a real Redis, and fakeredis with Lua."""
+"""The stores that the conformance suite runs on: a real Redis, and fakeredis (7.4) with Lua."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,7 +17,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
     if request.param == "redis":
         yield request.getfixturevalue("redis_client")
     else:
-        yield fakeredis.FakeRedis(server=fakeredis.FakeServer(), version=(6,), protocol=2)
+        yield fakeredis.FakeRedis(server=fakeredis.FakeServer(), version=(7, 4), protocol=2)
 
 
 @pytest.fixture
