@@ -2,14 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
-
-from kafka import KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError
 
 from features.groups import GROUPS
-from runtime.kafka.clients import build_client
-from runtime.kafka.options import connection_options
+from runtime.kafka import TopicAdmin
 from runtime.settings import Settings
 
 PARTITIONS = 4
@@ -76,20 +71,7 @@ def ensure_topics(
     if prefix is None:
         prefix = where.output_prefix if isinstance(where, Settings) else ""
     wanted = {topic.name: topic for topic in (all_topics(prefix) if topics is None else topics)}
-    admin = build_client(KafkaAdminClient, where, connection_options(where))
-    try:
-        missing = [topic for name, topic in wanted.items() if name not in set(admin.list_topics())]
-        for topic in missing:
-            _create(admin, topic)
-        admin.wait_for_topics(list(wanted))
-    finally:
-        admin.close()
-    return tuple(topic.name for topic in missing)
-
-
-def _create(admin: Any, topic: Topic) -> None:
-    options = {"num_partitions": topic.partitions, "replication_factor": -1, "configs": topic.configs}
-    try:
-        admin.create_topics({topic.name: options})
-    except TopicAlreadyExistsError:
-        """Somebody else was quicker."""
+    with TopicAdmin(where) as admin:
+        present = admin.partitions()
+        missing = [topic for topic in wanted.values() if topic.name not in present]
+        return tuple(topic.name for topic in missing if admin.create(topic.name, topic.partitions, topic.configs))

@@ -1,4 +1,4 @@
-"""Everything that talks to Kafka. Outside this package nobody imports a Kafka client.
+"""What the loop, the stores and the tools know of Kafka; no type of a Kafka client gets out of here.
 
 - `KafkaLog`: what the loop holds (`EventLog` is its contract, the errors and types come with it);
 - `read_topic`: a topic from end to end, for tools and tests;
