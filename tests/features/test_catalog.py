@@ -4,14 +4,14 @@ import doctest
 import importlib
 import json
 import pkgutil
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from typer.testing import CliRunner
 
 import features
+from features.__main__ import app
 from features.groups import BY_TOPIC, GROUPS
 from features.state import EntityState, WindowConfig
 from tests.features.events import MIDDAY_MS, action, as_dict, payment
@@ -39,8 +39,10 @@ EXPECTED = {
 
 
 def run(*arguments: str) -> str:
-    command = [sys.executable, "-m", "features", "catalog", *arguments]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    """What `python -m features catalog` prints."""
+    result = CliRunner().invoke(app, ["catalog", *arguments])
+    assert result.exit_code == 0
+    return result.stdout
 
 
 @pytest.mark.parametrize("group", EXPECTED)
@@ -91,6 +93,18 @@ def test_catalog_as_json_lists_every_feature() -> None:
         "unit": "events",
         "meaning": "Payments of the entity in the window, this one included.",
     }
+
+
+def test_catalog_as_a_table_shows_one_group_when_asked() -> None:
+    table = run("--group", "order")
+    assert "txn_count" in table
+    assert "session_events" not in table
+
+
+def test_catalog_of_an_unknown_group_names_the_groups() -> None:
+    result = CliRunner().invoke(app, ["catalog", "--group", "pigeons"])
+    assert result.exit_code == 2
+    assert "there is no group pigeons" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
