@@ -169,6 +169,7 @@ class Loop:
         self._back_off_s = FIRST_BACK_OFF_S
         self._look_at = time.monotonic() + QUIET_S
         self.fault = None
+        self.totals.all_is_well()
 
     # --- how far it has got ----------------------------------------------------------------------------------------
 
@@ -264,7 +265,7 @@ class Loop:
         """Forget what this worker knows, wait a little, and let the next cycle start every partition anew."""
         _logger.warning("Recovering", cause=type(fault).__name__, detail=str(fault))
         self.fault = fault
-        self.totals.recovering(type(fault).__name__)
+        self.totals.recovering(fault)
         self._owned.clear()
         with suppress(LogError):  # a partition that is being taken from us cannot be paused, and need not be
             self.log.pause(self.log.assignment())

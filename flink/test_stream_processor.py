@@ -18,6 +18,9 @@ from features.catalog import Feature  # noqa: E402
 from features.groups import GROUPS  # noqa: E402
 from flink.commit import Step  # noqa: E402
 from flink.testing import START_MS, Driver  # noqa: E402
+from flink.totals import Totals  # noqa: E402
+from runtime.kafka.contract import KafkaUnavailable  # noqa: E402
+from store.errors import StoreUnavailable  # noqa: E402
 
 WINDOW_MS = 5 * 60_000
 LATENESS_MS = 30_000
@@ -244,6 +247,22 @@ def test_a_deleted_and_recreated_topic_starts_over() -> None:
     driver.run()
     assert driver.features("transaction", "card-1") == {}
     assert driver.features("transaction", "card-2")["txn_count"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("fault", "series"),
+    [
+        (StoreUnavailable("away"), "twinstream_redis_up"),
+        (KafkaUnavailable("away"), "twinstream_kafka_up"),
+    ],
+)
+def test_what_is_away_shows_in_the_metrics_until_all_is_well(fault: Exception, series: str) -> None:
+    totals = Totals()
+    values = []
+    for happens in (totals.all_is_well, lambda: totals.recovering(fault), totals.all_is_well):
+        happens()
+        values.append(totals.metrics.registry.get_sample_value(series))
+    assert values == [1.0, 0.0, 1.0]
 
 
 def test_another_window_size_rebuilds_what_the_window_holds() -> None:

@@ -5,8 +5,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from flink.commit import Portion
+from runtime.kafka.contract import KafkaUnavailable, TransactionFailed
 from runtime.log import get_logger
 from runtime.telemetry import LoopMetrics
+from store.errors import StoreUnavailable
 from store.keys import Partition as StoredPartition
 
 
@@ -39,10 +41,19 @@ class Totals:
         self.rebalances += 1
         self.metrics.rebalances.inc()
 
-    def recovering(self, cause: str) -> None:
-        """The recovery path is taken."""
+    def recovering(self, fault: Exception) -> None:
+        """The recovery path is taken because of this."""
         self.recoveries += 1
-        self.metrics.recoveries.labels(cause).inc()
+        self.metrics.recoveries.labels(type(fault).__name__).inc()
+        if isinstance(fault, StoreUnavailable):
+            self.metrics.redis_up.set(0)
+        elif isinstance(fault, KafkaUnavailable | TransactionFailed):
+            self.metrics.kafka_up.set(0)
+
+    def all_is_well(self) -> None:
+        """Kafka and Redis have just answered."""
+        self.metrics.redis_up.set(1)
+        self.metrics.kafka_up.set(1)
 
     def committed(self, batch: list[Portion], shared: list[tuple[StoredPartition, str]], seconds: float) -> None:
         """A batch has become visible, this long after it was polled."""
