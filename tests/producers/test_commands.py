@@ -1,0 +1,286 @@
+"""The commands as users type them, on a real broker: what they print, write and return."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from kafka import KafkaAdminClient
+
+from deploy.local import LocalKafka
+from deploy.local.ports import free_port
+from features.groups import BY_TOPIC
+from producers.clock import ManualClock
+from producers.commands.replay import parse_speed, replay
+from producers.parquet import generate_dataset
+from producers.records import parse_ms
+from runtime.errors import UserError
+from runtime.settings import load_settings
+from runtime.topics import ensure_topics
+from tests.producers.conftest import ROOT, Run
+from tests.producers.test_kafka_sink import read_all
+
+
+def values(broker: LocalKafka, topic: str) -> list[bytes | None]:
+    return [value for records in read_all(broker.servers, topic).values() for _, value in records]
+
+
+def test_help_lists_every_command_with_an_example(run: Run) -> None:
+    listing = run("--help").stdout
+    for command in (
+        "seed", "orders", "accounts", "menu", "kinesis", "setup-kinesis", "parquet", "validate", "profile", "upload",
+        "replay", "stream",
+    ):  # fmt: skip
+        assert command in listing
+        if command in {"seed", "kinesis", "replay"}:
+            assert f"Example: python -m producers {command}" in run(command, "--help").stdout
+
+
+def test_seed_twice_injects_what_it_says_and_the_second_continues(run: Run, fresh_topics: LocalKafka) -> None:
+    totals = {}
+    for _ in range(2):
+        outcome = run("seed", "--count", "400", "--json", "-", KAFKA_SERVERS=fresh_topics.servers)
+        assert outcome.returncode == 0, outcome.stderr
+        figures = json.loads(outcome.stdout)
+        for topic, tally in figures["topics"].items():
+            totals[topic] = totals.get(topic, 0) + tally["records"]
+            assert all(tally["bad"].values())
+    assert set(figures["continued_from"]) == {"transactions", "orders", "clickstream"}
+    newest = figures["continued_from"]["orders"]
+    assert parse_ms(figures["topics"]["orders"]["start"]) == parse_ms(newest) + 1
+    for topic, records in totals.items():
+        assert len(values(fresh_topics, topic)) == records
+
+
+def test_same_seed_and_as_of_give_the_same_bytes_on_fresh_topics(run: Run, fresh_topics: LocalKafka) -> None:
+    command = ("seed", "--count", "200", "--seed", "7", "--as-of", "2026-01-02T03:04:05Z", "--json", "-")
+    first = run(*command, KAFKA_SERVERS=fresh_topics.servers)
+    assert first.returncode == 0, first.stderr
+    ahead = run(*command, KAFKA_SERVERS=fresh_topics.servers)
+    assert ahead.returncode == 2
+    assert ahead.stderr.splitlines()[-1].startswith(
+        "error: The topic transactions is ahead: its newest event is of 2026"
+    )
+    assert ahead.stdout == ""
+    sent = {topic: sorted(value or b"-" for value in values(fresh_topics, topic)) for topic in BY_TOPIC}
+    admin = KafkaAdminClient(bootstrap_servers=fresh_topics.servers)
+    admin.delete_topics(list(BY_TOPIC))
+    admin.close()
+    ensure_topics(fresh_topics.servers)
+    second = run(*command, KAFKA_SERVERS=fresh_topics.servers)
+    assert second.returncode == 0, second.stderr
+    assert sent == {topic: sorted(value or b"-" for value in values(fresh_topics, topic)) for topic in BY_TOPIC}
+    digests = [
+        {topic: tally["sha256"] for topic, tally in json.loads(outcome.stdout)["topics"].items()}
+        for outcome in (first, second)
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_orders_run_for_their_duration_from_flags_or_environment(
+    run: Run, kafka_broker: LocalKafka, unique: Callable[[str], str]
+) -> None:
+    topic = unique("orders")
+    flags = ("--rate", "360000", "--duration", "1", "--topic", topic, "--bootstrap-servers", kafka_broker.servers)
+    outcome = run("--log-level", "ERROR", "orders", *flags, "--json", "-")
+    assert outcome.returncode == 0, outcome.stderr
+    metrics = json.loads(outcome.stdout)
+    assert metrics["messages_sent"] > 10
+    assert metrics["messages_failed"] == 0
+    environment = {"KAFKA_TOPIC": topic, "GENERATION_RATE": "360000", "DURATION": "1"}
+    second = run("orders", KAFKA_BOOTSTRAP_SERVERS=kafka_broker.servers, **environment)
+    assert second.returncode == 0, second.stderr
+    assert "messages sent" in second.stdout
+    assert len(values(kafka_broker, topic)) > metrics["messages_sent"]
+
+
+def test_accounts_stream_until_their_count(run: Run, kafka_broker: LocalKafka, unique: Callable[[str], str]) -> None:
+    topic = unique("accounts")
+    outcome = run("accounts", "--topic", topic, "--rate", "0", "--count", "30", KAFKA_SERVERS=kafka_broker.servers)
+    assert outcome.returncode == 0, outcome.stderr
+    assert len(values(kafka_broker, topic)) == 30
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_flushes_and_shows_the_summary(
+    kafka_broker: LocalKafka, unique: Callable[[str], str], signal_number: int
+) -> None:
+    topic = unique("orders")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "producers", "orders", "--topic", topic, "--rate", "720000", "--json", "-"],
+        cwd=ROOT,
+        env={"KAFKA_SERVERS": kafka_broker.servers, "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if len(values(kafka_broker, topic)) > 20:
+                break
+        except Exception:
+            time.sleep(0.2)
+    process.send_signal(signal_number)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert json.loads(output)["messages_sent"] == len(values(kafka_broker, topic))
+
+
+def test_menu_sends_a_batch_a_stream_and_an_account_s_activity(
+    run: Run, kafka_broker: LocalKafka, unique: Callable[[str], str]
+) -> None:
+    topic = unique("menu")
+    answers = ["1", "12", "0.5", "2", "50", "0.2", "0.1", "3", "ACC-00000042", "3", "0.01", "n", "q"]
+    outcome = run("menu", "--topic", topic, input="\n".join(answers) + "\n", KAFKA_SERVERS=kafka_broker.servers)
+    assert outcome.returncode == 0, outcome.stderr
+    assert f"12 sent to {topic}, 12 in all" in outcome.stdout
+    sent = values(kafka_broker, topic)
+    assert len(sent) > 15
+    assert sum(b'"ACC-00000042"' in (value or b"") for value in sent) >= 3
+
+
+def test_menu_ends_with_its_input(run: Run, kafka_broker: LocalKafka, unique: Callable[[str], str]) -> None:
+    assert run("menu", "--topic", unique("menu"), input="", KAFKA_SERVERS=kafka_broker.servers).returncode == 0
+
+
+@pytest.mark.parametrize("command", [("seed",), ("orders",), ("accounts",), ("menu",), ("stream", "clicks")])
+def test_missing_broker_is_one_line_within_five_seconds(run: Run, command: tuple[str, ...]) -> None:
+    servers = f"localhost:{free_port()}"
+    outcome = run(*command, KAFKA_SERVERS=servers)
+    assert outcome.returncode == 2
+    assert outcome.stderr == (
+        f'error: Kafka does not answer at {servers} (waited 2 s). Start it with "make up" or set KAFKA_SERVERS.\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("stream", "cats"), "There is no profile 'cats'; expected one of transactions, accounts, orders, clicks."),
+        (("stream", "clicks", "--sink", "moon"), "There is no sink 'moon'; expected one of kafka, kinesis, file"),
+        (("stream", "clicks", "--sink", "file"), "The sink file needs --target: the path of a file."),
+        (("stream", "clicks", "--sink", "s3", "--target", "bucket"), "--target is 'bucket'; expected bucket/key."),
+        (("parquet", "--rows", "many"), "--rows is 'many'; expected a whole number above 0, such as 1_000_000."),
+        (("replay", "none.parquet"), "none.parquet is not there."),
+        (("orders", "--time-zone", "Moon"), "'Moon' is no time zone"),
+    ],
+)
+def test_wrong_argument_is_one_line(
+    run: Run, kafka_broker: LocalKafka, arguments: tuple[str, ...], message: str
+) -> None:
+    outcome = run(*arguments, KAFKA_SERVERS=kafka_broker.servers)
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith(f"error: {message}")
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_stream_writes_lines_to_standard_output_and_files(run: Run, tmp_path: Path) -> None:
+    shown = run("stream", "clicks", "--sink", "stdout", "--count", "5", "--seed", "1")
+    assert [json.loads(line)["event_id"][-8:] for line in shown.stdout.splitlines()] == [
+        f"{number:08d}" for number in range(1, 6)
+    ]
+    file = tmp_path / "folder" / "orders.jsonl"
+    assert run("stream", "orders", "--sink", "file", "--target", str(file), "--count", "7").returncode == 0
+    assert len(file.read_bytes().splitlines()) == 7
+
+
+def test_stream_writes_parquet(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "transactions.parquet"
+    assert run("stream", "transactions", "--sink", "parquet", "--target", str(file), "--count", "50").returncode == 0
+    frame = pl.read_parquet(file)
+    assert (frame.height, frame.width) == (50, 24)
+
+
+def test_stream_to_memory_counts_only(run: Run) -> None:
+    figures = json.loads(run("stream", "accounts", "--sink", "memory", "--count", "9", "--json", "-").stdout)
+    assert (figures["sent"], figures["failed"]) == (9, 0)
+
+
+def test_validate_command_exits_1_on_a_failure(run: Run, tmp_path: Path) -> None:
+    good = generate_dataset(500, tmp_path)
+    assert run("validate", str(good)).returncode == 0
+    bad = tmp_path / "bad.parquet"
+    pl.read_parquet(good).reverse().write_parquet(bad)
+    outcome = run("validate", str(bad))
+    assert outcome.returncode == 1
+    assert "row order" in outcome.stdout
+
+
+def test_replayed_file_is_in_the_topic_in_order_and_decodes(
+    run: Run, kafka_broker: LocalKafka, unique: Callable[[str], str], tmp_path: Path
+) -> None:
+    file = generate_dataset(3_000, tmp_path, as_of="2026-11-21")
+    topic = unique("replay")
+    command = ("replay", str(file), "--topic", topic)
+    assert run(*command, KAFKA_SERVERS=kafka_broker.servers).returncode == 0
+    decode = BY_TOPIC["transactions"].decode
+    rows = {row["transaction_id"]: row for row in pl.read_parquet(file).iter_rows(named=True)}
+    for records in read_all(kafka_broker.servers, topic).values():
+        times = []
+        for key, value in records:
+            entity, event = decode(value, 0)
+            times.append(event.time_ms)
+            row = rows.pop(event.id)
+            assert entity.encode() == key
+            assert json.loads(value or b"") == row | {"event_time": json.loads(value or b"")["event_time"]}
+            assert parse_ms(row["event_time"]) == event.time_ms
+        assert times == sorted(times)
+    assert rows == {}
+    again = run(*command, "--limit", "10", KAFKA_SERVERS=kafka_broker.servers)
+    assert again.returncode == 0
+    assert f"warning: the topic {topic} is ahead" in again.stderr
+
+
+def test_replay_goes_to_a_fresh_topic_and_keeps_the_file_s_time_scaled(
+    kafka_broker: LocalKafka, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = generate_dataset(500, tmp_path, as_of="2026-11-21")
+    times = pl.read_parquet(file)["event_time"].dt.epoch("ms")
+    clock = ManualClock(1)
+    settings = load_settings(kafka_servers=kafka_broker.servers)
+    figures = replay(settings, file, speed=60.0, clock=clock)
+    assert figures["topic"] == f"replay-{file.stem}-1"
+    assert clock.monotonic() == pytest.approx((times[-1] - times[0]) / 60_000)
+    assert figures["sent"] == 500
+    assert "500 records to replay-" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["fast", "0x", "-1x", ""])
+def test_wrong_speed_is_one_line(text: str) -> None:
+    with pytest.raises(UserError, match="expected a multiple such as 60x, or max"):
+        parse_speed(text)
+
+
+def test_file_without_cards_cannot_be_replayed(kafka_broker: LocalKafka, tmp_path: Path) -> None:
+    file = tmp_path / "other.parquet"
+    pl.DataFrame({"a": [1]}).write_parquet(file)
+    with pytest.raises(UserError, match="has no column card_id, event_time"):
+        replay(load_settings(kafka_servers=kafka_broker.servers), file, speed=None)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [sys.executable, "examples/transaction_producer_example.py", "1", "36000"],
+        [sys.executable, "examples/custom_producer.py", "25"],
+        ["scripts/run_transaction_producer.sh", "--duration", "1", "--rate", "36000"],
+    ],
+)
+def test_examples_and_scripts_run(kafka_broker: LocalKafka, command: list[str]) -> None:
+    outcome = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={"KAFKA_SERVERS": kafka_broker.servers, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert "messages" in outcome.stdout
