@@ -44,8 +44,8 @@ class BatchBuffer:
         self.count = 0
         self.largest = 0
 
-    def append(self, key: bytes | None, value: bytes) -> int:
-        """Add a record and return the size of the batch so far in bytes."""
+    def append(self, key: bytes | None, value: bytes) -> None:
+        """Add a record."""
         varints = _VARINTS
         count = self.count
         index = varints[count] if count < _TWO_BYTES else zigzag_varint(count)
@@ -63,4 +63,3 @@ class BatchBuffer:
         buffer += varints[size] if size < _TWO_BYTES else zigzag_varint(size)
         buffer += body
         self.count = count + 1
-        return len(buffer)

@@ -46,7 +46,7 @@ def end_offsets(where: Settings | str, topic: str) -> dict[int, int]:
     """The offset after the last committed record of each partition that has any."""
     consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS)
     try:
-        partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+        partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         ends = consumer.end_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         return {each.partition: int(ends[each]) for each in partitions if ends[each] > first[each]}
@@ -59,7 +59,7 @@ def end_offsets(where: Settings | str, topic: str) -> dict[int, int]:
 def _read(
     consumer: Any, topic: str, poll_records: int, start: Mapping[int, int], only: Collection[int] | None
 ) -> Iterator[Record]:
-    numbers = sorted(consumer.partitions_for_topic(topic))
+    numbers = sorted(consumer.partitions_for_topic(topic) or ())
     if not numbers:
         raise UserError(f"Kafka has no topic {topic}.")
     partitions = [ClientPartition(topic, number) for number in numbers if only is None or number in only]

@@ -146,7 +146,7 @@ def test_broker_that_is_away_fails_a_commit_in_bounded_time_and_is_noticed_when_
 ) -> None:
     monkeypatch.setattr(transactions, "OUTCOME_TIMEOUT_S", 2.0)
     source, output = lab.topic(), lab.topic()
-    worker = lab.worker([source]).join()
+    worker, idle = lab.worker([source]).join(), lab.worker([source])
     write(worker, source, output, b"before", 1)
     kafka_broker.kill()
     try:
@@ -159,6 +159,9 @@ def test_broker_that_is_away_fails_a_commit_in_bounded_time_and_is_noticed_when_
         with pytest.raises(KafkaUnavailable):
             worker.log.recover()
         assert worker.log.poll(200, 10) == {}
+        started = time.monotonic()
+        idle.log.close()
+        assert time.monotonic() - started < 5
     finally:
         kafka_broker.start()
     deadline = time.monotonic() + 20
@@ -209,6 +212,16 @@ def test_largest_source_record_and_its_dead_letter_go_through(lab: KafkaLab) -> 
         for value in (b"before", letter, b"after"):
             transaction.send(output, b"key", value, 0)
     assert [record.value for record in lab.read(output)] == [b"before", letter, b"after"]
+
+
+def test_record_that_fits_alone_is_not_put_into_a_batch_that_does_not(lab: KafkaLab) -> None:
+    source, output = lab.topic(), lab.topic(partitions=1, max_message_bytes="1000000")
+    worker = lab.worker([source]).join()
+    values = [b"x" * 1_000] * 500 + [b"y" * 999_000] + [b"z" * 1_000] * 500
+    with worker.log.transaction() as transaction:
+        for value in values:
+            transaction.send(output, b"key", value, 0)
+    assert [record.value for record in lab.read(output)] == values
 
 
 def test_record_that_the_topic_refuses_is_an_error_with_its_remedy(lab: KafkaLab) -> None:
