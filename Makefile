@@ -83,7 +83,7 @@ topics: $(loop) ## Create the topics that are missing (also under OUTPUT_PREFIX)
 
 # --- running ----------------------------------------------------------------------------------------------------
 
-.PHONY: demo seed run-features run-flink flink-cluster flink-savepoint data profile
+.PHONY: demo seed run-features run-flink flink-cluster flink-cluster-down flink-savepoint data profile
 demo: $(loop) ## All of it once, from nothing to features in Redis
 	@$(RUN) -m deploy.demo
 seed: $(loop) ## SEED_COUNT events (SEED) into Kafka, with fraud patterns and bad records
@@ -91,11 +91,13 @@ seed: $(loop) ## SEED_COUNT events (SEED) into Kafka, with fraud patterns and ba
 run-features: $(loop) ## The loop until Ctrl-C
 	@$(RUN) flink/stream_processor.py $(ARGS)
 run-flink: $(flink) ## The PyFlink job (FLINK_CLUSTER=host:port, SAVEPOINT=path)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m flink.jobs.feature_job $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink run $(ARGS)
 flink-cluster: $(flink) ## A standalone Flink cluster from the pip package
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink up
+flink-cluster-down: $(flink) ## End it
+	@$(RUN) -m deploy.flink down
 flink-savepoint: $(flink) ## Stop the running PyFlink job with a savepoint
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink savepoint
+	@$(RUN) -m deploy.flink savepoint
 data: $(data) ## One million payments as Parquet in outputs/
 	@$(RUN) -m producers parquet $(ARGS)
 profile: $(data) ## An HTML profile of today's Parquet file, made first if it is not there

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -106,10 +107,21 @@ def submit(cluster: str, arguments: list[str]) -> None:
         follow(rest, job, settings, None, StopRequest(), console)
 
 
-def submitted(cluster: str, arguments: list[str], directory: Path = FLINK_DIRECTORY) -> str:
+def submitted(
+    cluster: str,
+    arguments: list[str],
+    directory: Path = FLINK_DIRECTORY,
+    settings: Mapping[str, str] | None = None,
+) -> str:
     """Hand the job to a cluster with `flink run`; return the job's id.
 
     The workers' Python is this one on a cluster of this machine, else FLINK_PYTHON (default python3).
+
+    Args:
+        cluster: its address.
+        arguments: of the job.
+        directory: where Flink's client finds its configuration.
+        settings: environment variables beside this process's.
 
     Raises:
         UserError: Flink refuses it.
@@ -122,7 +134,7 @@ def submitted(cluster: str, arguments: list[str], directory: Path = FLINK_DIRECT
     script = [str(flink_home() / "bin" / "flink"), "run", "--detached", "--jobmanager", cluster]
     shipped = ["-pyfs", found["TWINSTREAM_SOURCES"], "-pyexec", python, "-pyclientexec", sys.executable]
     command = ["bash", *script, *shipped, "-py", str(JOB), *arguments]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False, env=found)
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, env=found | dict(settings or {}))
     said = outcome.stdout + outcome.stderr
     job = re.search(r"JobID ([0-9a-f]{32})", said)
     if outcome.returncode != 0 or job is None:

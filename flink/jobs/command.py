@@ -1,8 +1,8 @@
 """The job's command line: settings and options in, a running job out."""
 
 import os
-import shutil
 import signal
+import sys
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -89,14 +89,16 @@ def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caug
         "rest.bind-address": "localhost",
         "rest.port": str(rest_port),
         "rest.bind-port": str(rest_port),
-        "python.client.executable": shutil.which("python") or "python",
-        "python.executable": shutil.which("python") or "python",
+        "python.client.executable": sys.executable,
+        "python.executable": sys.executable,
         "python.files": os.environ["TWINSTREAM_SOURCES"],
         "taskmanager.memory.managed.size": "256m",
         "metrics.reporters": "prometheus",
         "metrics.reporter.prometheus.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
         "metrics.reporter.prometheus.port": str(settings.metrics_port),
     }
+    if options.savepoint is None:
+        _logger.warning("No SAVEPOINT given: the log is read from its beginning, and every result is written again")
     job = start_job(settings, options, more)
     _logger.info("Job started", job=job, web_ui=rest.url, mode=options.mode, parallelism=options.parallelism)
     follow(rest, job, settings, until, stop, console)
@@ -129,7 +131,7 @@ def follow(
 
 @app.command(
     epilog="Examples:  make run-flink   |   make run-flink FLINK_CLUSTER=localhost:8081   |   "
-    "make run-flink SAVEPOINT=file:///…   |   make run-flink ARGS='--mode process --parallelism 2'"
+    "make run-flink SAVEPOINT=latest   |   make run-flink ARGS='--mode process --parallelism 2'"
 )
 def main(
     kafka_servers: Annotated[str | None, typer.Option(help="Kafka brokers, host:port.")] = None,
@@ -145,7 +147,8 @@ def main(
         str | None, typer.Option(help="URL for checkpoints and savepoints.", envvar="FLINK_STATE_DIRECTORY")
     ] = None,
     savepoint: Annotated[
-        str | None, typer.Option(help="Continue from this savepoint or checkpoint.", envvar="SAVEPOINT")
+        str | None,
+        typer.Option(help="Savepoint or checkpoint to continue from, or latest.", envvar="SAVEPOINT"),
     ] = None,
     rest_port: Annotated[int, typer.Option(help="Port of the web UI.", envvar="FLINK_UI_PORT")] = 8081,
     until_caught_up: Annotated[bool, typer.Option("--until-caught-up", help="End at the log's present end.")] = False,
@@ -164,7 +167,7 @@ def main(
         configure_logging(settings.log_level)
         where: Mode = "thread" if mode == "thread" else "process"
         directory = state_directory or (Path.cwd() / ".run" / "flink" / "state").as_uri()
-        options = JobOptions(where, parallelism, batch_interval_ms, directory, savepoint or None)
+        options = JobOptions(where, parallelism, batch_interval_ms, directory, _found(savepoint, directory))
         if "PYFLINK_GATEWAY_PORT" in os.environ:  # set by `flink run`
             console.print(f"Job started: {start_job(settings, options, {})}")
         else:
@@ -172,6 +175,21 @@ def main(
     except UserError as error:
         Console(stderr=True).print(f"[red]error:[/] {error}", soft_wrap=True)
         raise typer.Exit(2) from None
+
+
+def _found(savepoint: str | None, directory: str) -> str | None:
+    """The savepoint to continue from; `latest` is the newest savepoint or checkpoint in the state directory.
+
+    Raises:
+        UserError: there is none.
+    """
+    if savepoint != "latest":
+        return savepoint or None
+    metadata = Path(directory.removeprefix("file:")).glob("**/_metadata")
+    newest = max(metadata, key=lambda file: file.stat().st_mtime, default=None)
+    if newest is None:
+        raise UserError(f"There is no savepoint in {directory}. Start without SAVEPOINT.")
+    return newest.parent.as_uri()
 
 
 _logger = get_logger(__name__)

@@ -1,0 +1,120 @@
+"""The job on a real standalone cluster, over the logs of the loop's lab, and compared with what the loop makes of them.
+
+job = FlinkRun(cluster, run, mode="process", parallelism=4)
+job.start()
+cluster.kill_task_manager()
+job.finish()                            # caught up and stopped with a savepoint, which commits the output
+assert_same(run.outputs(), reference)
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import psutil
+
+from deploy.flink.__main__ import submitted
+from deploy.flink.cluster import FlinkCluster
+from flink.jobs.rest import FlinkRest
+from runtime.errors import UserError
+from tests.flink.lab import SETTINGS, Run
+
+PATIENCE_S = 300.0
+CHECKPOINT_INTERVAL_MS = 1_000
+
+
+def wait_for(happened: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> None:
+    """Wait until something has happened."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"{what} took longer than {seconds:.0f} s"
+        time.sleep(0.1)
+
+
+class FlinkRun:
+    """The job on a cluster, writing to the outputs of a run of the loop's lab.
+
+    Args:
+        cluster: running.
+        run: whose outputs and Redis it writes to.
+        mode: thread or process.
+        parallelism: subtasks.
+        settings: that differ from the lab's.
+    """
+
+    def __init__(
+        self, cluster: FlinkCluster, run: Run, mode: str = "thread", parallelism: int = 1, **settings: Any
+    ) -> None:
+        self.cluster = cluster
+        self.run = run
+        self.mode = mode
+        self.parallelism = parallelism
+        self.rest = FlinkRest(cluster.address)
+        self.job = ""
+        self._settings = SETTINGS | settings
+
+    def start(self, savepoint: str | None = None, parallelism: int | None = None) -> None:
+        """Submit the job as users do, from a savepoint if there is one."""
+        self.parallelism = parallelism or self.parallelism
+        arguments = ["--mode", self.mode, "--parallelism", str(self.parallelism)]
+        arguments += ["--state-directory", (self.cluster.directory / "state").as_uri()]
+        if savepoint is not None:
+            arguments += ["--savepoint", savepoint]
+        self.job = submitted(self.cluster.address, arguments, self.cluster.directory, self._environment())
+
+    def until_under_way(self, records: int = 1) -> None:
+        """Wait until so many more records have come into Redis, and a checkpoint has been completed."""
+        wanted = sum(self.run.progress().values()) + records
+        wait_for(lambda: sum(self.run.progress().values()) >= wanted, "getting under way")
+        checkpoints = self.rest.checkpoints(self.job)
+        wait_for(lambda: self.rest.checkpoints(self.job) > checkpoints, "a checkpoint")
+
+    def until_caught_up(self) -> None:
+        """Wait until everything in the source topics is in Redis."""
+        ends = self.run.lab.ends()
+        wait_for(lambda: self._reached(ends), "catching up")
+
+    def savepoint(self) -> str:
+        """Stop with a savepoint."""
+        location = self.rest.savepoint(self.job, (self.cluster.directory / "state").as_uri(), stop=True)
+        wait_for(lambda: self.job not in self.rest.running_jobs(), "stopping")
+        return location
+
+    def finish(self) -> str:
+        """Catch up, and stop with a savepoint, which commits the output."""
+        self.until_caught_up()
+        for _ in range(20):
+            with suppress(UserError):  # refused while it is being restarted
+                return self.savepoint()
+            time.sleep(1)
+        raise AssertionError("the job could not be stopped")
+
+    def cancel(self) -> None:
+        """End it if it runs."""
+        if self.job in self.rest.running_jobs():
+            self.rest.cancel(self.job)
+            wait_for(lambda: self.job not in self.rest.running_jobs(), "cancelling")
+
+    def python_workers(self) -> list[psutil.Process]:
+        """The Python processes of the TaskManagers."""
+        children = [
+            child for pid in self.cluster.task_manager_pids for child in psutil.Process(pid).children(recursive=True)
+        ]
+        return [child for child in children if "python" in child.name()]
+
+    def _reached(self, ends: dict[str, int]) -> bool:
+        state = self.rest.state(self.job)
+        assert state not in ("FAILED", "FINISHED", "CANCELED"), self.rest.root_exception(self.job)
+        return self.run.progress() == ends
+
+    def _environment(self) -> dict[str, str]:
+        given = self._settings | {
+            "kafka_servers": self.run.lab.broker.servers,
+            "redis_host": "127.0.0.1",
+            "redis_port": self.run.lab.redis_server.port,
+            "consumer_group": self.run.group,
+            "output_prefix": f"{self.run.group}.",
+            "checkpoint_interval_ms": CHECKPOINT_INTERVAL_MS,
+        }
+        return {name.upper(): str(value) for name, value in given.items()}
