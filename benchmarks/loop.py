@@ -15,8 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.lab.contest import QUIX_PYTHON, Contender, Outcome, contest, ratio
+from benchmarks.lab.latency import freshness, recovery
 from benchmarks.lab.load import Load, seed
+from benchmarks.lab.memory import bytes_per_entity, worker_memory
 from benchmarks.lab.services import Services, services
+from runtime.log import configure_logging
 
 console = Console(width=120, highlight=False)
 app = typer.Typer(add_completion=False)
@@ -30,6 +33,10 @@ class Question(StrEnum):
 
     RATE = "rate"
     HOT = "hot"
+    FRESHNESS = "freshness"
+    BYTES = "bytes"
+    RECOVERY = "recovery"
+    MEMORY = "memory"
 
 
 @app.command()
@@ -38,21 +45,34 @@ def main(
     events: Annotated[int, typer.Option(help="Events in a measured stretch.")] = 100_000,
     warm: Annotated[int, typer.Option(help="Events before it; 100 000 fill the hot card's window.")] = 100_000,
     rounds: Annotated[int, typer.Option(help="Rounds, each with every contender once.")] = 5,
+    seconds: Annotated[float, typer.Option(help="How long freshness is looked at.")] = 30,
+    crashes: Annotated[int, typer.Option(help="How often a worker is killed.")] = 5,
+    entities: Annotated[int, typer.Option(help="Entities for the worker's memory; a million takes minutes.")] = 200_000,
 ) -> None:
     """Measure the loop."""
+    configure_logging("WARNING")
     asked = set(questions or Question)
+    loads = [Load("even", warm + events)]
+    if Question.HOT in asked:
+        loads.append(Load("hot", warm + events, hot_share=0.1))
+        loads.append(Load("disorderly", warm + events, hot_share=0.1, disorder_ms=1_000))
     with services() as local:
-        loads = {"even": Load("even", warm + events)}
-        if Question.HOT in asked:
-            loads["hot"] = Load("hot", warm + events, hot_share=0.1)
-            loads["disorderly"] = Load("disorderly", warm + events, hot_share=0.1, disorder_ms=1_000)
-        for name, load in loads.items():
-            local.create_source(name)
-            seed(local.kafka.servers, name, load, int(time.time() * 1000))
+        if asked & {Question.RATE, Question.HOT}:
+            for load in loads:
+                local.create_source(load.name)
+                seed(local.kafka.servers, load.name, load, int(time.time() * 1000))
         if Question.RATE in asked:
             rates(local, warm, warm + events, rounds)
         if Question.HOT in asked:
             hot(local, warm, warm + events, rounds)
+        if Question.FRESHNESS in asked:
+            console.print(freshness(local, 2_000, seconds))
+        if Question.BYTES in asked:
+            console.print(bytes_per_entity(local))
+        if Question.RECOVERY in asked:
+            console.print(recovery(local, crashes))
+        if Question.MEMORY in asked:
+            console.print(worker_memory(local, entities))
 
 
 def rates(local: Services, warm: int, total: int, rounds: int) -> None:

@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from typing import Any
 
+import psutil
+
 from benchmarks.contenders.stopwatch import Job, Stopwatch
 from features.groups import BY_TOPIC, GROUPS
 from flink.commit import Portion, Step
@@ -31,11 +33,15 @@ STAGES = {
 }
 """The stage that ends with each step."""
 
+MEMORY_READINGS = 8
+"""How often the memory is read."""
+
 
 class MeasuredLoop(Loop):
     """The loop with its stages timed: elapsed time, and processor time of the loop's thread."""
 
     def __init__(self, job: Job, settings: Settings) -> None:
+        self._job = job
         self.watch = Stopwatch(job)
         self.elapsed: Counter[str] = Counter()
         self.cpu: Counter[str] = Counter()
@@ -67,15 +73,19 @@ class MeasuredLoop(Loop):
     def measure(self) -> None:
         """Run the job and report."""
         watch, profile = self.watch, self._profile
+        process, memory = psutil.Process(), []
         while not watch.done:
             self.cycle()
-            watch.visible(self.totals.input)
+            seen = self.totals.input
+            watch.visible(seen)
+            if seen * MEMORY_READINGS >= self._job.total * (len(memory) + 1):
+                memory.append((seen, self.cached_entities, process.memory_info().rss))
             if profile is not None and watch.running:
                 profile.enable()
         if profile is not None:
             profile.disable()
             profile.dump_stats(os.environ["PROFILE"])
-        watch.report(elapsed=self.elapsed, cpu=self.cpu, accepted=self.totals.accepted.total())
+        watch.report(elapsed=self.elapsed, cpu=self.cpu, memory=memory)
 
 
 def main() -> None:

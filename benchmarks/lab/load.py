@@ -37,7 +37,7 @@ class Load:
     Attributes:
         name: of the load, and of its topic.
         events: how many.
-        cards: over how many cards, evenly.
+        cards: over how many cards, evenly; with 0 every event is of a card of its own.
         hot_share: the part of the events that belong to one card more.
         spacing_ms: event time between two events.
         disorder_ms: how much older than its turn an event may be.
@@ -47,7 +47,7 @@ class Load:
     events: int
     cards: int = 10_000
     hot_share: float = 0.0
-    spacing_ms: int = 3
+    spacing_ms: float = 3.0
     disorder_ms: int = 0
 
 
@@ -105,9 +105,10 @@ def messages(load: Load, until_ms: int) -> Iterator[tuple[str, bytes]]:
     first_ms = until_ms - load.events * load.spacing_ms
     for number in range(load.events):
         hot = random.random() < load.hot_share
-        card = HOT_CARD if hot else f"card_{int(random.random() * load.cards):07d}"
+        which = int(random.random() * load.cards) if load.cards else number
+        card = HOT_CARD if hot else f"card_{which:07d}"
         late_ms = int(random.random() * load.disorder_ms)
-        yield card, make.value(card, first_ms + number * load.spacing_ms - late_ms)
+        yield card, make.value(card, int(first_ms + number * load.spacing_ms) - late_ms)
 
 
 def seed(servers: str, topic: str, load: Load, until_ms: int) -> None:
