@@ -20,14 +20,13 @@ from features.catalog import FeatureGroup
 from features.groups import GROUPS
 from features.vectors import FeatureRecord
 from runtime.errors import UserError
-from runtime.kafka import Record, read_topic
-from runtime.kafka.reading import end_offsets
+from runtime.kafka import Record, end_offsets, read_topic
 from runtime.settings import Settings
-from store.offline.columns import to_frame
-from store.offline.dataset import Dataset
+from store.offline.columns import as_time, to_frame
+from store.offline.dataset import AS_KNOWN_NOW, AS_KNOWN_THEN, Dataset
 from store.offline.replay import Replayed, replay, replay_as_known_now
 
-PART_RECORDS = 50_000
+PART_RECORDS = 20_000
 SLICE_ROWS = 20_000
 SHARDS_PER_CORE = 2
 """More shards than cores, so that a core which is done early takes another."""
@@ -76,65 +75,78 @@ def backfill(
     if dataset.exists:
         raise UserError(f"{dataset.directory} has records already. Choose another --out, or delete it first.")
     cores = cores or os.cpu_count() or 1
-    with tempfile.TemporaryDirectory() as scratch:
-        is_file = source.endswith(".parquet")
-        shards = (
-            split_file(Path(source), group_name, Path(scratch), cores * SHARDS_PER_CORE)
-            if is_file
-            else [Shard(group_name, number) for number in sorted(end_offsets(settings, source))]
-        )
-        if not shards:
-            raise UserError(f"{source} has no records.")
-        dataset.begin(f"{source}, as known {'now' if include_late else 'then'}")
-        return _on_all_cores(shards, source, out, settings, include_late, min(cores, len(shards)), on_progress)
+    unfinished = Dataset(out / f".unfinished-{group_name}", group)
+    with unfinished.writing(f"{source}, {AS_KNOWN_NOW if include_late else AS_KNOWN_THEN}"):
+        unfinished.clear()
+        with tempfile.TemporaryDirectory(dir=unfinished.directory.parent) as scratch:
+            if source.endswith(".parquet"):
+                shards = split_file(Path(source), group, Path(scratch), cores * SHARDS_PER_CORE)
+            else:
+                shards = [Shard(group_name, number) for number in sorted(end_offsets(settings, source))]
+            if not shards:
+                raise UserError(f"{source} has no records.")
+            task = Task(source, unfinished.directory.parent, settings, include_late)
+            replayed = _on_all_cores(shards, task, min(cores, len(shards)), on_progress)
+        dataset.directory.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.directory.rename(dataset.directory)
+        unfinished.directory.parent.rmdir()
+    return replayed
 
 
-def split_file(source: Path, group_name: str, scratch: Path, count: int) -> list[Shard]:
+def split_file(source: Path, group: FeatureGroup, scratch: Path, count: int) -> list[Shard]:
     """Sort a file's rows by event time, then id, number them, and split them by entity into `count` files.
 
     Raises:
         UserError: there is no such file, or it lacks a column.
     """
-    group = GROUPS[group_name]
     if not source.is_file():
         raise UserError(f"There is no file {source}.")
     frame = pl.read_parquet(source)
     for name in (group.time, group.id, group.entity):
         if name not in frame.columns:
             raise UserError(f"{source} has no column {name}, so it has no {group.topic}.")
-    if frame.schema[group.time] != pl.Int64:
-        frame = frame.with_columns(pl.col(group.time).cast(pl.Datetime("ms", "UTC")).dt.epoch("ms"))
-    frame = frame.sort(group.time, group.id).with_row_index(_OFFSET)
+    shard_of = pl.col(group.entity).hash(seed=0) % count
+    frame = (
+        frame.with_columns(as_time(frame, group.time, str(source)).dt.epoch("ms").alias(group.time))
+        .sort(group.time, group.id)
+        .with_row_index(_OFFSET)
+        .with_columns(shard_of.alias(_SHARD))
+    )
     shards = []
     for number in range(count):
         path = scratch / f"{number}.arrow"
-        frame.filter(pl.col(group.entity).hash(seed=0) % count == number).write_ipc(path)
-        shards.append(Shard(group_name, number, path))
+        rows = frame.lazy().filter(pl.col(_SHARD) == number).drop(_SHARD)
+        rows.sink_ipc(path, record_batch_size=SLICE_ROWS)
+        shards.append(Shard(group.name, number, path))
     return shards
 
 
-def _on_all_cores(
-    shards: Sequence[Shard],
-    source: str,
-    out: Path,
-    settings: Settings,
-    include_late: bool,
-    cores: int,
-    on_progress: OnProgress,
-) -> Replayed:
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What every process of a backfill must know."""
+
+    source: str
+    out: Path
+    settings: Settings
+    include_late: bool
+
+
+def _on_all_cores(shards: Sequence[Shard], task: Task, cores: int, on_progress: OnProgress) -> Replayed:
     """Replay every shard in a process of its own, `cores` of them at a time."""
     context = get_context("spawn")
     done = context.Value("q", 0)
     total = Replayed()
     with ProcessPoolExecutor(cores, context, _remember, (done,)) as pool:
-        waiting: set[Future[Replayed]] = {
-            pool.submit(_replay_shard, shard, source, out, settings, include_late) for shard in shards
-        }
-        while waiting:
-            finished, waiting = wait(waiting, timeout=LOOK_SECONDS)
-            on_progress(done.value)
-            for future in finished:
-                total.add(future.result())
+        waiting: set[Future[Replayed]] = {pool.submit(_replay_shard, shard, task) for shard in shards}
+        try:
+            while waiting:
+                finished, waiting = wait(waiting, timeout=LOOK_SECONDS)
+                on_progress(done.value)
+                for future in finished:
+                    total.add(future.result())
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
     return total
 
 
@@ -152,29 +164,34 @@ def _advance(count: int) -> None:
         _done.value += count
 
 
-def _replay_shard(shard: Shard, source: str, out: Path, settings: Settings, include_late: bool) -> Replayed:
+def _replay_shard(shard: Shard, task: Task) -> Replayed:
     """Replay a shard and write its parts."""
     group = GROUPS[shard.group]
-    records: Iterable[Record] = (
-        read_topic(settings, source, only=[shard.number]) if shard.path is None else _file_records(shard.path, group)
-    )
-    with _Parts(Dataset(out, group), shard) as parts:
-        run = replay_as_known_now if include_late else replay
-        return run(group, records, settings, parts.add, advance=_advance)
+    records: Iterable[Record]
+    if shard.path is None:
+        records = read_topic(task.settings, task.source, only=[shard.number])
+    else:
+        records = _file_records(shard.path, group)
+    with _Parts(Dataset(task.out, group), shard) as parts:
+        run = replay_as_known_now if task.include_late else replay
+        return run(group, records, task.settings, parts.add, advance=_advance)
 
 
 def _file_records(path: Path, group: FeatureGroup) -> Iterator[Record]:
     """The rows of a shard as records that arrived when they happened."""
-    frame = pl.read_ipc(path)
-    for start in range(0, frame.height, SLICE_ROWS):
-        rows = frame.slice(start, SLICE_ROWS)
-        values = rows.select(pl.struct(pl.exclude(_OFFSET)).struct.json_encode()).to_series()
-        for offset, time_ms, key, value in zip(
-            rows[_OFFSET], rows[group.time], rows[group.entity], values, strict=True
-        ):
-            yield Record(
-                group.topic, 0, offset, time_ms or 0, None if key is None else str(key).encode(), value.encode()
-            )
+    frame = pl.scan_ipc(path)
+    height = frame.select(pl.len()).collect().item()
+    as_json = pl.struct(pl.exclude(_OFFSET)).struct.json_encode()
+    columns = [
+        pl.col(_OFFSET),
+        pl.col(group.time).fill_null(0),
+        pl.col(group.entity).cast(pl.String),
+        as_json.alias("_"),
+    ]
+    for start in range(0, height, SLICE_ROWS):
+        rows = frame.slice(start, SLICE_ROWS).select(columns).collect()
+        for offset, time_ms, key, value in rows.iter_rows():
+            yield Record(group.topic, 0, offset, time_ms, None if key is None else key.encode(), value.encode())
 
 
 class _Parts:
@@ -205,4 +222,4 @@ class _Parts:
         self._records.clear()
 
 
-_OFFSET = "__offset"
+_OFFSET, _SHARD = "__offset", "__shard"

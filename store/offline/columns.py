@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from features.catalog import FeatureGroup
+from features.catalog import Feature, FeatureGroup
 from features.vectors import FeatureRecord
+from runtime.errors import UserError
 
 TIME = pl.Datetime("ms", "UTC")
 
@@ -63,13 +64,11 @@ def to_frame(group: FeatureGroup, records: Sequence[FeatureRecord]) -> pl.DataFr
 def to_records(group: FeatureGroup, frame: pl.DataFrame) -> Iterator[FeatureRecord]:
     """The feature records of a frame, equal to those it was made from to the last bit."""
     plain = frame.with_columns(pl.col("event_time", "timestamp").dt.epoch("ms"))
-    places, names = len(COORDINATES), group.name
     for entity, event_id, event_time, topic, partition, offset, timestamp, version, *vector in plain.select(
-        columns(group)
+        *columns(group)
     ).iter_rows():
-        assert len(vector) == len(plain.columns) - places
         yield FeatureRecord(
-            group=names,
+            group=group.name,
             version=version,
             entity=entity,
             event_id=event_id,
@@ -86,18 +85,74 @@ class RecordDecoder:
     """Decodes the feature log of one group, vectors as the group's structs."""
 
     def __init__(self, group: FeatureGroup) -> None:
-        self._decode = msgspec.json.Decoder(FeatureRecord).decode
-        self._values = group.values
+        vector = msgspec.defstruct(
+            "Vector",
+            [(feature.name, _value_type(feature)) for feature in group.features],
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        kinds = msgspec.structs.fields(FeatureRecord)
+        fields = [(field.name, vector if field.name == "features" else field.type) for field in kinds]
+        self._decode = msgspec.json.Decoder(msgspec.defstruct("Logged", fields, kw_only=True, gc=False)).decode
+        self._group = group
 
     def decode(self, value: bytes) -> FeatureRecord:
         """The feature record.
 
         Raises:
-            ValueError: it has other features than the group has now.
+            ValueError: it is of another version of the group, or none at all.
         """
-        record = self._decode(value)
         try:
-            vector = msgspec.convert(record.features, self._values)
-        except msgspec.ValidationError as fault:
-            raise ValueError(f"the record at offset {record.offset} is of another version: {fault}") from None
-        return msgspec.structs.replace(record, features=vector)
+            logged: Any = self._decode(value)
+        except msgspec.DecodeError as fault:
+            raise ValueError(f"a record does not have the features that {self._group.name} has now ({fault})") from None
+        if logged.version != self._group.version:
+            raise ValueError(
+                f"a record is of version {logged.version} of {self._group.name}, not {self._group.version}"
+            )
+        fields = msgspec.structs.asdict(logged)
+        fields["features"] = self._group.values(*msgspec.structs.astuple(logged.features))
+        return FeatureRecord(**fields)
+
+
+def _value_type(feature: Feature) -> Any:
+    kind = _PYTHON_TYPES[feature.type]
+    return kind | None if feature.nullable else kind
+
+
+_PYTHON_TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "names": tuple[str, ...]}
+
+
+def as_time(frame: pl.DataFrame, column: str, whose: str) -> pl.Expr:
+    """A column of moments as UTC milliseconds: epoch ms, ISO-8601 text with a zone, or times with a zone.
+
+    Args:
+        frame: what has the column.
+        column: its name.
+        whose: what the frame is, for the message.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    kind, moment = frame.schema[column], pl.col(column)
+    if kind.is_integer():
+        return moment.cast(pl.Int64).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
+    if kind == pl.String:
+        try:
+            has_zone = frame.select(moment.str.contains(r"(Z|[+-]\d\d:?\d\d)$").all(), _from_text(moment).count())
+        except pl.exceptions.PolarsError:
+            has_zone = None
+        if has_zone is None or not has_zone.item(0, 0):
+            raise UserError(
+                f"Column {column} of {whose} has text that is no time with its zone. Write 2026-03-01T12:00:00Z."
+            )
+        return _from_text(moment)
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        return moment.dt.convert_time_zone("UTC").cast(TIME)
+    raise UserError(
+        f"Column {column} of {whose} is {kind}, which names no moment. Write times with their zone, or as epoch ms."
+    )
+
+
+def _from_text(moment: pl.Expr) -> pl.Expr:
+    return moment.str.to_datetime(time_unit="ms", time_zone="UTC")

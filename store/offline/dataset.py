@@ -6,7 +6,10 @@ A part's name says which records are in it, first to last, so the parts themselv
 A part appears whole or not at all: it is written under another name and then renamed.
 """
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +18,8 @@ from features.catalog import FeatureGroup
 from runtime.errors import UserError
 
 ORIGIN = "_origin"
+AS_KNOWN_THEN, AS_KNOWN_NOW = "as known then", "as known now"
+"""Ends of an origin: whether vectors leave out what came too late, or contain it."""
 
 
 class Dataset:
@@ -29,26 +34,52 @@ class Dataset:
         """Whether there is anything of the group."""
         return any(self.directory.glob("partition=*/*.parquet"))
 
-    def begin(self, origin: str) -> None:
-        """Note where the records come from, or make sure that it is the same place as before.
+    @property
+    def origin(self) -> str:
+        """Where the records come from; empty when there are none."""
+        note = self.directory / ORIGIN
+        return note.read_text(encoding="utf-8") if note.exists() else ""
+
+    @contextmanager
+    def writing(self, origin: str) -> Iterator[None]:
+        """Be the only one to add records, which come from `origin`.
 
         Raises:
-            UserError: the folder has records of another origin.
+            UserError: somebody else is adding some, or the folder has records of another origin.
         """
-        note = self.directory / ORIGIN
-        if note.exists() and (before := note.read_text(encoding="utf-8")) != origin:
-            raise UserError(f"{self.directory} has records of {before}, not of {origin}. Choose another folder.")
         self.directory.mkdir(parents=True, exist_ok=True)
-        note.write_text(origin, encoding="utf-8")
+        handle = os.open(self.directory, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"Another process is writing to {self.directory}. Wait until it has ended.") from None
+            before = self.origin
+            if before not in ("", origin):
+                raise UserError(f"{self.directory} has records of {before}, not of {origin}. Choose another folder.")
+            for left_over in self.directory.glob("partition=*/*.tmp"):
+                left_over.unlink()
+            (self.directory / ORIGIN).write_text(origin, encoding="utf-8")
+            yield
+        finally:
+            os.close(handle)
 
     def write(self, partition: int, first: int, last: int, frame: pl.DataFrame) -> Path:
         """Write a part with the records of a partition from one offset to another."""
         path = self.directory / f"partition={partition}" / f"{first:020d}-{last:020d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}.tmp")
-        frame.write_parquet(scratch, compression="zstd")
+        scratch = path.with_suffix(".tmp")
+        with scratch.open("wb") as file:
+            frame.write_parquet(file, compression="zstd", compression_level=1)
+            file.flush()
+            os.fsync(file.fileno())
         scratch.rename(path)
         return path
+
+    def clear(self) -> None:
+        """Delete all records."""
+        for path in self.directory.glob("partition=*/*"):
+            path.unlink()
 
     def next_offsets(self) -> dict[int, int]:
         """By partition, the offset after the last record that is there."""

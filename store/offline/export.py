@@ -3,20 +3,19 @@
 An export continues where the parts on disk end, so it can be interrupted, repeated and run on a schedule.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from features.catalog import FeatureGroup
 from features.vectors import FeatureRecord
 from runtime.errors import UserError
-from runtime.kafka import Record, read_topic
-from runtime.kafka.reading import end_offsets
+from runtime.kafka import Record, TopicAdmin, end_offsets, read_topic
 from runtime.settings import Settings
 from runtime.topics import feature_log_topic
 from store.offline.columns import RecordDecoder, to_frame
 from store.offline.dataset import Dataset
 
-PART_RECORDS = 50_000
+PART_RECORDS = 25_000
 """Records in a part: what is held in memory of each partition."""
 
 Advance = Callable[[int], None]
@@ -31,28 +30,38 @@ def export(settings: Settings, group: FeatureGroup, out: Path, advance: Advance 
     """
     topic = feature_log_topic(group.name, settings.output_prefix).name
     dataset = Dataset(out, group)
-    dataset.begin(f"topic {topic}")
-    reached = dataset.next_offsets()
-    decoder = RecordDecoder(group)
+    ends = end_offsets(settings, topic)
+    with TopicAdmin(settings) as admin:
+        topic_id = admin.ids().get(topic)
+    if topic_id is None:
+        raise UserError(f'Kafka has no topic {topic}. Create the topics with "make topics".')
+    with dataset.writing(f"topic {topic} {topic_id}"):
+        reached = dataset.next_offsets()
+        for partition, end in ends.items():
+            if reached.get(partition, 0) > end:
+                raise UserError(f"Kafka has lost records of {topic} that were exported. Export it to another folder.")
+        return _export(dataset, topic, read_topic(settings, topic, start=reached), advance)
+
+
+def _export(dataset: Dataset, topic: str, records: Iterable[Record], advance: Advance) -> int:
+    decoder = RecordDecoder(dataset.group)
     buffers: dict[int, list[tuple[int, FeatureRecord]]] = {}
     count = 0
-    for record in _new_records(settings, topic, reached):
+    for record in records:
         buffer = buffers.setdefault(record.partition, [])
         try:
             buffer.append((record.offset, decoder.decode(record.value or b"")))
         except ValueError as fault:
             raise UserError(
-                f"{topic}: {fault}. Export it with the code that wrote it, to a folder of its own."
+                f"{topic}-{record.partition} offset {record.offset}: {fault}. "
+                "Export it with the code that wrote it, to a folder of its own."
             ) from None
         count += 1
         if len(buffer) >= PART_RECORDS:
-            _write(dataset, record.partition, buffer)
-            advance(len(buffer))
-            buffer.clear()
+            _write(dataset, record.partition, buffer, advance)
     for partition, buffer in buffers.items():
         if buffer:
-            _write(dataset, partition, buffer)
-            advance(len(buffer))
+            _write(dataset, partition, buffer, advance)
     return count
 
 
@@ -63,17 +72,9 @@ def pending(settings: Settings, group: FeatureGroup, out: Path) -> int:
     return sum(max(0, end - reached.get(partition, 0)) for partition, end in end_offsets(settings, topic).items())
 
 
-def _new_records(settings: Settings, topic: str, reached: dict[int, int]) -> Iterator[Record]:
-    ends = end_offsets(settings, topic)
-    for partition, next_offset in reached.items():
-        if next_offset > ends.get(partition, 0):
-            raise UserError(
-                f"{topic} ends before what was exported of partition {partition}: it was deleted and made again. "
-                "Export it to another folder."
-            )
-    return read_topic(settings, topic, start=reached)
-
-
-def _write(dataset: Dataset, partition: int, buffer: list[tuple[int, FeatureRecord]]) -> None:
+def _write(dataset: Dataset, partition: int, buffer: list[tuple[int, FeatureRecord]], advance: Advance) -> None:
+    """Write the buffered records as a part, and empty the buffer."""
     frame = to_frame(dataset.group, [record for _, record in buffer])
     dataset.write(partition, buffer[0][0], buffer[-1][0], frame)
+    advance(len(buffer))
+    buffer.clear()

@@ -59,10 +59,11 @@ def replay(
         advance: told how many records were done.
     """
     partition = _partition(group, settings)
-    states = _States(partition)
+    states = _States()
     replayed = Replayed()
     for batch in _batches(records):
-        applied = partition.apply(partition.stamp(batch), states.of_batch())
+        known = states.after(partition.sweep_until_ms)
+        applied = partition.apply(partition.stamp(batch), known)
         emit(applied.features)
         replayed.accepted += len(applied.features)
         replayed.dead_letters.update(letter.reason for letter in applied.dead_letters)
@@ -80,7 +81,8 @@ def replay_as_known_now(
 ) -> Replayed:
     """Compute the vectors of a shard as if every record, the late ones included, had come in order of event time.
 
-    All events of the shard are in memory at once, since the last of them may be the oldest. Arguments as of `replay`.
+    All events of the shard are in memory at once, since the last of them may be the oldest; their bytes are not.
+    Arguments as of `replay`.
     """
     partition = _partition(group, settings)
     replayed = Replayed()
@@ -88,22 +90,27 @@ def replay_as_known_now(
     for batch in _batches(records):
         for item in partition.stamp(batch):
             if isinstance(item, Stamped):
-                events.append(item)
+                entity, event = item.entity, item.event
             elif item.reason == "late":
                 entity, event = group.decode(item.value, item.offset)
-                events.append(Stamped(item, entity, event, BEGINNING_MS))
             else:
                 replayed.dead_letters[item.reason] += 1
+                continue
+            place = _Place(item.record if isinstance(item, Stamped) else item)
+            events.append(Stamped(place, entity, event, event.time_ms))
         advance(len(batch))
     events.sort(key=lambda item: (item.event.time_ms, item.event.offset))
+    states = _States()
     window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
-    states: dict[str, EntityState] = {}
     for ordered in _batches(events):
         emitted = []
+        known = states.after(ordered[0].event.time_ms - window.size_ms)
         for stamped in ordered:
-            state = states.setdefault(stamped.entity, EntityState(group, window))
+            state = known.get(stamped.entity)
+            if state is None:
+                state = known[stamped.entity] = EntityState(group, window)
             try:
-                vector = state.insert(stamped.event, stamped.event.time_ms)
+                vector = state.insert(stamped.event, stamped.watermark_ms)
             except Rejected as rejected:
                 replayed.dead_letters[rejected.reason] += 1
             else:
@@ -113,18 +120,30 @@ def replay_as_known_now(
     return replayed
 
 
+class _Place:
+    """Where a record came from, without its bytes."""
+
+    __slots__ = ("key", "offset", "partition", "timestamp", "topic", "value")
+
+    def __init__(self, record: SourceRecord) -> None:
+        self.topic = record.topic
+        self.partition = record.partition
+        self.offset = record.offset
+        self.timestamp = record.timestamp
+        self.key: bytes | None = None
+        self.value: bytes | None = None
+
+
 class _States:
     """The states of a shard's entities; those that no later record can need are swept when they have become many."""
 
-    def __init__(self, partition: Partition) -> None:
-        self._partition = partition
+    def __init__(self) -> None:
         self._states: dict[str, EntityState] = {}
         self._sweep_at = MOST_STATES
 
-    def of_batch(self) -> dict[str, EntityState]:
-        """The states, swept if it is time."""
+    def after(self, until_ms: int) -> dict[str, EntityState]:
+        """The states, those of entities that have had no event after a moment swept if it is time."""
         if len(self._states) > self._sweep_at:
-            until_ms = self._partition.sweep_until_ms
             self._states = {
                 entity: state
                 for entity, state in self._states.items()

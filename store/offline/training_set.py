@@ -4,6 +4,9 @@ For a label of an entity at a moment, the vector is the one of the entity's newe
 
 - that happened at or before the moment, and after the moment minus the window (an older one says nothing any more);
 - that had arrived by then (its Kafka timestamp), unless the set is made as known now.
+
+A vector was known once its event and everything older in its log had arrived; of an entity's events at one moment, the
+last to arrive is the newest.
 """
 
 from dataclasses import dataclass
@@ -13,8 +16,8 @@ import polars as pl
 
 from features.catalog import FeatureGroup
 from runtime.errors import UserError
-from store.offline.columns import COORDINATES, TIME
-from store.offline.dataset import Dataset
+from store.offline.columns import COORDINATES, as_time
+from store.offline.dataset import AS_KNOWN_NOW, Dataset
 
 _ENTITY, _TIME, _KNOWN, _PLACE, _NEWEST = "__entity", "__time", "__known", "__place", "__newest"
 
@@ -44,7 +47,13 @@ def training_set(
         UserError: a file or a column is missing.
     """
     rows = _labels(labels, entity_column, time_column)
-    vectors = Dataset(features, group).scan()
+    dataset = Dataset(features, group)
+    vectors = dataset.scan()
+    if dataset.origin.endswith(AS_KNOWN_NOW) and not as_known_now:
+        raise UserError(
+            f"The vectors in {dataset.directory} contain what came too late, so nobody knew them at their time. "
+            "Say --as-known-now if that is what you want, or backfill without --include-dead-letters."
+        )
     clashes = sorted(set(rows.columns) & {feature.name for feature in group.features})
     if clashes:
         raise UserError(f"{labels} has a column {clashes[0]}, which is a feature of {group.name}. Rename it.")
@@ -60,10 +69,13 @@ def join(labels: pl.DataFrame, vectors: pl.LazyFrame, window_ms: int, as_known_n
     The vectors of an entity are put in the order in which they became known. Along that order the newest event so far
     is a running maximum; a backward join on the time of becoming known then finds it.
     """
-    known = pl.col("event_time") if as_known_now else pl.max_horizontal("event_time", "timestamp")
+    arrived = pl.col("timestamp").cum_max().over("entity", "partition", order_by="offset")
+    known = pl.col("event_time") if as_known_now else pl.max_horizontal("event_time", arrived)
+    wanted = labels.lazy().select(pl.col(_ENTITY).alias("entity")).unique()
     placed = (
-        vectors.with_columns(known.alias(_KNOWN))
-        .sort("event_time", "timestamp", "partition", "offset")
+        vectors.join(wanted, on="entity", how="semi")
+        .with_columns(known.alias(_KNOWN))
+        .sort("event_time", "partition", "offset")
         .with_row_index(_PLACE)
         .collect()
     )
@@ -101,12 +113,5 @@ def _labels(path: Path, entity_column: str, time_column: str) -> pl.DataFrame:
             raise UserError(
                 f"{path} has no column {name}. Name it with {option}; there are: {', '.join(labels.columns)}."
             )
-    moment = pl.col(time_column)
-    kind = labels.schema[time_column]
-    if kind == pl.Int64:
-        moment = moment.cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
-    elif kind == pl.String:
-        moment = moment.str.to_datetime(time_unit="ms", time_zone="UTC")
-    elif isinstance(kind, pl.Datetime) and kind.time_zone is None:
-        raise UserError(f"The times in column {time_column} of {path} have no zone. Write them in UTC, with the zone.")
-    return labels.with_columns(pl.col(entity_column).cast(pl.String).alias(_ENTITY), moment.cast(TIME).alias(_TIME))
+    moment = as_time(labels, time_column, str(path))
+    return labels.with_columns(pl.col(entity_column).cast(pl.String).alias(_ENTITY), moment.alias(_TIME))
