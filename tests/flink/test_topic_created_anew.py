@@ -1,0 +1,55 @@
+"""A source topic that is deleted and created again: its second life has nothing to do with its first."""
+
+import pytest
+
+from runtime.kafka import TopicAdmin
+from runtime.topics import ensure_topics, source_topic
+from tests.flink.lab import PARTITIONS, Lab, Outputs, Run, assert_same, mixed_messages, replayed, wait_until
+
+
+class TwoLives:
+    """Source topics of which one is created anew, and what is expected of a run over both of its lives."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        lab.create_sources()
+        lab.send(mixed_messages(600, seed=1))
+        self._first = lab.sources()
+
+    def begin_the_second(self) -> None:
+        """Delete the transactions and create them again, with more records than there were."""
+        with TopicAdmin(self._lab.broker.servers) as admin:
+            admin.delete(["transactions"])
+            wait_until(lambda: "transactions" not in admin.partitions(), "the topic is gone")
+        ensure_topics(self._lab.broker.servers, topics=[source_topic("transactions", PARTITIONS)])
+        self._lab.send(each for each in mixed_messages(2_000, seed=2) if each.topic == "transactions")
+
+    def expected(self) -> Outputs:
+        """The logs of both lives one after the other; the features of the second only."""
+        first, second = replayed(self._first), self._lab.replayed()
+        for name in ("features.transaction", "transactions.dlq"):
+            lines = first[name] + second[name]
+            second[name] = sorted(lines, key=lambda line: line[0])
+        return second
+
+
+@pytest.fixture
+def lives(lab: Lab) -> TwoLives:
+    """Source topics in their first life."""
+    return TwoLives(lab)
+
+
+def test_a_topic_created_anew_between_two_workers_starts_over(lives: TwoLives, run: Run) -> None:
+    run.finish()
+    lives.begin_the_second()
+    run.finish()
+    assert_same(run.outputs(), lives.expected())
+
+
+def test_a_topic_created_anew_under_a_live_worker_starts_over(lives: TwoLives, run: Run) -> None:
+    worker = run.start()
+    run.until_caught_up()
+    lives.begin_the_second()
+    run.until_caught_up()
+    assert worker.terminate() == 0
+    assert_same(run.outputs(), lives.expected())
