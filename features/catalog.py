@@ -121,6 +121,7 @@ class FeatureGroup:
     def use_features(self, features: Sequence[Feature]) -> None:
         """Compute these features from now on."""
         self.features = tuple(features)
+        self.names = tuple(feature.name for feature in features)
         self._computes = tuple(feature.compute for feature in features)
         used = {feature.family for feature in features}
         self._prepares = tuple(

@@ -1,5 +1,7 @@
 """The one encoder of vectors: feature-log records and the fields of a Redis hash."""
 
+from collections.abc import Callable
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -47,10 +49,9 @@ def hash_fields(group: FeatureGroup, vector: msgspec.Struct) -> list[str]:
 
     Numbers are written as in JSON, nothing as `null`, names with commas between them.
     """
-    fields: list[str] = []
-    for feature in group.features:
-        fields.append(feature.name)
-        fields.append(readable(getattr(vector, feature.name)))
+    fields: list[str] = [""] * (2 * len(group.names))
+    fields[::2] = group.names
+    fields[1::2] = [_WRITERS[type(value)](value) for value in msgspec.structs.astuple(vector)]
     return fields
 
 
@@ -60,10 +61,14 @@ def readable(value: Value) -> str:
     >>> [readable(value) for value in (3, 0.25, True, None, ("unusual_hour", "amount_spike"))]
     ['3', '0.25', 'true', 'null', 'unusual_hour,amount_spike']
     """
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return repr(value)
+    return _WRITERS[type(value)](value)
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    int: repr,
+    float: repr,
+    bool: {True: "true", False: "false"}.__getitem__,
+    NoneType: lambda nothing: "null",
+    tuple: ",".join,
+}
+"""How a value of each type is written."""
