@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -112,6 +112,8 @@ def submitted(
     arguments: list[str],
     directory: Path = FLINK_DIRECTORY,
     settings: Mapping[str, str] | None = None,
+    script: Path = JOB,
+    also: Sequence[Path] = (),
 ) -> str:
     """Hand the job to a cluster with `flink run`; return the job's id.
 
@@ -122,6 +124,8 @@ def submitted(
         arguments: of the job.
         directory: where Flink's client finds its configuration.
         settings: environment variables beside this process's.
+        script: what to run.
+        also: folders of packages that it needs beside the job's own.
 
     Raises:
         UserError: Flink refuses it.
@@ -131,9 +135,10 @@ def submitted(
     local = cluster.rpartition(":")[0] in ("localhost", "127.0.0.1")
     python = os.environ.get("FLINK_PYTHON", sys.executable if local else "python3")
     found = environment(directory)
-    script = [str(flink_home() / "bin" / "flink"), "run", "--detached", "--jobmanager", cluster]
-    shipped = ["-pyfs", found["TWINSTREAM_SOURCES"], "-pyexec", python, "-pyclientexec", sys.executable]
-    command = ["bash", *script, *shipped, "-py", str(JOB), *arguments]
+    run_on_it = [str(flink_home() / "bin" / "flink"), "run", "--detached", "--jobmanager", cluster]
+    folders = ",".join([found["TWINSTREAM_SOURCES"], *map(str, also)])
+    shipped = ["-pyfs", folders, "-pyexec", python, "-pyclientexec", sys.executable]
+    command = ["bash", *run_on_it, *shipped, "-py", str(script), *arguments]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False, env=found | dict(settings or {}))
     said = outcome.stdout + outcome.stderr
     job = re.search(r"JobID ([0-9a-f]{32})", said)

@@ -22,17 +22,17 @@ class JobOptions:
     """How the job is to run, beside the settings.
 
     Attributes:
+        state_directory: URL of the directory for checkpoints and savepoints; every machine of the cluster must see it.
         mode: where Python runs: in Flink's own process, or in one of its own per subtask.
         parallelism: number of subtasks; more than source partitions are of no use.
         batch_interval_ms: how long records are collected.
-        state_directory: URL of the directory for checkpoints and savepoints; every machine of the cluster must see it.
         savepoint: what to continue from; None for the beginning of the log.
     """
 
+    state_directory: str
     mode: Mode = "thread"
     parallelism: int = 1
     batch_interval_ms: int = BATCH_INTERVAL_MS
-    state_directory: str = "file:///tmp/flink"
     savepoint: str | None = None
 
 

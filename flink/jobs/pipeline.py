@@ -52,11 +52,11 @@ def build_and_start(
     uid: str,
 ) -> TableResult:
     """The same around any keyed stage."""
-    tables, environment = _environment(job_configuration(settings, options) | dict(more))
+    tables, streams = environment(job_configuration(settings, options) | dict(more))
     tables.execute_sql(sql.source_table(sources, consumer_properties(settings)))
     tables.execute_sql(sql.slotted_view(slot_numbers(list(sources), max(sources.values()))))
     batches = tables.to_data_stream(tables.sql_query(sql.micro_batches(options.batch_interval_ms)))
-    results = _keyed_stage(environment, batches, stage).uid(uid).name("features")
+    results = _keyed_stage(streams, batches, stage).uid(uid).name("features")
     schema = (
         Schema.new_builder()
         .column("output_topic", DataTypes.STRING())
@@ -80,21 +80,20 @@ def stage_uid(epochs: Mapping[str, str]) -> str:
     return "features-" + sha256("\n".join(sorted(epochs.values())).encode()).hexdigest()[:16]
 
 
-def _environment(configuration: Mapping[str, str]) -> tuple[StreamTableEnvironment, StreamExecutionEnvironment]:
+def environment(configuration: Mapping[str, str]) -> tuple[StreamTableEnvironment, StreamExecutionEnvironment]:
+    """Flink's two entrances to one job, so configured."""
     flink = Configuration()
     for name, value in configuration.items():
         flink.set_string(name, value)
-    environment = StreamExecutionEnvironment.get_execution_environment(flink)
-    tables = StreamTableEnvironment.create(environment)
+    streams = StreamExecutionEnvironment.get_execution_environment(flink)
+    tables = StreamTableEnvironment.create(streams)
     for name, value in configuration.items():
         if name.startswith("table."):
             tables.get_config().set(name, value)
-    return tables, environment
+    return tables, streams
 
 
-def _keyed_stage(
-    environment: StreamExecutionEnvironment, batches: DataStream, stage: KeyedProcessFunction
-) -> DataStream:
+def _keyed_stage(streams: StreamExecutionEnvironment, batches: DataStream, stage: KeyedProcessFunction) -> DataStream:
     """`batches.key_by(slot).process(stage)`, where the SQL has made the key already.
 
     PyFlink's own `key_by` takes a Python function, and so would send every batch to Python and back once more. What is
@@ -102,7 +101,7 @@ def _keyed_stage(
     """
     java: Any = get_gateway().jvm
     function = _create_j_data_stream_python_function_info(stage, UserDefinedDataStreamFunction.KEYED_PROCESS)
-    configuration = get_j_env_configuration(environment._j_stream_execution_environment)
+    configuration = get_j_env_configuration(streams._j_stream_execution_environment)
     in_thread = configuration.toMap().get("python.execution-mode") == "thread"
     kind = java.EmbeddedPythonKeyedProcessOperator if in_thread else java.ExternalPythonKeyedProcessOperator
     output = OUTPUT.get_java_type_info()

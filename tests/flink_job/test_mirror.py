@@ -1,0 +1,70 @@
+"""Redis away, or taken by another worker, while the job writes to it."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from tenacity import wait_none
+
+from flink.jobs import mirror
+from runtime.kafka.contract import Record
+from store.errors import StoreMismatch, StoreUnavailable
+from store.online import OnlineStore
+from tests.flink.lab import SETTINGS
+from tests.flink_job.memory import MemoryJob
+
+PAYMENT = b'{"transaction_id":"t%d","card_id":"c","amount":1,"currency":"EUR","event_time":%d}'
+
+
+def payments(first: int, count: int) -> list[Record]:
+    return [
+        Record("transactions", 0, number, 1_000 * number, b"c", PAYMENT % (number, 1_000 * number))
+        for number in range(first, first + count)
+    ]
+
+
+def test_batch_waits_for_redis_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = iter([True] * 5)
+    really = OnlineStore.write
+
+    def write(self: OnlineStore, *arguments: Any) -> Any:
+        if next(failures, False):
+            raise StoreUnavailable("away")
+        return really(self, *arguments)
+
+    monkeypatch.setattr(OnlineStore, "write", write)
+    monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 10), Random(0))
+    assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
+    assert len(job.rows) == 10
+
+
+def test_batch_fails_when_redis_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(self: OnlineStore, *arguments: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(OnlineStore, "write", write)
+    monkeypatch.setattr(mirror, "PATIENCE_S", 0.2)
+    job = MemoryJob("transactions", **SETTINGS)
+    with pytest.raises(StoreUnavailable):
+        job.run(payments(0, 1), Random(0))
+
+
+def test_partition_taken_by_another_worker_is_taken_back() -> None:
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 5), Random(0))
+    other = MemoryJob("transactions", redis=job.redis, **SETTINGS)
+    other.run(payments(0, 5), Random(1))
+    job.run(payments(5, 5), Random(0))
+    assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
+
+
+def test_job_gives_way_to_a_worker_that_keeps_the_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(self: OnlineStore, *arguments: Any) -> Any:
+        raise StoreMismatch("taken over")
+
+    job = MemoryJob("transactions", **SETTINGS)
+    monkeypatch.setattr(OnlineStore, "write", write)
+    with pytest.raises(StoreMismatch):
+        job.run(payments(0, 5), Random(0))

@@ -1,0 +1,70 @@
+"""What Flink and its Kafka clients are told."""
+
+from pathlib import Path
+
+import pytest
+
+from flink.jobs import sql
+from flink.jobs.options import JobOptions, consumer_properties, job_configuration, kafka_properties, producer_properties
+from runtime.settings import Settings
+from runtime.topics import DEAD_LETTER_BYTES
+
+
+def test_checkpoints_and_parallelism_follow_settings_and_options() -> None:
+    options = JobOptions("file:///state", "process", 3, savepoint="file:///state/savepoints/one")
+    told = job_configuration(Settings(checkpoint_interval_ms=1234), options)
+    assert told["execution.checkpointing.interval"] == "1234 ms"
+    assert told["execution.checkpointing.dir"] == "file:///state/checkpoints"
+    assert told["execution.state-recovery.path"] == "file:///state/savepoints/one"
+    assert (told["parallelism.default"], told["python.execution-mode"]) == ("3", "process")
+
+
+def test_without_a_savepoint_nothing_is_restored() -> None:
+    assert "execution.state-recovery.path" not in job_configuration(Settings(), JobOptions("file:///state"))
+
+
+def test_source_reads_committed_records_in_a_group_beside_the_loops() -> None:
+    told = consumer_properties(Settings(consumer_group="one"))
+    assert (told["isolation.level"], told["group.id"]) == ("read_committed", "one-flink")
+
+
+def test_sink_lets_the_dead_letter_of_the_largest_record_through() -> None:
+    assert int(producer_properties(Settings())["max.request.size"]) >= DEAD_LETTER_BYTES
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "module"), [("PLAIN", "plain.PlainLoginModule"), ("SCRAM-SHA-512", "scram.ScramLoginModule")]
+)
+def test_sasl_is_told_in_the_terms_of_the_shaded_client(mechanism: str, module: str) -> None:
+    settings = Settings(
+        kafka_security_protocol="SASL_SSL",
+        kafka_sasl_mechanism=mechanism,  # type: ignore[arg-type]
+        kafka_sasl_username="me",
+        kafka_sasl_password='se"cret',  # type: ignore[arg-type]
+    )
+    told = kafka_properties(settings)
+    assert told["sasl.jaas.config"] == (
+        f"org.apache.flink.kafka.shaded.org.apache.kafka.common.security.{module} required "
+        'username="me" password="se\\"cret";'
+    )
+
+
+def test_client_certificates_are_handed_over_as_pem(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    certificate.write_text("CERT")
+    key.write_text("KEY")
+    settings = Settings(
+        kafka_security_protocol="SSL",
+        kafka_ssl_cafile=tmp_path / "ca.pem",
+        kafka_ssl_certfile=certificate,
+        kafka_ssl_keyfile=key,
+    )
+    told = kafka_properties(settings)
+    assert (told["ssl.keystore.certificate.chain"], told["ssl.keystore.key"]) == ("CERT", "KEY")
+    assert told["ssl.truststore.location"] == str(tmp_path / "ca.pem")
+
+
+def test_partitions_added_later_get_slots_by_arithmetic() -> None:
+    view = sql.slotted_view({("a", 0): 5, ("b", 0): 7})
+    assert "WHEN 'a' THEN CASE source_partition WHEN 0 THEN 5 ELSE 1000000 + 2 * source_partition END" in view
+    assert "WHEN 'b' THEN CASE source_partition WHEN 0 THEN 7 ELSE 1000001 + 2 * source_partition END" in view
