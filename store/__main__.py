@@ -39,7 +39,9 @@ app.command(
     "--out train.parquet`",
 )(training_set)
 app.command(
-    epilog="Example:\n\n`python -m store parity --left loop. --left-redis-db 1 --right flink. --right-redis-db 2`"
+    epilog="Examples:\n\n`python -m store parity --rederive`\n\n"
+    "`python -m store parity --rederive --share 0.05 --every 300 --metrics-port 8089`\n\n"
+    "`python -m store parity --left loop. --left-redis-db 1 --right flink. --right-redis-db 2`"
 )(parity)
 
 

@@ -7,7 +7,6 @@ must be there once, and none may be without its pair.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Annotated, Any
 
@@ -22,13 +21,9 @@ from runtime.errors import UserError
 from runtime.kafka import read_topic
 from runtime.settings import Settings, load_settings
 from runtime.topics import dead_letter_topic, feature_log_topic
+from store.comparing import Comparison, compare, short
 from store.keys import features_key
-
-SHOWN = 5
-"""Differences shown of each kind."""
-
-Rows = Iterable[tuple[str, bytes]]
-"""Where each row comes from, and its bytes."""
+from store.rederive import Sample, rederive_run, watch
 
 
 class _Origin(msgspec.Struct):
@@ -37,65 +32,6 @@ class _Origin(msgspec.Struct):
     topic: str
     partition: int
     offset: int
-
-
-@dataclass(slots=True)
-class Comparison:
-    """Two runs' rows of one kind.
-
-    Attributes:
-        name: the kind.
-        left, right: rows on each side.
-        compared: rows that have a pair.
-        missing: left without a pair.
-        extra: right without a pair, or there more often than left.
-        different: pairs with other bytes.
-        shown: the first differences, in words.
-    """
-
-    name: str
-    left: int = 0
-    right: int = 0
-    compared: int = 0
-    missing: int = 0
-    extra: int = 0
-    different: int = 0
-    shown: list[str] = field(default_factory=list)
-
-    @property
-    def same(self) -> bool:
-        """Whether nothing differs."""
-        return not (self.missing or self.extra or self.different)
-
-
-def compare(name: str, left: Rows, right: Rows) -> Comparison:
-    """Pair the rows of two runs.
-
-    >>> compare("log", [("t-0@1", b"a"), ("t-0@2", b"b")], [("t-0@1", b"a"), ("t-0@2", b"c")]).different
-    1
-    """
-    result = Comparison(name)
-    waiting: dict[str, list[bytes]] = {}
-    for origin, value in left:
-        result.left += 1
-        waiting.setdefault(origin, []).append(value)
-    for origin, value in right:
-        result.right += 1
-        pair = waiting.get(origin)
-        if not pair:
-            result.extra += 1
-            _show(result, f"{origin}: only on the right: {_short(value)}")
-            continue
-        other = pair.pop(0)
-        result.compared += 1
-        if other != value:
-            result.different += 1
-            _show(result, f"{origin}: {_difference(other, value)}")
-    for origin, values in waiting.items():
-        result.missing += len(values)
-        for value in values:
-            _show(result, f"{origin}: only on the left: {_short(value)}")
-    return result
 
 
 def log_rows(settings: Settings, topic: str) -> Iterator[tuple[str, bytes]]:
@@ -155,31 +91,74 @@ def _client(settings: Settings) -> redis.Redis:
 
 
 def parity(
-    left: Annotated[str, typer.Option(help="OUTPUT_PREFIX of the first run; '' for none.")],
-    right: Annotated[str, typer.Option(help="OUTPUT_PREFIX of the second run.")],
+    left: Annotated[str | None, typer.Option(help="OUTPUT_PREFIX of the first run; '' for none.")] = None,
+    right: Annotated[str | None, typer.Option(help="OUTPUT_PREFIX of the second run.")] = None,
     left_redis_db: Annotated[int | None, typer.Option(help="Redis database of the first run.")] = None,
     right_redis_db: Annotated[int | None, typer.Option(help="Redis database of the second run.")] = None,
+    rederive: Annotated[
+        bool, typer.Option("--rederive", help="Compare one run with its source topics, replayed.")
+    ] = False,
+    share: Annotated[
+        float, typer.Option(min=0.0001, max=1, help="With --rederive: of the entities, chosen by hash.")
+    ] = 1,
+    entity: Annotated[list[str] | None, typer.Option(help="With --rederive: only this one; again for more.")] = None,
+    group: Annotated[str | None, typer.Option(help="With --rederive: only this group.", show_default="all")] = None,
+    every: Annotated[float | None, typer.Option(min=1, help="With --rederive: again after so many seconds.")] = None,
+    metrics_port: Annotated[int, typer.Option(help="With --every: port of /metrics; 0 for any.")] = 8089,
+    consumer_group: Annotated[
+        str | None, typer.Option(help="With --rederive: who wrote the log; what it has committed is compared.")
+    ] = None,
+    output_prefix: Annotated[str | None, typer.Option(help="With --rederive: OUTPUT_PREFIX of the run.")] = None,
     kafka_servers: Annotated[str | None, typer.Option(help="Kafka brokers, host:port.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
 ) -> None:
-    """Compare two runs over one log, row by row and byte by byte.
+    """Compare two runs over one log, or a run with its own source (--rederive), row by row and byte by byte.
 
-    Exit code 0: they are the same. 1: they differ. 2: one of them has written nothing.
+    Exit code 0: they are the same. 1: they differ. 2: there is nothing to compare.
     """
+    if rederive:
+        if left is not None or right is not None:
+            raise UserError("--rederive compares a run with its source: give --output-prefix, not --left and --right.")
+        settings = load_settings(
+            kafka_servers=kafka_servers, output_prefix=output_prefix, consumer_group=consumer_group
+        )
+        sample = Sample(share, frozenset(entity or ()))
+        if every is None:
+            finish(rederive_run(settings, sample, group), as_json)
+        else:
+            watch(
+                lambda: rederive_run(settings, sample, group),
+                every,
+                metrics_port,
+                lambda results: show(results, as_json),
+            )
+        return
+    if left is None or right is None:
+        raise UserError("Give the prefixes of two runs, --left and --right; or --rederive, for one run and its source.")
     sides = [
         load_settings(kafka_servers=kafka_servers, output_prefix=prefix, redis_db=database)
         for prefix, database in ((left, left_redis_db), (right, right_redis_db))
     ]
     results = compare_runs(*sides)
+    for side, prefix, total in (("left", left, _total(results, "left")), ("right", right, _total(results, "right"))):
+        if not total:
+            raise UserError(f"The {side} run ({prefix!r}) has written nothing. Is its OUTPUT_PREFIX right?")
+    finish(results, as_json)
+
+
+def finish(results: list[Comparison], as_json: bool) -> None:
+    """Show results; exit code 1 if anything differs."""
+    show(results, as_json)
+    if not all(result.same for result in results):
+        raise typer.Exit(1)
+
+
+def show(results: list[Comparison], as_json: bool) -> None:
+    """Show results as a table, or as JSON."""
     if as_json:
         print(msgspec.json.encode([_as_dict(result) for result in results]).decode())
     else:
         _print(results, Console())
-    for side, prefix, total in (("left", left, _total(results, "left")), ("right", right, _total(results, "right"))):
-        if not total:
-            raise UserError(f"The {side} run ({prefix!r}) has written nothing. Is its OUTPUT_PREFIX right?")
-    if not all(result.same for result in results):
-        raise typer.Exit(1)
 
 
 def _total(results: Iterable[Comparison], side: str) -> int:
@@ -203,37 +182,6 @@ def _as_dict(result: Comparison) -> Mapping[str, Any]:
     return msgspec.to_builtins(result) | {"same": result.same}  # type: ignore[no-any-return]
 
 
-def _show(result: Comparison, line: str) -> None:
-    if len(result.shown) < SHOWN:
-        result.shown.append(line)
-
-
-def _short(value: bytes) -> str:
-    text = value.decode(errors="replace")
-    return text if len(text) <= 200 else f"{text[:200]}… ({len(value)} bytes)"
-
-
-def _difference(left: bytes, right: bytes) -> str:
-    """The fields in which two rows differ, or where their bytes part."""
-    try:
-        one, other = _flat(msgspec.json.decode(left)), _flat(msgspec.json.decode(right))
-    except (msgspec.DecodeError, AttributeError):
-        one, other = {}, {}
-    fields = [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]
-    if not fields:
-        pairs = enumerate(zip(left, right, strict=False))
-        at = next((at for at, (a, b) in pairs if a != b), min(len(left), len(right)))
-        return f"bytes differ at {at}: {_short(left[at : at + 40])} / {_short(right[at : at + 40])}"
-    return ", ".join(f"{name} {one.get(name)!r} / {other.get(name)!r}" for name in sorted(fields)[:SHOWN])
-
-
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    """A feature record with its features beside its other fields."""
-    features = record.get("features")
-    rest = {name: value for name, value in record.items() if name != "features"}
-    return rest | features if isinstance(features, dict) else record
-
-
 _decode_origin: Callable[[bytes], _Origin] = msgspec.json.Decoder(_Origin).decode
 
 
@@ -241,4 +189,4 @@ def _origin(value: bytes) -> _Origin:
     try:
         return _decode_origin(value)
     except msgspec.DecodeError as error:
-        raise UserError(f"Not a feature record or dead letter: {_short(value)} ({error})") from None
+        raise UserError(f"Not a feature record or dead letter: {short(value)} ({error})") from None

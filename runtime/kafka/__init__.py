@@ -21,7 +21,7 @@ from runtime.kafka.contract import (
     Transaction,
     TransactionFailed,
 )
-from runtime.kafka.reading import end_offsets, read_topic
+from runtime.kafka.reading import committed_offsets, end_offsets, read_topic
 
 __all__ = [
     "Committed",
@@ -38,6 +38,7 @@ __all__ = [
     "TopicPartition",
     "Transaction",
     "TransactionFailed",
+    "committed_offsets",
     "end_offsets",
     "read_topic",
 ]

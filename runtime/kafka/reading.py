@@ -56,6 +56,20 @@ def end_offsets(where: Settings | str, topic: str) -> dict[int, int]:
         consumer.close(autocommit=False)
 
 
+def committed_offsets(settings: Settings, topic: str) -> dict[int, int]:
+    """Up to where a consumer group, the settings' own, has dealt with each partition; only those with a commit."""
+    options = connection_options(settings) | READER_OPTIONS | {"group_id": settings.consumer_group}
+    consumer = build_client(KafkaConsumer, settings, options)
+    try:
+        partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        committed = {each.partition: consumer.committed(each) for each in partitions}
+        return {number: int(offset) for number, offset in committed.items() if offset is not None}
+    except RetriableError as error:
+        raise KafkaUnavailable(does_not_answer(settings)) from error
+    finally:
+        consumer.close(autocommit=False)
+
+
 def _read(
     consumer: Any, topic: str, poll_records: int, start: Mapping[int, int], only: Collection[int] | None
 ) -> Iterator[Record]:

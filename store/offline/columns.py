@@ -139,7 +139,9 @@ def as_time(frame: pl.DataFrame, column: str, whose: str) -> pl.Expr:
         return moment.cast(pl.Int64).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
     if kind == pl.String:
         try:
-            has_zone = frame.select(moment.str.contains(r"(Z|[+-]\d\d:?\d\d)$").all(), _from_text(moment).count())
+            has_zone = frame.select(
+                moment.str.contains(r"(Z|[+-]\d\d:?\d\d)$").all(), _from_text(moment).count().alias("times")
+            )
         except pl.exceptions.PolarsError:
             has_zone = None
         if has_zone is None or not has_zone.item(0, 0):

@@ -58,10 +58,10 @@ def replay(
         emit: gets the feature records, batch by batch.
         advance: told how many records were done.
     """
-    partition = _partition(group, settings)
-    states = _States()
+    partition = new_partition(group, settings)
+    states = States()
     replayed = Replayed()
-    for batch in _batches(records):
+    for batch in batched(records):
         known = states.after(partition.sweep_until_ms)
         applied = partition.apply(partition.stamp(batch), known)
         emit(applied.features)
@@ -84,10 +84,10 @@ def replay_as_known_now(
     All events of the shard are in memory at once, since the last of them may be the oldest; their bytes are not.
     Arguments as of `replay`.
     """
-    partition = _partition(group, settings)
+    partition = new_partition(group, settings)
     replayed = Replayed()
     events: list[Stamped] = []
-    for batch in _batches(records):
+    for batch in batched(records):
         for item in partition.stamp(batch):
             if isinstance(item, Stamped):
                 entity, event = item.entity, item.event
@@ -100,9 +100,9 @@ def replay_as_known_now(
             events.append(Stamped(place, entity, event, event.time_ms))
         advance(len(batch))
     events.sort(key=lambda item: (item.event.time_ms, item.event.offset))
-    states = _States()
+    states = States()
     window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
-    for ordered in _batches(events):
+    for ordered in batched(events):
         emitted = []
         known = states.after(ordered[0].event.time_ms - window.size_ms)
         for stamped in ordered:
@@ -134,7 +134,7 @@ class _Place:
         self.value: bytes | None = None
 
 
-class _States:
+class States:
     """The states of a shard's entities; those that no later record can need are swept when they have become many."""
 
     def __init__(self) -> None:
@@ -153,13 +153,14 @@ class _States:
         return self._states
 
 
-def _partition(group: FeatureGroup, settings: Settings) -> Partition:
+def new_partition(group: FeatureGroup, settings: Settings) -> Partition:
+    """A partition before its first record, with the live runtimes' settings."""
     window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
     limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
     return Partition(group, window, limits)
 
 
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+def batched(items: Iterable[Item]) -> Iterator[list[Item]]:
     """The items in lists of up to BATCH_RECORDS."""
     rest = iter(items)
     while batch := list(islice(rest, BATCH_RECORDS)):

@@ -10,7 +10,7 @@ from deploy.local import LocalKafka, LocalRedis
 from runtime.errors import UserError
 from runtime.topics import ensure_topics
 from store.__main__ import app
-from store.parity import compare
+from store.comparing import compare
 
 Rows = Sequence[tuple[str, bytes]]
 ONE, TWO = ("t-0@1", b'{"a":1}'), ("t-0@2", b'{"a":2}')

@@ -1,11 +1,13 @@
 """Logs to replay: made by the seeder, processed by the test driver, in this process."""
 
+from collections.abc import Iterable
 from functools import cache
 
 from features.catalog import FeatureGroup
 from features.groups import BY_TOPIC, GROUPS
 from features.vectors import FeatureRecord, encode_feature_record
 from flink.testing import START_MS, Driver
+from producers.seeding.seeder import Seeded
 from runtime.kafka import Record
 from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
@@ -18,12 +20,17 @@ PARTITIONS = 2
 def processed(count: int = 2_000) -> Driver:
     """A driver whose loop has been through a mixed log: disorder, late records, duplicates, all kinds of bad ones."""
     driver = Driver(partitions=PARTITIONS, **SETTINGS)
-    for number, (topic, message, _) in enumerate(mixed_messages(count, end_ms=START_MS)):
+    fill(driver, mixed_messages(count, end_ms=START_MS))
+    driver.run()
+    return driver
+
+
+def fill(driver: Driver, messages: Iterable[Seeded]) -> None:
+    """Append messages to a driver's topics, an entity's always to the same partition."""
+    for number, (topic, message, _) in enumerate(messages):
         partition = sum(message.key.encode()) % PARTITIONS
         driver.now_ms = START_MS + number
         driver.broker.append(topic, partition, message.key.encode(), message.value)
-    driver.run()
-    return driver
 
 
 def source(driver: Driver, group: FeatureGroup, partition: int) -> list[Record]:

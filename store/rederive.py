@@ -1,0 +1,222 @@
+"""`python -m store parity --rederive`: a run's feature log against its own source, replayed with the code of today.
+
+The source topic is replayed up to where the run has committed, for all entities or for a sample of them (whole
+entities, chosen by hash, so that every look samples the same ones), and each record of the log must be there, byte for
+byte. Of all entities, the dead letters are compared, too. A difference means that the code has changed since (or the
+settings have), or that something is wrong.
+
+Where Kafka has deleted the beginning of the source, what depends on it is left out: from W + L after the oldest record
+that the log vouches for, windows are full and the watermark is right again.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from zlib import crc32
+
+import msgspec
+from prometheus_client import CollectorRegistry, Gauge
+
+from features.catalog import FeatureGroup
+from features.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
+from features.groups import GROUPS
+from features.lateness import BEGINNING_MS
+from features.stamping import SourceRecord
+from features.vectors import FeatureRecord, encode_feature_record
+from runtime.errors import UserError
+from runtime.health import HealthServer
+from runtime.kafka import Record, committed_offsets, end_offsets, read_topic
+from runtime.settings import Settings
+from runtime.topics import dead_letter_topic, feature_log_topic
+from store.comparing import Comparison, Pairs
+from store.offline.replay import States, batched, new_partition
+from store.reading import check_group
+
+_BUCKETS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Which entities are looked at: a share of them, or these."""
+
+    share: float = 1.0
+    entities: frozenset[str] = frozenset()
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left out."""
+        return self.share >= 1 and not self.entities
+
+    def has(self, entity: str) -> bool:
+        """Whether an entity is in the sample."""
+        if self.entities:
+            return entity in self.entities
+        return self.share >= 1 or crc32(entity.encode()) % _BUCKETS < self.share * _BUCKETS
+
+
+def rederive_run(settings: Settings, sample: Sample, group_name: str | None = None) -> list[Comparison]:
+    """Compare the logs that a run has written with its source topics; left is what should be, right what is there.
+
+    Raises:
+        UserError: the run has written nothing.
+    """
+    if group_name is not None:
+        check_group(group_name)
+    results = []
+    for group in [GROUPS[group_name]] if group_name else GROUPS.values():
+        until = committed_offsets(settings, group.topic) or end_offsets(settings, group.topic)
+        pairs = Pairs(feature_log_topic(group.name).name), Pairs(dead_letter_topic(group.topic).name)
+        for number, end in until.items():
+            log, letters = (
+                read_topic(settings, topic.name, only=[number])
+                for topic in (
+                    feature_log_topic(group.name, settings.output_prefix),
+                    dead_letter_topic(group.topic, settings.output_prefix),
+                )
+            )
+            source = read_topic(settings, group.topic, only=[number])
+            below = (record for record in source if record.offset < end)
+            compare_partition(group, settings, sample, below, log, letters, end, pairs)
+        results += [each.result() for each in pairs[: 2 if sample.is_everything else 1]]
+    if not any(result.right for result in results):
+        raise UserError(
+            f"The run with OUTPUT_PREFIX {settings.output_prefix!r} has written nothing that could be compared. "
+            "Is the prefix right, and has it run?"
+        )
+    return results
+
+
+def compare_partition(
+    group: FeatureGroup,
+    settings: Settings,
+    sample: Sample,
+    source: Iterable[SourceRecord],
+    log: Iterable[Record],
+    letters: Iterable[Record],
+    end: int,
+    pairs: tuple[Pairs, Pairs],
+) -> None:
+    """Replay a partition and pair it with what is in the logs; both are read side by side.
+
+    Args:
+        group: what was computed.
+        settings: the run's.
+        sample: the entities to look at.
+        source: its records, up to where the run has come.
+        log: the partition of the feature log.
+        letters: the partition of the dead letter topic.
+        end: results of records from here on do not count yet.
+        pairs: of the feature log, and of the dead letters.
+    """
+    features, set_aside = pairs
+    batches = batched(source)
+    batch = next(batches, [])
+    first = batch[0].offset if batch else end
+    rows = _rows(log, first, end)
+    oldest = next(rows, None)
+    from_ms = BEGINNING_MS
+    if first > 0 and oldest is not None:
+        from_ms = oldest[0].event_time + settings.lateness_ms + settings.window_ms
+    rows = rows if oldest is None else chain([oldest], rows)
+    set_aside_rows = _letters(letters if sample.is_everything else (), first, end)
+    partition, states = new_partition(group, settings), States()
+    while batch:
+        known = states.after(partition.sweep_until_ms)
+        stamped = [item for item in partition.stamp(batch) if isinstance(item, DeadLetter) or sample.has(item.entity)]
+        applied = partition.apply(stamped, known)
+        for record in applied.features:
+            if record.event_time >= from_ms:
+                features.add_left(_origin(record), encode_feature_record(record))
+        for letter in applied.dead_letters if sample.is_everything else ():
+            if (letter.watermark or BEGINNING_MS) >= from_ms:
+                set_aside.add_left(_origin(letter), encode_dead_letter(letter))
+        count = len(batch)
+        batch = next(batches, [])
+        for logged, value in islice(rows, count if batch else None):
+            if logged.event_time >= from_ms and sample.has(logged.entity):
+                features.add_right(_origin(logged), value)
+        for found, value in islice(set_aside_rows, count if batch else None):
+            if (found.watermark or BEGINNING_MS) >= from_ms:
+                set_aside.add_right(_origin(found), value)
+
+
+def watch(
+    look: Callable[[], list[Comparison]],
+    every_s: float,
+    metrics_port: int,
+    show: Callable[[list[Comparison]], None],
+    until: Callable[[], bool] = lambda: False,
+    on_port: Callable[[int], None] = lambda port: None,
+) -> None:
+    """Look again and again, and serve what was found last as Prometheus gauges.
+
+    Args:
+        look: compares.
+        every_s: seconds from one look's beginning to the next.
+        metrics_port: of /metrics, on this machine.
+        show: told what was found.
+        until: asked after each look whether to end.
+        on_port: told the port, once it answers.
+    """
+    registry = CollectorRegistry()
+    rows = Gauge(
+        "twinstream_parity_rows",
+        "Rows of the last look by what became of them: compared, missing, extra or different.",
+        ["log", "outcome"],
+        registry=registry,
+    )
+    looked = Gauge("twinstream_parity_timestamp_seconds", "When the last look ended, epoch seconds.", registry=registry)
+    server = HealthServer(registry, lambda: (True, "looking"), port=metrics_port).start()
+    on_port(server.port)
+    try:
+        while True:
+            began = time.monotonic()
+            results = look()
+            for result in results:
+                for outcome in ("compared", "missing", "extra", "different"):
+                    rows.labels(result.name, outcome).set(getattr(result, outcome))
+            looked.set_to_current_time()
+            show(results)
+            if until():
+                return
+            time.sleep(max(0.0, began + every_s - time.monotonic()))
+    except KeyboardInterrupt:
+        """That is how it ends."""
+    finally:
+        server.stop()
+
+
+class _Logged(msgspec.Struct, gc=False):
+    """What is needed of a feature-log record."""
+
+    entity: str
+    event_time: int
+    topic: str
+    partition: int
+    offset: int
+
+
+def _rows(log: Iterable[Record], first: int, end: int) -> Iterator[tuple[_Logged, bytes]]:
+    """The rows of a feature log that are results of records from one offset up to another."""
+    for record in log:
+        value = record.value or b""
+        logged = _decode_logged(value)
+        if first <= logged.offset < end:
+            yield logged, value
+
+
+def _letters(letters: Iterable[Record], first: int, end: int) -> Iterator[tuple[DeadLetter, bytes]]:
+    """The dead letters of records from one offset up to another."""
+    for record in letters:
+        value = record.value or b""
+        letter = decode_dead_letter(value)
+        if first <= letter.offset < end:
+            yield letter, value
+
+
+def _origin(row: _Logged | FeatureRecord | DeadLetter) -> str:
+    return f"{row.topic}-{row.partition}@{row.offset}"
+
+
+_decode_logged: Callable[[bytes], _Logged] = msgspec.json.Decoder(_Logged).decode
