@@ -3,7 +3,6 @@
 from typing import Any
 
 from kafka.errors import (
-    AuthorizationError,
     KafkaConfigurationError,
     KafkaError,
     SaslAuthenticationFailedError,
@@ -16,28 +15,52 @@ from runtime.kafka.contract import KafkaUnavailable
 from runtime.kafka.options import does_not_answer, servers_of
 from runtime.settings import Settings
 
+_REFUSALS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
+
 
 def build_client(kind: Any, where: Settings | str, options: dict[str, Any]) -> Any:
-    """`kind(**options)`. Its network thread, which a failed constructor leaves running, is ended on failure."""
-    networks: list[Any] = []
+    """`kind(**options)`; on failure nothing of it is left, and the error says what to do.
 
-    def remember(**config: Any) -> Any:
-        networks.append(KafkaNetClient(**config))
-        return networks[-1]
-
+    Left to itself, a constructor that fails leaves its network thread running, and a wrong password looks like a broker
+    that is away.
+    """
+    attempt = _Attempt()
     try:
-        return kind(**options, kafka_client=remember)
-    except (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, AuthorizationError) as error:
-        _end(networks)
-        raise UserError(f"Kafka at {servers_of(where)} refuses us: {error}. Check KAFKA_SASL_*.") from error
-    except KafkaConfigurationError:
-        _end(networks)
-        raise
+        return kind(**options, kafka_client=attempt.connect)
     except (KafkaError, OSError) as error:
-        _end(networks)
+        attempt.abandon()
+        if isinstance(error, KafkaConfigurationError):
+            raise
+        refusal = next((each for each in [error, *attempt.errors] if isinstance(each, _REFUSALS)), None)
+        if refusal is not None:
+            reason = str(refusal).rpartition("Error: ")[2].rstrip(".")
+            raise UserError(f"Kafka at {servers_of(where)} refuses us: {reason}. Check KAFKA_SASL_*.") from error
         raise KafkaUnavailable(does_not_answer(where)) from error
+    finally:
+        attempt.errors.clear()
 
 
-def _end(networks: list[Any]) -> None:
-    for network in networks:
-        network.close()
+class _Attempt:
+    """The network client of a constructor at work, and why its connections failed."""
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+        self._network: Any = None
+
+    def connect(self, **config: Any) -> Any:
+        self._network = KafkaNetClient(**config)
+        manager = self._network._manager
+        get_connection = manager.get_connection
+
+        def watched(*args: Any, **options: Any) -> Any:
+            connection = get_connection(*args, **options)
+            if not manager.bootstrapped:
+                connection.init_future.add_errback(self.errors.append)
+            return connection
+
+        manager.get_connection = watched
+        return self._network
+
+    def abandon(self) -> None:
+        if self._network is not None:
+            self._network.close()

@@ -1,7 +1,13 @@
 """How settings reach the Kafka client."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+from kafka.errors import SaslAuthenticationFailedError
+
+from runtime.errors import UserError
+from runtime.kafka.clients import build_client
 from runtime.kafka.options import connection_options, does_not_answer
 from runtime.settings import load_settings
 
@@ -40,3 +46,11 @@ def test_absent_broker_is_one_line_with_the_remedy() -> None:
     assert does_not_answer("localhost:9092") == (
         'Kafka does not answer at localhost:9092 (waited 5 s). Start it with "make up" or set KAFKA_SERVERS.'
     )
+
+
+def test_refused_password_is_not_told_as_a_missing_broker() -> None:
+    def refused(**_: Any) -> None:
+        raise SaslAuthenticationFailedError("Authentication failed: Invalid username or password")
+
+    with pytest.raises(UserError, match=r"^Kafka at localhost:9092 refuses us: .*password\. Check KAFKA_SASL_\*\.$"):
+        build_client(refused, "localhost:9092", {})
