@@ -12,6 +12,7 @@ PARIS, LONDON = (48_856_600, 2_352_200), (51_507_400, -127_800)
 HALF_ROUND_M = round(3.141592653589793 * EARTH_RADIUS_M)
 places = st.tuples(st.integers(-90_000_000, 90_000_000), st.integers(-180_000_000, 180_000_000))
 T = MIDDAY_MS
+JUST_50_KM = (0, 449_660)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,19 @@ def test_fastest_move_is_remembered_while_both_ends_are_in_the_window() -> None:
     )
     speeds = [as_dict(state.vector_at(now))["max_speed_kmh"] for now in (T + 120_000, T + 299_999, T + 300_000)]
     assert speeds == [20_613.42, 20_613.42, 0.0]
+
+
+def test_fastest_move_is_remembered_again_when_asked_for_an_earlier_moment() -> None:
+    state = state_of(payment(T, 0, place=PARIS), payment(T + 60_000, 1, place=LONDON))
+    speeds = [as_dict(state.vector_at(now))["max_speed_kmh"] for now in (T + 300_000, T + 299_999, T + 59_999)]
+    assert speeds == [None, 20_613.42, None]
+
+
+def test_a_jump_of_exactly_50_km_counts_while_it_is_in_the_window() -> None:
+    first, second = payment(T, 0, place=(0, 0)), payment(T + 1_000, 1, place=JUST_50_KM)
+    state = state_of(first, second, group="transaction")
+    reasons = [as_dict(state.vector_at(now))["risk_reasons"] for now in (T + 1_000, T + 299_999, T + 300_000)]
+    assert reasons == [("impossible_travel",), ("impossible_travel",), ()]
 
 
 def test_span_is_from_the_oldest_to_the_newest_place() -> None:

@@ -87,6 +87,12 @@ def test_a_moment_that_needs_forgotten_events_is_refused() -> None:
         state.vector_at(T - 1)
 
 
+def test_expire_forgets_an_event_exactly_one_window_older_than_the_watermark() -> None:
+    state = state_of(payment(T, 0), payment(T + 1, 1))
+    state.expire(T + WINDOW_MS)
+    assert state.events == [payment(T + 1, 1)]
+
+
 # --- duplicates -------------------------------------------------------------------------------------------------------
 
 
@@ -111,6 +117,13 @@ def test_a_duplicate_is_recognised_after_a_reload() -> None:
     state = state_of(payment(T, 0, id="t7"))
     with pytest.raises(Rejected, match="duplicate"):
         reload(state, state.delta()).insert(payment(T, 1, id="t7"), T - LATENESS_MS)
+
+
+def test_ids_are_kept_as_long_as_their_events_only() -> None:
+    state = state_of(max_events=10)
+    for n in range(100):
+        state.insert(payment(T + 60_000 * (n // 20), n), T + 60_000 * (n // 20) - LATENESS_MS)
+    assert state._identities == {(event.time_ms, event.id) for event in state.events}
 
 
 # --- the cap ----------------------------------------------------------------------------------------------------------

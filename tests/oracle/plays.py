@@ -48,6 +48,9 @@ class Play:
             self.step(step)
             if self.newest_is_readable:
                 assert_same(self.state.newest_vector(), self.naive.vector_at(self.naive.newest_ms))
+        moments = {event.time_ms + shift for event in self.naive.events for shift in (-1, 0, WINDOW_MS - 1, WINDOW_MS)}
+        for moment in (*sorted(moments), *sorted(moments, reverse=True)):
+            self._read(moment)
 
     def step(self, step: Step) -> None:
         match step:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from features.events import Action, Payment
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS
 
-PLACES = [None, (0, 0), (10_000, 0), (48_856_600, 2_352_200), (51_507_400, -127_800), (-23_550_000, 179_999_999)]
+PLACES = [None, (0, 0), (449_660, 0), (48_856_600, 2_352_200), (51_507_400, -127_800), (-23_550_000, 179_999_999)]
 BACK_MS = [0, 1, 999, 1_000, 15_000, LATENESS_MS - 1, LATENESS_MS]
 FORWARD_MS = [0, 1, 1_000, LATENESS_MS, 59_999, WINDOW_MS - LATENESS_MS, WINDOW_MS - 1, WINDOW_MS, WINDOW_MS + 1]
 STEPS_MS = [-back for back in BACK_MS] + FORWARD_MS
