@@ -51,11 +51,11 @@ class Scene:
 
     def online_merchant(self) -> Merchant:
         """An online shop, popular ones more often."""
-        return self.random.choices(self.directory.online, self.directory.online_weights)[0]
+        return self.directory.popular_online.draw(self.random)
 
     def shop_in(self, city: City) -> Merchant:
         """A shop of a city, popular kinds more often."""
-        return self.random.choices(self.directory.by_city[city.name], self.directory.shop_weights)[0]
+        return self.directory.popular_in[city.name].draw(self.random)
 
     def in_store(
         self, pause_ms: int, merchant: Merchant, usd: float, *, approved: bool = True, fraud: bool = False

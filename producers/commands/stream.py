@@ -1,7 +1,8 @@
 """`stream`: any profile into any sink at any pace. `orders` and `accounts` are this with their own defaults."""
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rich.table import Table
@@ -81,17 +82,12 @@ def stream(
     The sink is flushed and closed in any case.
     """
     clock = clock or SystemClock()
-    pacer = Pacer(clock, per_second)
-    deadline = float("inf") if duration is None else clock.monotonic() + duration
     record, send, key_field, now_ms = profile.record, sink.send, profile.key_field, clock.now_ms
     sent = 0
     try:
-        while (count is None or sent < count) and pacer.wait(deadline):
-            if clock.monotonic() >= deadline:
-                break
+        for sent in _numbers(clock, count, per_second, duration):
             made = record(max(not_before_ms, now_ms()))
             send(Message(made[key_field], encode(made)))
-            sent += 1
             if on_sent is not None and not sent & 255:
                 on_sent(sent)
     except KeyboardInterrupt:
@@ -101,6 +97,21 @@ def stream(
     if on_sent is not None:
         on_sent(sent)
     return sent
+
+
+def _numbers(clock: Clock, count: int | None, per_second: float, duration: float | None) -> Iterable[int]:
+    """1, 2, 3…, each when its record is due."""
+    if per_second <= 0 and duration is None:
+        return itertools.count(1) if count is None else range(1, count + 1)
+    return _paced(Pacer(clock, per_second), clock, count, float("inf") if duration is None else duration)
+
+
+def _paced(pacer: Pacer, clock: Clock, count: int | None, duration: float) -> Iterator[int]:
+    deadline = clock.monotonic() + duration
+    number = 0
+    while (count is None or number < count) and pacer.wait(deadline) and clock.monotonic() < deadline:
+        number += 1
+        yield number
 
 
 def run(

@@ -7,10 +7,10 @@ from producers.records import Transaction, iso_utc
 from producers.stories import FRAUDS, LEGITIMATE, Purchase, Scene, Story
 from producers.world.merchants import Directory
 from producers.world.people import Cardholder, make_cardholders
+from producers.world.weighted import Weighted
 
 _HOUR_MS = 3_600_000
-_LEGITIMATE_STORIES = [story for story, _ in LEGITIMATE]
-_LEGITIMATE_WEIGHTS = [weight for _, weight in LEGITIMATE]
+_LEGITIMATE: Weighted[Story] = Weighted(LEGITIMATE)
 
 
 def card_transaction(transaction_id: str, time_ms: int, holder: Cardholder, purchase: Purchase) -> Transaction:
@@ -49,7 +49,8 @@ class CardTransactions:
     """The card transaction that happens at a given time; times must not decrease.
 
     A running story continues when its next step is due; otherwise somebody starts a new one. So the caller's clock
-    decides how many events there are, and the stories decide what they are.
+    decides how many events there are, and the stories decide what they are. There are at most as many stories as cards:
+    a caller who asks for more events than that allows gets their next steps early.
     """
 
     name = "transactions"
@@ -69,6 +70,7 @@ class CardTransactions:
         self._ids = f"txn_{self._random.getrandbits(40):010x}"
         self._fraud_ratio = fraud_ratio
         self._running: list[tuple[int, int, Cardholder, list[Purchase]]] = []
+        self._most_running = cards
         self._made = 0
         self._planned = 0
         self._planned_frauds = 0
@@ -77,7 +79,7 @@ class CardTransactions:
     def record(self, time_ms: int) -> Transaction:
         """The transaction that happens at `time_ms` (epoch milliseconds)."""
         running = self._running
-        if running and running[0][0] <= time_ms:
+        if running and (running[0][0] <= time_ms or len(running) >= self._most_running):
             _, _, holder, steps = heappop(running)
         else:
             holder, steps = self._new_story(time_ms)
@@ -113,4 +115,4 @@ class CardTransactions:
             if not self._frauds:
                 self._frauds = self._random.sample(FRAUDS, len(FRAUDS))
             return story
-        return self._random.choices(_LEGITIMATE_STORIES, _LEGITIMATE_WEIGHTS)[0]
+        return _LEGITIMATE.draw(self._random)

@@ -59,7 +59,7 @@ class Clicks:
 
     def record(self, time_ms: int) -> Record:
         """The click that happens at `time_ms` (epoch milliseconds)."""
-        if self._running and self._running[0][0] <= time_ms:
+        if self._running and (self._running[0][0] <= time_ms or len(self._running) >= len(self.shoppers)):
             _, _, visit = heappop(self._running)
         else:
             visit = self._new_visit(time_ms)

@@ -4,6 +4,7 @@ from random import Random
 from typing import NamedTuple
 
 from producers.world.places import CITIES, City
+from producers.world.weighted import Weighted
 
 
 class Category(NamedTuple):
@@ -56,7 +57,7 @@ class Merchant(NamedTuple):
 
 
 class Directory:
-    """All merchants by city, the online ones under None, with weights to draw from."""
+    """All merchants: the online ones, and shops and cash machines by city; popular kinds are drawn more often."""
 
     def __init__(self, random: Random, per_category: int = 3) -> None:
         self.online: list[Merchant] = []
@@ -71,8 +72,8 @@ class Directory:
                 for number in range(per_category):
                     name = f"{category.names[number % len(category.names)]} {city.name}"
                     shops[city.name].append(self._merchant(random, category, city, name))
-        self.online_weights = [merchant.category.weight for merchant in self.online]
-        self.shop_weights = [merchant.category.weight for merchant in self.by_city[CITIES[0].name]]
+        self.popular_online = _by_popularity(self.online)
+        self.popular_in = {city: _by_popularity(shops) for city, shops in self.by_city.items()}
 
     def _merchant(self, random: Random, category: Category, city: City | None, name: str) -> Merchant:
         number = random.randrange(100_000)
@@ -81,3 +82,7 @@ class Directory:
             latitude = round(city.latitude + random.gauss(0, 0.03), 6)
             longitude = round(city.longitude + random.gauss(0, 0.03), 6)
         return Merchant(f"mer_{category.mcc}_{number:05d}", name, category, city, latitude, longitude)
+
+
+def _by_popularity(merchants: list[Merchant]) -> Weighted[Merchant]:
+    return Weighted((merchant, merchant.category.weight) for merchant in merchants)

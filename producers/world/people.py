@@ -65,13 +65,13 @@ def make_cardholders(count: int, seed: str, directory: Directory, traveller_shar
 
 _COUNTRY_WEIGHT = {country.code: country.weight for country in COUNTRIES}
 _CITIES_IN = {code: sum(city.country == code for city in CITIES) for code in _COUNTRY_WEIGHT}
-_CITY_WEIGHTS = [_COUNTRY_WEIGHT[city.country] / _CITIES_IN[city.country] for city in CITIES]
+_HOMES = Weighted((city, _COUNTRY_WEIGHT[city.country] / _CITIES_IN[city.country]) for city in CITIES)
 _BRANDS: Weighted[str] = Weighted(BRANDS)
 _METHODS: Weighted[str] = Weighted(PAYMENT_METHODS)
 
 
 def _cardholder(number: int, random: Random, directory: Directory, traveller_share: float) -> Cardholder:
-    home = place = random.choices(CITIES, _CITY_WEIGHTS)[0]
+    home = place = _HOMES.draw(random)
     if random.random() < traveller_share:
         place = random.choice([city for city in CITIES if city.country != home.country])
     return Cardholder(
@@ -88,7 +88,7 @@ def _cardholder(number: int, random: Random, directory: Directory, traveller_sha
         place=place,
         currency=CURRENCY[home.country],
         spending=math.exp(random.gauss(0, 0.45)),
-        shops=random.choices(directory.by_city[place.name], weights=directory.shop_weights, k=8),
+        shops=[directory.popular_in[place.name].draw(random) for _ in range(8)],
         devices=[device_id(random) for _ in range(1 if random.random() < 0.7 else 2)],
         ip_address=public_ip(random),
         wakes_hour=20 if random.random() < 0.04 else random.choice((5, 6, 7, 8, 9)),

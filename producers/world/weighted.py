@@ -1,5 +1,8 @@
 """A table of choices with weights, to draw from."""
 
+from bisect import bisect
+from collections.abc import Iterable
+from itertools import accumulate
 from random import Random
 from typing import Generic, TypeVar
 
@@ -7,12 +10,21 @@ T = TypeVar("T")
 
 
 class Weighted(Generic[T]):
-    """A table of choices with weights, drawn from in the order of the table."""
+    """Choices with weights.
 
-    def __init__(self, table: tuple[tuple[T, float], ...]) -> None:
-        self.choices = [choice for choice, _ in table]
-        self.weights = [weight for _, weight in table]
+    >>> Weighted([("heads", 1), ("never", 0), ("tails", 1)]).draw(Random(1))
+    'heads'
+    """
+
+    __slots__ = ("_cumulative", "_last", "_total", "choices")
+
+    def __init__(self, table: Iterable[tuple[T, float]]) -> None:
+        choices, weights = zip(*table, strict=True)
+        self.choices: tuple[T, ...] = choices
+        self._cumulative: list[float] = list(accumulate(weights))
+        self._total = float(self._cumulative[-1])
+        self._last = len(choices) - 1
 
     def draw(self, random: Random) -> T:
         """One of the choices."""
-        return random.choices(self.choices, self.weights)[0]
+        return self.choices[bisect(self._cumulative, random.random() * self._total, 0, self._last)]
