@@ -2,9 +2,9 @@
 
 `insert` adds an event, `vector_at` reads every feature at a moment, `expire` forgets what no later read can need.
 
-Stored, a state is a small head and the events in chunks of up to CHUNK_EVENTS, in the order of arrival. An event
-touches the newest chunk only, so what is written per event does not depend on how many there are; aggregates are
-never stored but derived when a state is loaded.
+Stored, a state is a small head and the events in chunks of up to CHUNK_EVENTS, in the order of arrival. An event is
+encoded once, onto the end of the newest chunk, so what it costs does not depend on how many there are; a chunk goes
+when all of its events are gone. Aggregates are never stored but derived when a state is loaded.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,11 @@ from features.lateness import BEGINNING_MS
 STATE_VERSION = 1
 """Of the encoding below. A state of another version reads as absent and is rebuilt from the log."""
 
-CHUNK_EVENTS = 32
+CHUNK_EVENTS = 8
+"""Few, since the newest chunk is written with every event; but not so few that Redis keeps more names than events."""
+
+_EMPTY_CHUNK = b"\xdc\x00\x00"
+"""MessagePack of an array with a length of two bytes, of which the last one counts the events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,7 @@ class Head(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     truncated_offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class StateDelta:
+class StateDelta(msgspec.Struct, frozen=True, gc=False):
     """What has changed in a state since it was last stored: write these, drop those."""
 
     head: bytes
@@ -79,6 +82,7 @@ class EntityState:
         "_config",
         "_group",
         "_identities",
+        "_newest_place",
         "_newest_vector",
         "_next_chunk",
         "_sealed",
@@ -94,7 +98,8 @@ class EntityState:
         self._window = group.window(config.size_ms)
         self._identities: set[tuple[int, str]] = set()
         self._truncated_offset = -1
-        self._chunks: dict[int, list[Any]] = {}  # events in the order of arrival, by number
+        self._chunks: dict[int, bytearray] = {}  # encoded events in the order of arrival, by number
+        self._newest_place = _BEGINNING  # of the newest event in the newest chunk
         self._sealed: list[tuple[_Place, int]] = []  # heap of full chunks: place of the newest event, number
         self._changed: set[int] = set()
         self._next_chunk = 0
@@ -138,7 +143,8 @@ class EntityState:
             self.horizon_ms, window.truncated_ms, self._truncated_offset = before
             raise
         self._identities.add(identity)
-        self._identities.difference_update([(old.time_ms, old.id) for old in forgotten])
+        if forgotten:
+            self._identities.difference_update([(old.time_ms, old.id) for old in forgotten])
         self._store(event)
         self._newest_vector = newest_vector
         self.applied_offset = event.offset
@@ -192,16 +198,13 @@ class EntityState:
     def delta(self) -> StateDelta:
         """What to write and to drop, so that what is stored equals this state; the state then counts as stored."""
         dropped = self._drop_chunks()
-        changed: dict[int, bytes] = {}
-        for number in self._changed:
-            chunk = self._chunks[number] = [event for event in self._chunks[number] if event.time_ms > self.horizon_ms]
-            changed[number] = _encode(chunk)
+        changed = {number: bytes(self._chunks[number]) for number in self._changed}
         self._changed.clear()
         return StateDelta(self._head(), changed, dropped)
 
     def stored(self) -> StateDelta:
         """The whole state, as if none of it were stored."""
-        return StateDelta(self._head(), {number: _encode(chunk) for number, chunk in self._chunks.items()}, [])
+        return StateDelta(self._head(), {number: bytes(chunk) for number, chunk in self._chunks.items()}, [])
 
     @classmethod
     def load(cls, group: FeatureGroup, config: WindowConfig, head: bytes, chunks: Mapping[int, bytes]) -> "EntityState":
@@ -222,8 +225,11 @@ class EntityState:
         gone = state._gone()
         retained = []
         for number in sorted(chunks):
-            state._open_chunk(number, decode(chunks[number]))
-            retained += [event for event in state._chunks[number] if _place(event) > gone]
+            events = decode(chunks[number])
+            state._open_chunk(number)
+            for event in events:
+                state._append(event)
+            retained += [event for event in events if _place(event) > gone]
         retained.sort(key=_place)
         state._identities = {(event.time_ms, event.id) for event in retained}
         state._window.fill(retained)
@@ -257,21 +263,26 @@ class EntityState:
 
     def _store(self, event: StateEvent) -> None:
         """Put an accepted event into the newest chunk, or into a new one when that is full."""
-        number = self._next_chunk - 1
-        if number not in self._chunks or len(self._chunks[number]) >= CHUNK_EVENTS:
-            number = self._next_chunk
-            self._open_chunk(number, [])
-        self._chunks[number].append(event)
-        self._changed.add(number)
+        newest = self._chunks.get(self._next_chunk - 1)
+        if newest is None or newest[2] >= CHUNK_EVENTS:
+            self._open_chunk(self._next_chunk)
+        self._append(event)
+        self._changed.add(self._next_chunk - 1)
 
-    def _open_chunk(self, number: int, events: list[Any]) -> None:
-        """Add a chunk to be filled; the one before is full from now on."""
-        full = self._chunks.get(self._next_chunk - 1)
-        if full is not None:
-            newest = max(map(_place, full), default=(BEGINNING_MS, -1))
-            heappush(self._sealed, (newest, self._next_chunk - 1))
-        self._chunks[number] = events
+    def _open_chunk(self, number: int) -> None:
+        """Start a chunk; the one before gets no more events."""
+        if self._chunks:
+            heappush(self._sealed, (self._newest_place, self._next_chunk - 1))
+        self._chunks[number] = bytearray(_EMPTY_CHUNK)
+        self._newest_place = _BEGINNING
         self._next_chunk = number + 1
+
+    def _append(self, event: StateEvent) -> None:
+        """Encode an event onto the end of the newest chunk."""
+        chunk = self._chunks[self._next_chunk - 1]
+        _encode_into(event, chunk, -1)
+        chunk[2] += 1
+        self._newest_place = max(self._newest_place, _place(event))
 
     def _drop_chunks(self) -> list[int]:
         """Drop the full chunks of which every event is gone."""
@@ -296,7 +307,8 @@ class EntityState:
         )
 
 
-_encode = msgspec.msgpack.Encoder().encode
+_encoder = msgspec.msgpack.Encoder()
+_encode, _encode_into = _encoder.encode, _encoder.encode_into
 _decode_head = msgspec.msgpack.Decoder(Head).decode
 
 
@@ -307,6 +319,8 @@ def _decoder(event_type: type[StateEvent]) -> msgspec.msgpack.Decoder[list[Any]]
 
 _Place = tuple[int, int]
 """Where an event stands among the others: its time, then its offset."""
+
+_BEGINNING: _Place = (BEGINNING_MS, -1)
 
 
 def _place(event: StateEvent) -> _Place:

@@ -86,12 +86,12 @@ class Window(Generic[E]):
     @property
     def newest_retained(self) -> E | None:
         """The newest event of all, inside the window or not."""
-        return self._events[-1] if len(self) else None
+        return self._events[-1] if len(self._events) > self._first else None
 
     @property
     def oldest_retained(self) -> E | None:
         """The oldest event of all, inside the window or not."""
-        return self._events[self._first] if len(self) else None
+        return self._events[self._first] if len(self._events) > self._first else None
 
     @property
     def truncated(self) -> bool:
