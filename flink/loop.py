@@ -38,6 +38,9 @@ FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.1, 5.0
 QUIET_S = 1.0
 """After so long without records the worker looks whether Kafka and Redis are still there, and goes on doing so."""
 
+SLOW_S = 5.0
+"""A worker that has been with one batch for so long is not ready: whatever it waits for does not answer."""
+
 OpenLog = Callable[[Rebalanced, Rebalanced], EventLog]
 
 
@@ -76,6 +79,7 @@ class Loop:
         self._targets: dict[TopicPartition, int] = {}
         self._back_off_s = FIRST_BACK_OFF_S
         self._look_at = time.monotonic() + QUIET_S
+        self._cycle_began = time.monotonic()
         self.fault: Exception | None = None
         self.totals = Totals()
         self.log = open_log(self._on_assigned, self._on_revoked)
@@ -102,6 +106,7 @@ class Loop:
         Returns:
             The number of records.
         """
+        self._cycle_began = time.monotonic()
         if self._to_start:
             self._start_partitions()
         polled = self.log.poll(poll_ms, self._settings.max_poll_records)
@@ -197,6 +202,8 @@ class Loop:
             return False, f"recovering: {self.fault}"
         if self._to_start or not self._owned:
             return False, "waiting for partitions"
+        if (slow_s := time.monotonic() - self._cycle_began) > SLOW_S:
+            return False, f"waiting for Kafka or Redis for {slow_s:.0f} s"
         return True, "every assigned partition makes progress"
 
     # --- partitions come and go ------------------------------------------------------------------------------------

@@ -1,31 +1,23 @@
-"""The lab, and a log with its reference run, shared by the tests of a module."""
+"""The lab, and a log with its reference run."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from deploy.local import LocalKafka, LocalRedis
-from tests.flink.lab import Lab, Outputs, Run, assert_same, mixed_messages
+from tests.flink.lab import Lab, Outputs, Run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(kafka_broker: LocalKafka, redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """A lab with empty source topics."""
-    lab = Lab(kafka_broker, redis_server, tmp_path_factory.mktemp("lab"))
-    lab.create_sources()
-    return lab
+    """A lab on the broker and the Redis of all tests."""
+    return Lab(kafka_broker, redis_server, tmp_path_factory.mktemp("lab"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def reference(lab: Lab) -> Outputs:
-    """What an uninterrupted run makes of the mixed log, which is in the source topics from here on."""
-    lab.send(mixed_messages())
-    with lab.run() as run:
-        worker = run.start_command("--until-caught-up")
-        assert worker.wait() == 0, worker.said()
-        outputs = run.outputs()
-    assert_same(outputs, lab.replayed())
-    return outputs
+    """What an uninterrupted run makes of the mixed log, which is in the source topics; made anew where it is not."""
+    return lab.reference()
 
 
 @pytest.fixture

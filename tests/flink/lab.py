@@ -143,11 +143,13 @@ class Lab:
         self.broker = broker
         self.redis_server = redis_server
         self.directory = directory
+        self._reference: Outputs | None = None
         self._runs = 0
         self._name = f"lab{time.time_ns()}"
 
     def create_sources(self) -> None:
         """Empty source topics, also where there were some before."""
+        self._reference = None
         with TopicAdmin(self.broker.servers) as admin:
             admin.delete(BY_TOPIC)
             gone = time.monotonic() + 20
@@ -156,16 +158,24 @@ class Lab:
                 time.sleep(0.05)
         ensure_topics(self.broker.servers, topics=[source_topic(topic, PARTITIONS) for topic in BY_TOPIC])
 
-    def send(self, messages: Iterable[Seeded], per_second: float | None = None) -> None:
-        """Append messages to the source topics, at once or at a rate."""
+    def reference(self) -> Outputs:
+        """What an uninterrupted run of the real command makes of the mixed log, which is in the source topics then."""
+        if self._reference is None:
+            self.create_sources()
+            self.send(mixed_messages())
+            with self.run() as run:
+                worker = run.start_command("--until-caught-up")
+                assert worker.wait() == 0, worker.said()
+                outputs = run.outputs()
+            assert_same(outputs, self.replayed())
+            self._reference = outputs
+        return self._reference
+
+    def send(self, messages: Iterable[Seeded]) -> None:
+        """Append messages to the source topics."""
         producer = KafkaProducer(bootstrap_servers=self.broker.servers, linger_ms=5, acks="all")
-        began = time.monotonic()
         try:
-            futures = []
-            for number, (topic, message, _) in enumerate(messages):
-                if per_second:
-                    time.sleep(max(0.0, began + number / per_second - time.monotonic()))
-                futures.append(producer.send(topic, message.value, message.key.encode()))
+            futures = [producer.send(topic, message.value, message.key.encode()) for topic, message, _ in messages]
             producer.flush()
             for future in futures:
                 future.get(10)
@@ -192,10 +202,9 @@ class Lab:
 
     @contextmanager
     def run(self, **settings: Any) -> Iterator["Run"]:
-        """A run over the source topics, on an empty Redis. Its processes and outputs are gone afterwards."""
+        """A run over the source topics, on an empty Redis; nothing is left of it afterwards."""
         self._runs += 1
         run = Run(self, f"{self._name}-{self._runs}", settings)
-        run.redis.flushall()
         try:
             yield run
         finally:
@@ -214,6 +223,7 @@ class Run:
         self.lab = lab
         self.group = group
         self.redis: redis.Redis = lab.redis_server.client()
+        self.redis.flushall()
         self._settings = SETTINGS | settings
         self._workers: list[Worker] = []
         self._topics = [f"{group}.{name}" for name in OUTPUT_TOPICS]
@@ -300,9 +310,12 @@ class Run:
         return outputs
 
     def close(self) -> None:
-        """End what is left of it."""
+        """End what is left of it, and start what a failed test left lying."""
         for worker in self._workers:
             worker.kill()
+        self.lab.redis_server.start()
+        self.lab.broker.start()
+        self.redis.flushall()
         self.redis.close()
         with TopicAdmin(self.lab.broker.servers) as admin:
             admin.delete(self._topics)
@@ -374,7 +387,11 @@ class Worker:
     def terminate(self) -> int:
         """Ask it to end; returns the exit code."""
         self._process.send_signal(signal.SIGTERM)
-        return self.wait(20)
+        return self.wait()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
 
     def until_killed(self) -> None:
         """Wait until it has killed itself, as it was told to."""

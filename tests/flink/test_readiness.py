@@ -1,10 +1,12 @@
-"""A worker to which nothing comes looks after Kafka and Redis all the same."""
+"""What a worker says of its readiness, and how one to which nothing comes looks after Kafka and Redis all the same."""
 
+import time
 from typing import Any
 
 import pytest
 
 from flink import loop
+from flink.commit import Step
 from flink.testing import START_MS, Driver
 from runtime.kafka.contract import KafkaUnavailable
 from store.errors import StoreUnavailable
@@ -78,3 +80,18 @@ def test_a_partition_that_is_being_taken_away_cannot_stop_a_recovery(
     monkeypatch.setattr(driver.loop.log, "pause", failing_once(KafkaUnavailable("no such partition"), lambda _: None))
     cycles(driver, 12)
     assert driver.loop.ready()[0]
+
+
+def test_a_worker_that_waits_long_in_a_batch_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SLOW_S", 0.01)
+    readiness = []
+
+    def reached(step: Step) -> None:
+        if step is Step.OFFSETS_SENT:
+            time.sleep(0.02)
+            readiness.append(driver.loop.ready())
+
+    driver = Driver(reached=reached)
+    driver.send("transactions", PAYMENT)
+    driver.run()
+    assert readiness == [(False, "waiting for Kafka or Redis for 0 s")]
