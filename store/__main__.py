@@ -6,6 +6,7 @@ import sys
 import typer
 
 from runtime.errors import UserError
+from store.dead_letters.commands import app as dead_letters
 from store.errors import StoreError
 from store.evaluate import evaluate
 from store.get import get
@@ -43,6 +44,7 @@ app.command(
     "`python -m store parity --rederive --share 0.05 --every 300 --metrics-port 8089`\n\n"
     "`python -m store parity --left loop. --left-redis-db 1 --right flink. --right-redis-db 2`"
 )(parity)
+app.add_typer(dead_letters, name="dead-letters")
 
 
 def main() -> None:

@@ -41,3 +41,20 @@ def _from_iso(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError("no zone")
     return (moment - _EPOCH) // _MS
+
+
+def parse_since(text: str, now_ms: int) -> int:
+    """A moment, given as such or by how long ago it was.
+
+    >>> parse_since("90s", 100_000), parse_since("2d", 172_800_001)
+    (10000, 1)
+
+    Raises:
+        UserError: it is neither.
+    """
+    if text[:-1].isdigit() and text[-1:] in _UNIT_MS:
+        return max(0, now_ms - int(text[:-1]) * _UNIT_MS[text[-1]])
+    return parse_moment(text)
+
+
+_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}

@@ -1,0 +1,141 @@
+"""`python -m store dead-letters`: what was set aside and why, and sending back what can be repaired."""
+
+import time
+from collections import Counter
+from heapq import nlargest
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from features.groups import BY_TOPIC
+from runtime.errors import UserError
+from runtime.kafka import LogError
+from runtime.settings import load_settings
+from store.dead_letters.reading import Choice, Notes, find, read_letters, read_notes
+from store.dead_letters.redriving import redrive
+from store.dead_letters.tables import Summary, letter_table, letters_table, report_tables, stats_table
+from store.dead_letters.verdicts import Transform, Verdict
+from store.moments import parse_since
+
+app = typer.Typer(no_args_is_help=True, help="What was set aside and why; sending back what can be repaired.")
+
+Topic = Annotated[str | None, typer.Option(help=f"Source topic: {', '.join(BY_TOPIC)}.", show_default="all")]
+Reason = Annotated[list[str] | None, typer.Option(help="Only this reason; again for more.", show_default="all")]
+Since = Annotated[
+    str | None, typer.Option(help="Only records that came in since: a time, or 30m, 6h, 2d ago.", show_default="ever")
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+@app.command(
+    name="list",
+    epilog="Examples:\n\n`python -m store dead-letters list --since 1h`\n\n"
+    "`python -m store dead-letters list --topic orders --reason schema --limit 100`",
+)
+def list_letters(
+    topic: Topic = None,
+    reason: Reason = None,
+    since: Since = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Dead letters, the newest first: when, why, whose, and what exactly was wrong."""
+    settings, choice = load_settings(), _choice(topic, reason, since)
+    newest = nlargest(limit, read_letters(settings, choice), key=lambda letter: (letter.timestamp, letter.offset))
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(newest)))
+        return
+    notes: dict[str, Notes] = {name: read_notes(settings, name) for name in {letter.topic for letter in newest}}
+    Console().print(letters_table(newest, notes))
+
+
+@app.command(epilog="Example:\n\n`python -m store dead-letters show transactions-2@17`")
+def show(
+    place: Annotated[str, typer.Argument(help="Where the record stands, as `list` shows it.")],
+    as_json: Json = False,
+) -> None:
+    """One dead letter in full, with its record."""
+    settings = load_settings()
+    letter = find(settings, place)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(letter)))
+    else:
+        Console().print(letter_table(letter, read_notes(settings, letter.topic)))
+
+
+@app.command(epilog="Example:\n\n`python -m store dead-letters stats --since 2d`")
+def stats(topic: Topic = None, reason: Reason = None, since: Since = None, as_json: Json = False) -> None:
+    """How many dead letters there are, by reason and over time."""
+    summary = Summary()
+    for letter in read_letters(load_settings(), _choice(topic, reason, since)):
+        summary.add(letter)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(summary.as_data())))
+    else:
+        Console().print(stats_table(summary))
+
+
+@app.command(
+    epilog="Examples:\n\n`python -m store dead-letters replay --reason future --dry-run`\n\n"
+    "`python -m store dead-letters replay --reason schema --since 6h --transform repair.py`"
+)
+def replay(
+    topic: Topic = None,
+    reason: Reason = None,
+    since: Since = None,
+    transform: Annotated[
+        Path | None, typer.Option(help="Python script with transform(record, letter): the repaired record, or None.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would happen.")] = False,
+    even_late: Annotated[
+        bool, typer.Option("--even-late", help="Also what will be late again, for backfills with dead letters.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also what was re-driven and refused again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send back the records that would be accepted now, each once; tell why the others would not."""
+    settings, choice = load_settings(), _choice(topic, reason, since)
+    script = None if transform is None else Transform(transform)
+    outcomes: Counter[tuple[Verdict, str, str]] = Counter()
+    details: dict[tuple[Verdict, str, str], str] = {}
+    entities: Counter[tuple[str, str]] = Counter()
+    try:
+        for judged in redrive(settings, choice, transform=script, dry_run=dry_run, even_late=even_late, again=again):
+            kind = judged.verdict, judged.letter.topic, judged.letter.reason
+            outcomes[kind] += 1
+            details.setdefault(kind, judged.detail)
+            if judged.verdict is Verdict.SEND:
+                entities[BY_TOPIC[judged.letter.topic].name, judged.entity] += 1
+    except UserError:
+        raise
+    except LogError as error:
+        raise UserError(f"{error} Records and notes go together: run it again, nothing is sent twice.") from None
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(_as_data(outcomes, entities, dry_run))))
+    else:
+        console = Console()
+        for table in report_tables(outcomes, details, entities, dry_run):
+            console.print(table)
+
+
+def _as_data(
+    outcomes: Counter[tuple[Verdict, str, str]], entities: Counter[tuple[str, str]], dry_run: bool
+) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "outcomes": [
+            {"outcome": verdict, "topic": topic, "reason": reason, "records": count}
+            for (verdict, topic, reason), count in sorted(outcomes.items())
+        ],
+        "entities": [
+            {"group": group, "entity": entity, "records": count} for (group, entity), count in sorted(entities.items())
+        ],
+    }
+
+
+def _choice(topic: str | None, reason: list[str] | None, since: str | None) -> Choice:
+    since_ms = None if since is None else parse_since(since, time.time_ns() // 1_000_000)
+    return Choice(topic, frozenset(reason or ()), since_ms)

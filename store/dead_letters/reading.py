@@ -1,0 +1,129 @@
+"""Dead letters from Kafka, chosen by source topic, reason and time; and the notes of those that were re-driven."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from features.dead_letters import DeadLetter, decode_dead_letter
+from features.errors import REASONS
+from features.groups import BY_TOPIC
+from runtime.errors import UserError
+from runtime.kafka import TopicAdmin, read_topic
+from runtime.settings import Settings
+from runtime.topics import dead_letter_topic
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which dead letters; without a restriction, all.
+
+    Attributes:
+        topic: source topic.
+        reasons: why they were set aside.
+        since_ms: when their records came in, or later; epoch ms.
+    """
+
+    topic: str | None = None
+    reasons: frozenset[str] = frozenset()
+    since_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        if self.topic is not None and self.topic not in BY_TOPIC:
+            raise UserError(f"There is no source topic {self.topic!r}. Choose from {', '.join(BY_TOPIC)}.")
+        for reason in self.reasons:
+            if reason not in REASONS:
+                raise UserError(f"There is no reason {reason!r}. Choose from {', '.join(REASONS)}.")
+
+    @property
+    def topics(self) -> list[str]:
+        """The source topics."""
+        return list(BY_TOPIC) if self.topic is None else [self.topic]
+
+    def has(self, letter: DeadLetter) -> bool:
+        """Whether a dead letter is chosen."""
+        return (not self.reasons or letter.reason in self.reasons) and (
+            self.since_ms is None or letter.timestamp >= self.since_ms
+        )
+
+
+class Note(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What is noted of a re-driven dead letter.
+
+    Attributes:
+        topic, partition, offset: of the record that was set aside; they name its dead letter.
+        redriven_partition, redriven_offset: where the record stands now in the same topic.
+        transform: name and digest of the script that repaired it; null if it went back as it was.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    redriven_partition: int
+    redriven_offset: int
+    transform: str | None
+
+
+@dataclass(slots=True)
+class Notes:
+    """Which records of a topic have been re-driven, and which are re-driven ones, as (partition, offset)."""
+
+    redriven: set[tuple[int, int]]
+    came_back: set[tuple[int, int]]
+
+
+def notes_topic(source: str, prefix: str) -> str:
+    """The topic that notes which dead letters of a source topic were re-driven."""
+    return f"{dead_letter_topic(source, prefix).name}.redriven"
+
+
+def read_letters(settings: Settings, choice: Choice) -> Iterator[DeadLetter]:
+    """The chosen dead letters, those of a partition in the order of their records."""
+    for topic in choice.topics:
+        for record in read_topic(settings, dead_letter_topic(topic, settings.output_prefix).name):
+            letter = decode_dead_letter(record.value or b"")
+            if choice.has(letter):
+                yield letter
+
+
+def read_notes(settings: Settings, topic: str) -> Notes:
+    """What was re-driven to a source topic so far."""
+    name = notes_topic(topic, settings.output_prefix)
+    with TopicAdmin(settings) as admin:
+        if name not in admin.partitions():
+            return Notes(set(), set())
+    notes = [_decode_note(record.value or b"") for record in read_topic(settings, name)]
+    return Notes(
+        {(note.partition, note.offset) for note in notes},
+        {(note.redriven_partition, note.redriven_offset) for note in notes},
+    )
+
+
+def place(letter: DeadLetter) -> str:
+    """Where its record stands; what `show` takes.
+
+    >>> place(DeadLetter(reason="late", detail="", topic="orders", partition=2, offset=17, timestamp=0, watermark=None,
+    ...     lateness_ms=None, key=None, value=None))
+    'orders-2@17'
+    """
+    return f"{letter.topic}-{letter.partition}@{letter.offset}"
+
+
+def find(settings: Settings, wanted: str) -> DeadLetter:
+    """The dead letter of the record at a place.
+
+    Raises:
+        UserError: there is none, or that is no place.
+    """
+    topic, _, rest = wanted.rpartition("-")
+    partition, _, offset = rest.partition("@")
+    if not (partition.isdigit() and offset.isdigit()):
+        raise UserError(f"{wanted!r} is no place of a record. Give one as `list` shows it, like transactions-2@17.")
+    for letter in read_letters(settings, Choice(topic)):
+        if (letter.partition, letter.offset) == (int(partition), int(offset)):
+            return letter
+    raise UserError(f"{wanted} has no dead letter. See those there are with: python -m store dead-letters list")
+
+
+_decode_note = msgspec.json.Decoder(Note).decode

@@ -1,0 +1,150 @@
+"""Sending records back, each once.
+
+1. Open the transactional producer of this topic's re-driving. Whoever was at it is fenced, and what it left pending is
+   decided.
+2. Read the notes: what was re-driven before.
+3. In one transaction, write records to the source topic, their provenance in the headers, and a note of each.
+
+A crash leaves record and note, or neither; two at a time cannot both pass step 2 with the same notes and commit.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import msgspec
+
+from features.groups import BY_TOPIC
+from runtime.kafka import LogError, TopicAdmin, end_offsets, read_topic
+from runtime.kafka.sending import Message, Sender
+from runtime.settings import Settings
+from runtime.topics import feature_log_topic
+from store.dead_letters.reading import Choice, Note, notes_topic, place, read_letters, read_notes
+from store.dead_letters.verdicts import Judge, Judged, Transform, Verdict
+
+TAIL_RECORDS = 500
+"""How many of the last records of a feature log are asked how far event time has got."""
+
+BATCH_RECORDS, BATCH_BYTES = 200, 8 * 1024 * 1024
+"""Most that goes into one transaction, unless a single record is larger."""
+
+FROM_HEADER, REASON_HEADER, TRANSFORM_HEADER = (
+    f"twinstream.redriven.{name}" for name in ("from", "reason", "transform")
+)
+"""Headers of a re-driven record: the place of the record that was set aside, why it was, and what repaired it."""
+
+
+def redrive(
+    settings: Settings,
+    choice: Choice,
+    *,
+    transform: Transform | None = None,
+    dry_run: bool = False,
+    even_late: bool = False,
+    again: bool = False,
+) -> Iterator[Judged]:
+    """Send back what can be sent of the chosen dead letters; yields what became of each.
+
+    Args:
+        settings: where, and the runtimes' limits.
+        choice: which.
+        transform: repairs records.
+        dry_run: only tell.
+        even_late: also what the runtimes will set aside as late, for backfills with dead letters.
+        again: also what was re-driven and refused again.
+    """
+    for topic in choice.topics:
+        group, prefix = BY_TOPIC[topic], settings.output_prefix
+        name = notes_topic(topic, prefix)
+        if not dry_run:
+            with TopicAdmin(settings) as admin:
+                admin.create(name, 1, {"retention.ms": "-1"})
+        opened: Any = nullcontext() if dry_run else Sender(settings, f"{name}.sender")
+        with opened as sender:
+            notes = read_notes(settings, topic)
+            newest_ms = newest_event_times(settings, group.name)
+            judge = Judge(group, settings, notes, newest_ms, transform, even_late, again)
+            chosen = read_letters(settings, Choice(topic, choice.reasons, choice.since_ms))
+            for batch in _batches(map(judge.judge, chosen)):
+                if sender is not None:
+                    send = [judged for judged in batch if judged.verdict is Verdict.SEND]
+                    _send(sender, name, send, None if transform is None else transform.name)
+                yield from batch
+
+
+def newest_event_times(settings: Settings, group: str) -> dict[int, int]:
+    """By source partition, an event time that it has certainly reached: the newest at the end of the feature log."""
+    topic = feature_log_topic(group, settings.output_prefix).name
+    start = {partition: max(0, end - TAIL_RECORDS) for partition, end in end_offsets(settings, topic).items()}
+    newest: dict[int, int] = {}
+    for record in read_topic(settings, topic, start=start) if start else ():
+        row = _decode_row(record.value or b"")
+        newest[row.partition] = max(row.event_time, newest.get(row.partition, 0))
+    return newest
+
+
+class _Row(msgspec.Struct, gc=False):
+    """What is needed of a feature-log record."""
+
+    event_time: int
+    partition: int
+
+
+_decode_row: Callable[[bytes], _Row] = msgspec.json.Decoder(_Row).decode
+
+
+def _send(sender: Sender, name: str, send: Sequence[Judged], transform: str | None) -> None:
+    """Send records and their notes in one transaction."""
+    if not send:
+        return
+    sender.begin()
+    try:
+        places = sender.send([_message(judged, transform) for judged in send])
+        sender.send(
+            [
+                Message(name, place(judged.letter).encode(), _note(judged, partition, offset, transform))
+                for judged, ((_, partition), offset) in zip(send, places, strict=True)
+            ]
+        )
+        sender.commit()
+    except BaseException:
+        with suppress(LogError):  # what cannot be aborted now is aborted when the next one opens its producer
+            sender.abort()
+        raise
+
+
+def _message(judged: Judged, transform: str | None) -> Message:
+    """The record to send: to its old partition, unless it has turned out to be another entity's."""
+    letter = judged.letter
+    headers = [(FROM_HEADER, place(letter).encode()), (REASON_HEADER, letter.reason.encode())]
+    if transform is not None:
+        headers.append((TRANSFORM_HEADER, transform.encode()))
+    partition = letter.partition if judged.key == letter.key else None
+    return Message(letter.topic, judged.key, judged.value, headers, partition)
+
+
+def _note(judged: Judged, partition: int, offset: int, transform: str | None) -> bytes:
+    letter = judged.letter
+    return msgspec.json.encode(
+        Note(
+            topic=letter.topic,
+            partition=letter.partition,
+            offset=letter.offset,
+            redriven_partition=partition,
+            redriven_offset=offset,
+            transform=transform,
+        )
+    )
+
+
+def _batches(judged: Iterable[Judged]) -> Iterator[list[Judged]]:
+    batch: list[Judged] = []
+    size = 0
+    for each in judged:
+        batch.append(each)
+        size += len(each.value)
+        if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

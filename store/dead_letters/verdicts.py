@@ -1,0 +1,173 @@
+"""What would become of a dead letter's record if it were sent once more."""
+
+import hashlib
+import runpy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from features.catalog import FeatureGroup
+from features.dead_letters import DeadLetter
+from features.errors import Rejected
+from runtime.errors import UserError
+from runtime.settings import Settings
+from store.dead_letters.reading import Notes, place
+
+
+class Verdict(StrEnum):
+    """What can be done about a record."""
+
+    SEND = "re-driven"
+    DONE = "re-driven before"
+    CAME_BACK = "came back"
+    DECLINED = "left by the script"
+    LATE = "too late"
+    DUPLICATE = "duplicate"
+    REFUSED = "still refused"
+
+
+REMEDIES = {
+    Verdict.SEND: "its features change once a runtime has read it",
+    Verdict.DONE: "nothing to do: a record is re-driven once",
+    Verdict.CAME_BACK: "it was re-driven and refused again: repair it with --transform, and say --again",
+    Verdict.DECLINED: "the script returned nothing for it",
+    Verdict.LATE: "by design it cannot re-enter the stream: python -m store backfill --include-dead-letters",
+    Verdict.DUPLICATE: "nothing to do: its first copy was accepted",
+    Verdict.REFUSED: "repair it with --transform, or change what refuses it",
+}
+"""What to tell of each."""
+
+
+class Transform:
+    """A script's `transform(record, letter)`: the repaired record, or None to leave it.
+
+    `record` is a dictionary where the value is a JSON object, else bytes; so is what is returned.
+
+    Attributes:
+        name: of the file, with the digest of its text.
+    """
+
+    def __init__(self, script: Path) -> None:
+        """Load a script.
+
+        Raises:
+            UserError: it cannot be run, or has no such function.
+        """
+        if not script.is_file():
+            raise UserError(f"There is no script {script}.")
+        try:
+            function = runpy.run_path(str(script)).get("transform")
+        except Exception as fault:
+            raise UserError(f"{script} does not run: {type(fault).__name__}: {fault}") from None
+        if not callable(function):
+            raise UserError(f"{script} has no function transform(record, letter).")
+        self._function: Callable[[Any, DeadLetter], Any] = function
+        self.name = f"{script.name} {hashlib.sha256(script.read_bytes()).hexdigest()[:12]}"
+
+    def __call__(self, letter: DeadLetter) -> bytes | None:
+        """The repaired value; None to leave the record.
+
+        Raises:
+            UserError: the script failed on it.
+        """
+        value = letter.value or b""
+        try:
+            record: Any = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            record = value
+        try:
+            repaired = self._function(record if isinstance(record, dict) else value, letter)
+            return repaired if repaired is None or isinstance(repaired, bytes) else msgspec.json.encode(repaired)
+        except Exception as fault:
+            raise UserError(f"The script failed on {place(letter)}: {type(fault).__name__}: {fault}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A dead letter and what can be done.
+
+    Attributes:
+        entity: whom the record is about; empty if that cannot be told.
+        detail: what is in the way.
+        value: what to send.
+        key: of the record to send.
+    """
+
+    letter: DeadLetter
+    verdict: Verdict
+    entity: str = ""
+    detail: str = ""
+    value: bytes = b""
+    key: bytes | None = None
+
+
+class Judge:
+    """Judges the dead letters of one topic.
+
+    Args:
+        group: whose source topic it is.
+        settings: limits, as of the runtimes.
+        notes: what has been re-driven.
+        newest_ms: an event time that each source partition has certainly reached.
+        transform: repairs records, if there is something to repair.
+        even_late: late records may go, too.
+        again: so may those that came back.
+    """
+
+    def __init__(
+        self,
+        group: FeatureGroup,
+        settings: Settings,
+        notes: Notes,
+        newest_ms: dict[int, int],
+        transform: Transform | None = None,
+        even_late: bool = False,
+        again: bool = False,
+    ) -> None:
+        self._group = group
+        self._settings = settings
+        self._notes = notes
+        self._newest_ms = newest_ms
+        self._transform = transform
+        self._even_late = even_late
+        self._again = again
+
+    def judge(self, letter: DeadLetter) -> Judged:
+        """What can be done about a dead letter."""
+        at = letter.partition, letter.offset
+        key = "" if letter.key is None else letter.key.decode(errors="replace")
+        if at in self._notes.redriven:
+            return Judged(letter, Verdict.DONE, key)
+        if at in self._notes.came_back and not self._again:
+            return Judged(letter, Verdict.CAME_BACK, key, letter.detail)
+        value = letter.value if self._transform is None else self._transform(letter)
+        if value is None and self._transform is not None:
+            return Judged(letter, Verdict.DECLINED, key)
+        if letter.reason == "duplicate" and value == letter.value:
+            return Judged(letter, Verdict.DUPLICATE, key, letter.detail)
+        return self._judge_value(letter, value or b"", key)
+
+    def _judge_value(self, letter: DeadLetter, value: bytes, key: str) -> Judged:
+        limit = self._settings.max_record_bytes
+        if len(value) > limit:
+            return Judged(letter, Verdict.REFUSED, key, f"oversized: {len(value)} bytes, {limit} allowed")
+        try:
+            entity, event = self._group.decode(value, letter.offset)
+        except Rejected as rejected:
+            return Judged(letter, Verdict.REFUSED, key, str(rejected))
+        ahead_ms = event.time_ms - time.time_ns() // 1_000_000
+        if ahead_ms > self._settings.max_future_skew_ms:
+            return Judged(letter, Verdict.REFUSED, entity, f"future: {ahead_ms} ms ahead of now")
+        same_key = letter.key == entity.encode()
+        reached = self._newest_ms.values() if not same_key else [self._newest_ms.get(letter.partition)]
+        newest_ms = min((each for each in reached if each is not None), default=None)
+        if newest_ms is not None and not self._even_late:
+            behind_ms = newest_ms - self._settings.lateness_ms - event.time_ms
+            if behind_ms > 0:
+                return Judged(letter, Verdict.LATE, entity, f"{behind_ms} ms older than the watermark by now")
+        return Judged(letter, Verdict.SEND, entity, "", value, entity.encode())
