@@ -155,11 +155,11 @@ def make_frame(rows: int, *, seed: int, as_of_ms: int, on_rows: OnRows | None = 
         chunks.append(columns.chunk(plan, start, stop, rng).select(names))
         if on_rows is not None:
             on_rows(stop)
-    return pl.concat(chunks, rechunk=False)
+    return columns.with_text(pl.concat(chunks, rechunk=False))
 
 
 class Columns:
-    """Makes the columns of one chunk after the other; text columns are pools and numbers into them."""
+    """Makes the columns of one chunk after the other; a text column is numbers into its pool until all are made."""
 
     def __init__(self, pools: Pools, id_prefix: str) -> None:
         self._pools = pools
@@ -167,15 +167,20 @@ class Columns:
         texts = pools.card_text | pools.merchant_text | pools.country_text | {"ip_address": pools.addresses}
         texts["auth_result"] = ["approved", "declined"]
         self._enums: dict[str, pl.Enum] = {}
-        self._numbers: dict[str, npt.NDArray[np.uint32]] = {}
+        self._numbers: dict[str, npt.NDArray[np.unsignedinteger[Any]]] = {}
         for name, pool in texts.items():
             distinct = list(dict.fromkeys(pool))
             position = {text: number for number, text in enumerate(distinct)}
             self._enums[name] = pl.Enum(distinct)
-            self._numbers[name] = np.array([position[text] for text in pool], np.uint32)
+            small = np.uint8 if len(distinct) <= 255 else np.uint16 if len(distinct) <= 65_535 else np.uint32
+            self._numbers[name] = np.array([position[text] for text in pool], small)
+
+    def with_text(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame of all chunks with the texts that its numbers point to."""
+        return frame.with_columns(frame[name].cat.to(enum) for name, enum in self._enums.items())
 
     def chunk(self, plan: Plan, start: int, stop: int, rng: Rng) -> pl.DataFrame:
-        """Rows `start` to `stop`."""
+        """Rows `start` to `stop`, texts still as numbers."""
         pools, size = self._pools, stop - start
         card, fraud = plan.cards[start:stop], plan.fraud[start:stop]
         merchant = np.searchsorted(pools.merchant_cumulative, rng.random(size)).clip(0, pools.merchants - 1)
@@ -212,7 +217,7 @@ class Columns:
         return pl.DataFrame(series)
 
     def _text(self, name: str, rows: npt.NDArray[np.integer[Any]]) -> pl.Series:
-        return pl.Series(name, self._numbers[name][rows]).cat.to(self._enums[name])
+        return pl.Series(name, self._numbers[name][rows])
 
     def _ids(self, start: int, stop: int) -> pl.Series:
         numbers = pl.int_range(start, stop, eager=True).cast(pl.String).str.zfill(9)
