@@ -30,7 +30,6 @@ from kafka.util import Timer
 from runtime.kafka.clients import build_client
 from runtime.kafka.contract import (
     Committed,
-    Fenced,
     KafkaUnavailable,
     LogError,
     PositionLost,
@@ -39,7 +38,7 @@ from runtime.kafka.contract import (
     TopicPartition,
 )
 from runtime.kafka.decoding import FetchedRecords
-from runtime.kafka.membership import Rebalances, keep_finished_join, leave_group, ours, theirs
+from runtime.kafka.membership import Rebalances, keep_finished_join, leave_group, name_taken, ours, theirs
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, MEMBER_OPTIONS, connection_options, does_not_answer
 from runtime.kafka.slots import WorkerSlot
 from runtime.kafka.transactions import KafkaTransaction, TransactionalWriter
@@ -104,9 +103,11 @@ class KafkaLog:
         timer = Timer(timeout_ms)
         while True:
             keep_finished_join(self._consumer)
-            # One round of the client's own `poll`, which would not come back to tell of a rebalance.
-            fetched = self._ask(lambda: self._consumer._poll_once(timer, max_records))
-            self._tell_rebalances()
+            try:
+                # One round of the client's own `poll`, which would not come back to tell of a rebalance.
+                fetched = self._ask(lambda: self._consumer._poll_once(timer, max_records))
+            finally:
+                self._tell_rebalances()
             records = {
                 partition: records
                 for client_partition, records in fetched.items()
@@ -161,6 +162,8 @@ class KafkaLog:
         return frozenset(self._assigned)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
+        if partition not in self._assigned:
+            raise PositionLost([partition], "Not assigned to this worker")
         with self._translated():
             self._consumer.seek(theirs(partition), offset)
         if partition in self._awaiting_seek:
@@ -175,12 +178,11 @@ class KafkaLog:
             return int(state.position.offset)
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        with self._translated():
-            self._consumer.pause(*map(theirs, partitions))
+        self._consumer.pause(*self._consumer.assignment().intersection(map(theirs, partitions)))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        with self._translated():
-            self._consumer.resume(*(theirs(each) for each in partitions if each not in self._awaiting_seek))
+        wanted = {theirs(partition) for partition in partitions if partition not in self._awaiting_seek}
+        self._consumer.resume(*self._consumer.assignment().intersection(wanted))
 
     def _tell_rebalances(self) -> None:
         """Pass on what happened inside the client's poll, on the caller's thread, where blocking calls are allowed.
@@ -318,7 +320,7 @@ class KafkaLog:
         try:
             yield
         except FencedInstanceIdError as error:
-            raise Fenced(f"Another process has joined the group as {self.worker_name}.") from error
+            raise name_taken(self.worker_name) from error
         except OffsetOutOfRangeError as error:
             raise self._lost(error.args[0], "The log does not hold the position") from error
         except NoOffsetForPartitionError as error:

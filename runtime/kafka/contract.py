@@ -53,7 +53,11 @@ class TransactionFailed(LogError):
 
 
 class Fenced(TransactionFailed):
-    """Another producer has taken the transactional id, or another member the group slot, or the broker timed us out."""
+    """Another producer has taken the transactional id, or the broker has timed the transaction out."""
+
+
+class NameTaken(UserError):
+    """Another process has joined the group under this worker's name, and Kafka listens to the later one: give up."""
 
 
 class RecordTooLarge(LogError, UserError):

@@ -7,7 +7,7 @@ from kafka import ConsumerRebalanceListener
 from kafka import TopicPartition as ClientPartition
 from kafka.protocol.consumer import LeaveGroupRequest
 
-from runtime.kafka.contract import TopicPartition
+from runtime.kafka.contract import NameTaken, TopicPartition
 
 
 def ours(partition: Any) -> TopicPartition:
@@ -18,6 +18,13 @@ def ours(partition: Any) -> TopicPartition:
 def theirs(partition: TopicPartition) -> Any:
     """Our partition as the client's, which checks the type."""
     return ClientPartition(partition.topic, partition.partition)
+
+
+def name_taken(name: str) -> NameTaken:
+    """What to say when Kafka has fenced this member."""
+    return NameTaken(
+        f"Another process has joined Kafka as {name}, this worker's name. Give each machine a host name of its own."
+    )
 
 
 class Rebalances:

@@ -36,11 +36,13 @@ from runtime.kafka.contract import (
     Fenced,
     KafkaUnavailable,
     LogError,
+    NameTaken,
     RecordTooLarge,
     TopicPartition,
     TransactionFailed,
 )
 from runtime.kafka.encoding import BatchBuffer
+from runtime.kafka.membership import name_taken
 from runtime.kafka.options import WRITER_OPTIONS, connection_options
 from runtime.settings import Settings
 
@@ -57,20 +59,20 @@ class TransactionalWriter:
 
     def __init__(self, settings: Settings, transactional_id: str) -> None:
         self._settings = settings
-        self._id = transactional_id
+        self.name = transactional_id
         self._producer: Any = None
         self.open()
 
     def open(self) -> None:
         """Start a new producer; fences any other of this id and waits until its pending transaction is decided."""
         self.discard()
-        options = connection_options(self._settings) | WRITER_OPTIONS | {"transactional_id": self._id}
+        options = connection_options(self._settings) | WRITER_OPTIONS | {"transactional_id": self.name}
         producer = build_client(KafkaProducer, self._settings, options)
         try:
             producer.init_transactions()
         except KafkaError as error:
             _discard(producer)
-            raise _translated(error, "Starting the transactional producer failed") from error
+            raise _translated(error, "Starting the transactional producer failed", self.name) from error
         self._producer = producer
 
     def discard(self) -> None:
@@ -151,7 +153,7 @@ class KafkaTransaction:
         try:
             with self._steps("Aborting failed"):
                 self._finish(self._producer._transaction_manager.begin_abort)
-        except LogError:
+        except (LogError, NameTaken):
             self._writer.discard()
 
     def _finish(self, begin: Any) -> None:
@@ -168,7 +170,7 @@ class KafkaTransaction:
         except (KafkaError, ValueError) as error:
             self._open = False
             self._writer.discard()
-            raise _translated(error, failure) from error
+            raise _translated(error, failure, self._writer.name) from error
 
     def _flush(self) -> None:
         for (topic, partition), buffer in self._buffers.items():
@@ -238,11 +240,13 @@ def _await_result(result: Any) -> None:
         raise KafkaTimeoutError(f"No answer within {OUTCOME_TIMEOUT_S:g} s")
 
 
-def _translated(error: Exception, what: str) -> LogError:
+def _translated(error: Exception, what: str, name: str) -> LogError | NameTaken:
     told = " ".join(str(error).split())
     if isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError)):
         return RecordTooLarge(f"Kafka refuses a record for its size ({told}). Raise max.message.bytes of the topic.")
-    if isinstance(error, (ProducerFencedError, InvalidProducerEpochError, FencedInstanceIdError)):
+    if isinstance(error, FencedInstanceIdError):
+        return name_taken(name)
+    if isinstance(error, (ProducerFencedError, InvalidProducerEpochError)):
         return Fenced(f"{what}: this worker was fenced ({type(error).__name__}).")
     return TransactionFailed(f"{what}: {told}")
 

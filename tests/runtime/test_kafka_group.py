@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local import LocalKafka
 from runtime.errors import UserError
-from runtime.kafka import Committed, Fenced, TopicPartition, TransactionFailed
+from runtime.kafka import Committed, Fenced, NameTaken, TopicPartition, TransactionFailed
 from runtime.kafka.membership import leave_group
 from tests.runtime.log_lab import KafkaLab, Worker
 
@@ -95,6 +95,10 @@ def test_worker_of_the_same_name_fences_the_first(lab: KafkaLab, tmp_path: Path)
 
     with pytest.raises(Fenced):
         write(first, b"first")
+    first.log.recover()
+    with pytest.raises(NameTaken, match=r"^Another process has joined Kafka as \S+, this worker's name\."):
+        write(first, b"first")
+    second.log.recover()
     write(second, b"second")
     assert [record.value for record in lab.read(output)] == [b"second"]
     assert second.log.committed(TopicPartition(source, 0)) == Committed(len(b"second"))
