@@ -124,7 +124,7 @@ def plan_start(
         forget_ms = None if committed is None else horizon_ms(committed[1], settings)
         return Start(max(first, progress.next_offset), emit_from, progress.max_event_time_ms, forget_ms)
     if committed is None:
-        return Start(first, first, None, None, rebuild=lost)
+        return Start(first, reached if lost else first, None, None, rebuild=lost)
     until_ms = horizon_ms(committed[1], settings)
     if until_ms is None:
         first = reached

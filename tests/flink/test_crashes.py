@@ -38,3 +38,17 @@ def test_the_log_has_every_kind_of_record(reference: Outputs) -> None:
     for reason in ("oversized", "malformed", "schema", "future", "late", "duplicate"):
         assert b'"reason":"%s"' % reason.encode() in letters
     assert len(reference["features.transaction"]) > 1_000
+
+
+def test_a_killed_worker_gives_new_features_within_seconds_of_its_restart(run: Run, reference: Outputs) -> None:
+    """The goal on an idle machine is 5 s (it takes about 3, half of them to start Python); a busy one may take longer."""
+    worker = run.start_command(max_poll_records=10)
+    run.until_under_way()
+    worker.kill()
+    began = time.monotonic()
+    worker = run.start_command()
+    run.until_under_way()
+    assert time.monotonic() - began < 30
+    run.until_caught_up()
+    assert worker.terminate() == 0
+    assert_same(run.outputs(), reference)

@@ -1,0 +1,173 @@
+"""Where a partition continues, for every constellation of the marks.
+
+C is the group's committed offset with the newest event time noted beside it, P the progress in Redis. The log reaches
+from offset 100 to 1000, and a record's Kafka timestamp is a thousand times its offset.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from features.state import STATE_VERSION
+from flink.recovery import IfLogLost, Note, Start, committed_note, encode_note, epoch, horizon_ms, plan_start
+from runtime.errors import UserError
+from runtime.kafka.contract import Committed, TopicPartition
+from runtime.settings import Settings
+from store.online import Progress
+
+SETTINGS = Settings(window_size_minutes=1, allowed_lateness_seconds=10, max_future_skew_seconds=20)
+REACH_MS = 2 * 60_000 + 3 * 10_000
+SKEW_MS = 20_000
+SOURCE = TopicPartition("transactions", 3)
+REFUSE, CONTINUE, REBUILD = IfLogLost
+
+
+@dataclass
+class Log:
+    """What `plan_start` asks a log for."""
+
+    first: int = 100
+    end: int = 1_000
+    append_timed: bool = True
+
+    def beginning_offset(self, partition: TopicPartition) -> int:
+        return self.first
+
+    def end_offset(self, partition: TopicPartition) -> int:
+        return self.end
+
+    def is_append_timed(self, topic: str) -> bool:
+        return self.append_timed
+
+    def offset_for_time(self, partition: TopicPartition, timestamp_ms: int) -> int | None:
+        offset = max(self.first, -(-timestamp_ms // 1_000))
+        return offset if offset < self.end else None
+
+
+def plan(committed: Any, progress: Any, decided: IfLogLost = REFUSE, log: Log | None = None) -> Start:
+    """The plan for C and P given as (offset, newest event time)."""
+    known = None if progress is None else Progress(*progress)
+    return plan_start(log or Log(), SOURCE, committed, known, SETTINGS, decided)  # type: ignore[arg-type]
+
+
+# What is known (C, P)                 where to read, emit from, newest event time, forget until
+CASES = {
+    "nothing: from the beginning": (None, None, Start(100, 100, None, None)),
+    "C and P agree: go on": ((600, 5), (600, 5), Start(600, 600, 5, 5 - REACH_MS)),
+    "P behind C: apply silently up to C": ((600, 9), (500, 5), Start(500, 600, 5, 9 - REACH_MS)),
+    "P before the first event": ((600, None), (500, None), Start(500, 600, None, None)),
+    "no C: emit from P": (None, (600, 5), Start(600, 600, 5, None)),
+    "P before the log's beginning": ((600, 9), (50, 5), Start(100, 600, 5, 9 - REACH_MS)),
+    "no P: rebuild from as far back as can be asked for": (
+        (900, 900_000),
+        None,
+        Start((900_000 - REACH_MS - SKEW_MS) // 1_000, 900, None, 900_000 - REACH_MS),
+    ),
+    "no P: never from before the log's beginning": (
+        (300, 200_000),
+        None,
+        Start(100, 300, None, 200_000 - REACH_MS),
+    ),
+    "no P: never from after C": ((150, 900_000), None, Start(150, 150, None, 900_000 - REACH_MS)),
+    "no P, and nothing was accepted up to C": ((600, None), None, Start(600, 600, None, None)),
+    "C at the log's end": ((1_000, 5), (1_000, 5), Start(1_000, 1_000, 5, 5 - REACH_MS)),
+}
+
+
+@pytest.mark.parametrize(("committed", "progress", "expected"), CASES.values(), ids=CASES)
+def test_a_partition_continues(committed: Any, progress: Any, expected: Start) -> None:
+    assert plan(committed, progress) == expected
+
+
+def test_a_rebuild_of_a_topic_with_producers_timestamps_reads_it_from_its_beginning() -> None:
+    start = plan((900, 900_000), None, log=Log(append_timed=False))
+    assert start == Start(100, 900, None, 900_000 - REACH_MS)
+
+
+def test_a_rebuild_of_which_nothing_is_left_to_read_starts_at_c() -> None:
+    assert plan((1_000, 2_000_000), None).offset == 1_000
+
+
+# What is known (C, P)
+LOST = {
+    "C behind P": ((500, 5), (600, 5)),
+    "C behind P, and the log too": ((500, 5), (1_200, 5)),
+    "the log behind P": (None, (1_200, 5)),
+    "the log behind C and P": ((1_200, 5), (1_200, 5)),
+    "the log behind C": ((1_200, 5), None),
+}
+
+
+@pytest.mark.parametrize(("committed", "progress"), LOST.values(), ids=LOST)
+def test_lost_data_is_refused_with_the_commands_that_decide(committed: Any, progress: Any) -> None:
+    with pytest.raises(UserError, match="--if-log-lost rebuild .*--if-log-lost continue") as refusal:
+        plan(committed, progress)
+    assert "\n" not in str(refusal.value)
+    assert "transactions-3" in str(refusal.value)
+
+
+@pytest.mark.parametrize(("committed", "progress"), LOST.values(), ids=LOST)
+def test_a_decision_to_rebuild_forgets_redis_and_goes_on_where_kafka_stands(committed: Any, progress: Any) -> None:
+    start = plan(committed, progress, REBUILD)
+    assert start.rebuild
+    assert start.max_event_time_ms is None
+    assert start.emit_from == (1_000 if committed is None else min(committed[0], 1_000))
+    assert start.offset <= start.emit_from
+
+
+def test_a_rebuild_without_c_emits_nothing_that_redis_has_seen() -> None:
+    assert plan(None, (1_200, 5), REBUILD) == Start(100, 1_000, None, None, rebuild=True)
+
+
+def test_a_decision_to_continue_goes_on_where_redis_stands() -> None:
+    assert plan((500, 5), (600, 7), CONTINUE) == Start(600, 600, 7, None)
+
+
+@pytest.mark.parametrize(
+    ("committed", "progress"),
+    [case for name, case in LOST.items() if name != "C behind P"],
+    ids=[name for name in LOST if name != "C behind P"],
+)
+def test_nobody_can_continue_where_the_log_has_nothing(committed: Any, progress: Any) -> None:
+    with pytest.raises(UserError, match="Kafka lost data"):
+        plan(committed, progress, CONTINUE)
+
+
+@pytest.mark.parametrize("decided", [CONTINUE, REBUILD])
+@pytest.mark.parametrize(("committed", "progress", "expected"), CASES.values(), ids=CASES)
+def test_a_decision_changes_nothing_while_nothing_is_lost(
+    committed: Any, progress: Any, expected: Start, decided: IfLogLost
+) -> None:
+    assert plan(committed, progress, decided) == expected
+
+
+def test_the_horizon_lies_two_windows_and_three_latenesses_back() -> None:
+    assert horizon_ms(1_000_000, SETTINGS) == 1_000_000 - REACH_MS
+    assert horizon_ms(None, SETTINGS) is None
+
+
+# --- epochs and notes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changed", [{"window_size_minutes": 2}, {"allowed_lateness_seconds": 11}, {"max_events_per_entity": 7}]
+)
+def test_another_rule_of_the_window_is_another_epoch_of_the_same_topic(changed: dict[str, int]) -> None:
+    before, after = epoch("id-1", SETTINGS), epoch("id-1", SETTINGS.model_copy(update=changed))
+    assert before != after
+    assert committed_note(Committed(5, encode_note(before, 77)), after) == Note(before, 77)
+
+
+def test_another_life_of_the_topic_makes_a_committed_offset_meaningless() -> None:
+    note = encode_note(epoch("id-1", SETTINGS), 77)
+    assert committed_note(Committed(5, note), epoch("id-2", SETTINGS)) is None
+
+
+@pytest.mark.parametrize("metadata", ["", "somebody else's", "{}", '{"epoch": 3}'])
+def test_an_offset_that_is_not_ours_says_nothing(metadata: str) -> None:
+    assert committed_note(Committed(5, metadata), epoch("id-1", SETTINGS)) is None
+
+
+def test_the_state_version_is_part_of_the_epoch() -> None:
+    assert f":{STATE_VERSION}:" in epoch("id-1", SETTINGS)
