@@ -12,6 +12,7 @@ from store.evaluate import evaluate
 from store.get import get
 from store.offline.commands import backfill, export, training_set
 from store.parity import parity
+from store.shadow import shadow
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 
@@ -44,6 +45,10 @@ app.command(
     "`python -m store parity --rederive --share 0.05 --every 300 --metrics-port 8089`\n\n"
     "`python -m store parity --left loop. --left-redis-db 1 --right flink. --right-redis-db 2`"
 )(parity)
+app.command(
+    epilog="Examples:\n\n`python -m store shadow --candidate next.py`\n\n"
+    "`python -m store shadow --candidate next.py --in outputs/payments_1M_2026-03-01.parquet --share 0.1`"
+)(shadow)
 app.add_typer(dead_letters, name="dead-letters")
 
 

@@ -148,8 +148,6 @@ class Judge:
         value = letter.value if self._transform is None else self._transform(letter)
         if value is None and self._transform is not None:
             return Judged(letter, Verdict.DECLINED, key)
-        if letter.reason == "duplicate" and value == letter.value:
-            return Judged(letter, Verdict.DUPLICATE, key, letter.detail)
         return self._judge_value(letter, value or b"", key)
 
     def _judge_value(self, letter: DeadLetter, value: bytes, key: str) -> Judged:
@@ -160,6 +158,10 @@ class Judge:
             entity, event = self._group.decode(value, letter.offset)
         except Rejected as rejected:
             return Judged(letter, Verdict.REFUSED, key, str(rejected))
+        if letter.reason == "duplicate":
+            before, first = self._group.decode(letter.value, letter.offset)
+            if (before, first.time_ms, first.id) == (entity, event.time_ms, event.id):
+                return Judged(letter, Verdict.DUPLICATE, entity, letter.detail)
         ahead_ms = event.time_ms - time.time_ns() // 1_000_000
         if ahead_ms > self._settings.max_future_skew_ms:
             return Judged(letter, Verdict.REFUSED, entity, f"future: {ahead_ms} ms ahead of now")

@@ -171,13 +171,13 @@ def _replay_shard(shard: Shard, task: Task) -> Replayed:
     if shard.path is None:
         records = read_topic(task.settings, task.source, only=[shard.number])
     else:
-        records = _file_records(shard.path, group)
+        records = file_records(shard.path, group)
     with _Parts(Dataset(task.out, group), shard) as parts:
         run = replay_as_known_now if task.include_late else replay
         return run(group, records, task.settings, parts.add, advance=_advance)
 
 
-def _file_records(path: Path, group: FeatureGroup) -> Iterator[Record]:
+def file_records(path: Path, group: FeatureGroup) -> Iterator[Record]:
     """The rows of a shard as records that arrived when they happened."""
     frame = pl.scan_ipc(path)
     height = frame.select(pl.len()).collect().item()
