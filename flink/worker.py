@@ -1,6 +1,5 @@
 """One worker of the loop as a process: its command line, its signals, its health server and its status line."""
 
-import gc
 import os
 import signal
 from threading import Timer
@@ -15,6 +14,7 @@ from flink.loop import Loop
 from flink.recovery import IfLogLost
 from flink.status import Status
 from runtime.errors import UserError
+from runtime.garbage import collect_rarely
 from runtime.health import HealthServer
 from runtime.kafka import KafkaLog
 from runtime.log import bind, configure_logging, get_logger
@@ -24,10 +24,6 @@ from store.connecting import connect
 
 DRAIN_DEADLINE_S = 15.0
 """How long the batch in hand may take after a request to end."""
-
-YOUNG_OBJECTS = 20_000
-"""How many new objects make Python look for garbage cycles. The default, 700, looks through the states of all cached
-entities so often that it takes a fifth of the processor; what a batch leaves behind is freed without that search."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -52,13 +48,6 @@ class StopRequest:
     def _give_up() -> None:
         _logger.error("The batch in hand could not be finished in time; it is recovered at the next start")
         os._exit(3)
-
-
-def collect_rarely() -> None:
-    """Make the search for garbage cycles rare, and spare it the objects that the program itself consists of."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 50)
 
 
 def kafka_loop(settings: Settings, if_log_lost: IfLogLost = IfLogLost.REFUSE) -> Loop:

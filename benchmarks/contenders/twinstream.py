@@ -16,7 +16,7 @@ from benchmarks.contenders.stopwatch import Job, Stopwatch
 from features.groups import BY_TOPIC, GROUPS
 from flink.commit import Portion, Step
 from flink.loop import Loop
-from flink.worker import collect_rarely
+from runtime.garbage import collect_rarely
 from runtime.kafka import KafkaLog
 from runtime.settings import Settings, load_settings
 from store.connecting import connect

@@ -4,8 +4,7 @@ import time
 from contextlib import ExitStack
 from statistics import median, quantiles
 
-from rich.table import Table
-
+from benchmarks.lab.report import Finding
 from benchmarks.lab.services import Services
 from benchmarks.lab.worker import Feed, worker
 from runtime.topics import ensure_topics
@@ -19,7 +18,7 @@ CATCH_UP_S, BEHIND_MS = 60.0, 1_000.0
 """A worker has this long to work off what came in while it started, so that features are no older than this."""
 
 
-def freshness(local: Services, events_per_second: float, seconds: float) -> Table:
+def freshness(local: Services, events_per_second: float, seconds: float) -> Finding:
     """From the producer's `send` until the card's features are in Redis, polled every millisecond."""
     ensure_topics(local.kafka.servers, f"{GROUP}.")
     feed = Feed(local, events_per_second)
@@ -30,14 +29,16 @@ def freshness(local: Services, events_per_second: float, seconds: float) -> Tabl
             """It is still working off what came in while it started."""
         ages_ms = sorted(seen.age_ms for seen in feed.run(seconds))
     feed.close()
-    title = f"Freshness at {events_per_second:,.0f} events/s for {seconds:.0f} s: produced → readable in Redis"
-    table = Table("probes", "p50 ms", "p90 ms", "p99 ms", "max ms", title=title)
     cuts = quantiles(ages_ms, n=100)
-    table.add_row(f"{len(ages_ms)}", *(f"{age:.1f}" for age in (cuts[49], cuts[89], cuts[98], ages_ms[-1])))
-    return table
+    return Finding(
+        f"Freshness at {events_per_second:,.0f} events/s",
+        ("probes", "p50 ms", "p90 ms", "p99 ms", "max ms"),
+        [[str(len(ages_ms)), *(f"{age:.1f}" for age in (cuts[49], cuts[89], cuts[98], ages_ms[-1]))]],
+        f"From the producer's `send` to readable in Redis, over {seconds:.0f} s. Goal: p99 of 100 ms at most.",
+    )
 
 
-def recovery(local: Services, crashes: int) -> Table:
+def recovery(local: Services, crashes: int) -> Finding:
     """From kill -9, with the worker started again at once, to the first feature of an event produced after it."""
     ensure_topics(local.kafka.servers, f"{GROUP}.")
     feed = Feed(local, 500)
@@ -52,6 +53,10 @@ def recovery(local: Services, crashes: int) -> Table:
             process = running.enter_context(worker(local, GROUP))
             gaps_s.append(feed.first(killed_s).readable_s - killed_s)
     feed.close()
-    table = Table("crashes", "median s", "longest s", title="From kill -9 to the first new feature, at 500 events/s")
-    table.add_row(f"{crashes}", f"{median(gaps_s):.2f}", f"{max(gaps_s):.2f}")
-    return table
+    return Finding(
+        "Recovery after kill -9",
+        ("crashes", "median s", "longest s"),
+        [[str(crashes), f"{median(gaps_s):.2f}", f"{max(gaps_s):.2f}"]],
+        "From the kill, with the worker started again at once, to the first feature of an event produced after it, at "
+        "500 events/s. Goal: 5 s at most.",
+    )

@@ -31,13 +31,19 @@ console = Console(highlight=False)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
-def run(context: typer.Context, cluster: Cluster = None) -> None:
+def run(
+    context: typer.Context,
+    cluster: Cluster = None,
+    directory: Annotated[Path, typer.Option(help="Where Flink keeps what it needs.", envvar="FLINK_DIRECTORY")] = (
+        FLINK_DIRECTORY / "embedded"
+    ),
+) -> None:
     """Run the job: on a Flink of its own, or on FLINK_CLUSTER. What follows goes to the job (`run --help`)."""
     java_binary()
     if cluster and "--help" not in context.args:
         submit(cluster, context.args)
     else:
-        found = prepare({"env.log.dir": str(FLINK_DIRECTORY / "log")})
+        found = prepare({"env.log.dir": str(directory / "log"), "io.tmp.dirs": str(directory / "tmp")}, directory)
         os.execve(sys.executable, [sys.executable, str(JOB), *context.args], found)
 
 

@@ -166,7 +166,7 @@ def main(
         )
         configure_logging(settings.log_level)
         where: Mode = "thread" if mode == "thread" else "process"
-        directory = state_directory or (Path.cwd() / ".run" / "flink" / "state").as_uri()
+        directory = (state_directory or (Path.cwd() / ".run" / "flink" / "state").as_uri()).rstrip("/")
         options = JobOptions(directory, where, parallelism, batch_interval_ms, _found(savepoint, directory))
         if "PYFLINK_GATEWAY_PORT" in os.environ:  # set by `flink run`
             console.print(f"Job started: {start_job(settings, options, {})}")

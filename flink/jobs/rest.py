@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 
 from runtime.errors import UserError
 
-ANSWER_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 30.0
 
 
 class FlinkRest:

@@ -1,37 +1,44 @@
-"""The job on a real cluster, real Kafka and real Redis makes byte for byte what the loop makes."""
+"""The job on real Flink, real Kafka and real Redis makes byte for byte what the loop makes, whatever happens to it."""
+
+import re
+import time
+from pathlib import Path
 
 import pytest
 
 from deploy.flink.cluster import FlinkCluster
 from tests.flink.lab import Outputs, Run, assert_same
-from tests.flink_job.lab import FlinkRun
+from tests.flink_job.lab import FlinkRun, run_embedded
 
 pytestmark = pytest.mark.timeout(600)
 
 
-def test_job_in_thread_mode_at_parallelism_1_equals_the_loop(
-    cluster: FlinkCluster, reference: Outputs, run: Run
+def test_make_run_flink_equals_the_loop_and_its_savepoint_is_of_its_epoch_only(
+    reference: Outputs, run: Run, tmp_path: Path
 ) -> None:
-    job = FlinkRun(cluster, run, "thread", 1)
-    job.start()
-    job.finish()
+    state = ("--state-directory", (tmp_path / "state").as_uri())
+    done = run_embedded(run, tmp_path, *state)
+    assert done.returncode == 0, done.stderr
     assert_same(run.outputs(), reference)
+    assert re.search(r"make run-flink SAVEPOINT=file:\S+", done.stdout)
+    refused = run_embedded(run, tmp_path, *state, "--savepoint", "latest", window_size_minutes=2)
+    assert refused.returncode == 2
+    assert "error: The savepoint is of another epoch" in refused.stderr
 
 
-def test_job_in_process_mode_at_parallelism_4_equals_the_loop_with_a_worker_killed(
+def test_job_in_process_mode_equals_the_loop_with_a_python_worker_killed(
     cluster: FlinkCluster, reference: Outputs, run: Run
 ) -> None:
-    job = FlinkRun(cluster, run, "process", 4)
+    job = FlinkRun(cluster, run, "process", 2)
     job.start()
     job.until_under_way()
-    killed = job.python_workers()[0]
-    killed.kill()
+    job.python_workers()[0].kill()
     job.finish()
     assert job.rest.restarts(job.job) >= 1
     assert_same(run.outputs(), reference)
 
 
-def test_job_in_thread_mode_at_parallelism_4_equals_the_loop_with_a_task_manager_killed(
+def test_job_at_parallelism_4_equals_the_loop_with_a_task_manager_killed(
     cluster: FlinkCluster, reference: Outputs, run: Run
 ) -> None:
     job = FlinkRun(cluster, run, "thread", 4)
@@ -43,7 +50,7 @@ def test_job_in_thread_mode_at_parallelism_4_equals_the_loop_with_a_task_manager
     assert_same(run.outputs(), reference)
 
 
-def test_job_rescaled_from_1_to_3_to_2_under_load_equals_the_loop(
+def test_job_rescaled_from_1_to_3_to_2_equals_the_loop_with_redis_away_for_a_while(
     cluster: FlinkCluster, reference: Outputs, run: Run
 ) -> None:
     job = FlinkRun(cluster, run, "thread", 1)
@@ -51,5 +58,10 @@ def test_job_rescaled_from_1_to_3_to_2_under_load_equals_the_loop(
     for parallelism in (3, 2):
         job.until_under_way()
         job.start(job.savepoint(), parallelism)
+    job.until_under_way(0)
+    run.lab.redis_server.stop()
+    time.sleep(3)
+    run.lab.redis_server.start()
     job.finish()
+    assert job.rest.restarts(job.job) == 0, "neither a poison record nor Redis restarts the job"
     assert_same(run.outputs(), reference)

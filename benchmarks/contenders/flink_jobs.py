@@ -1,0 +1,200 @@
+"""The PyFlink contenders, submitted with `flink run -py benchmarks/contenders/flink_jobs.py '{…}'`.
+
+Each reads the topic `transactions` and writes one record per event to an exactly-once Kafka sink and the newest values
+per card to Redis:
+
+- `twinstream`: the job with all features, its stages timed;
+- `record`: count and sum per card, one record per element, keyed by card: the idiomatic PyFlink job;
+- `batch`: count and sum per card, with the micro-batches of the job.
+
+The rivals' Redis writes are not fenced, and `record` even collects them in memory: to their advantage.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+
+from benchmarks.contenders.flink_plan import DONE, STAGES, Plan
+from flink.jobs.keyed_partition import KeyedPartition
+from flink.jobs.stage import FeatureStage
+
+
+class _Amount(msgspec.Struct):
+    card_id: str
+    amount: float
+
+
+_decode = msgspec.json.Decoder(_Amount).decode
+_encode = msgspec.json.Encoder().encode
+
+WRITES_AT_ONCE = 500
+
+
+class CountAndSumByRecord(KeyedProcessFunction):  # type: ignore[misc]
+    """Keyed by card: one event in, one record out."""
+
+    def __init__(self, redis_port: int, topic: str) -> None:
+        self._redis_port = redis_port
+        self._topic = topic
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        state = Types.ROW([Types.LONG(), Types.DOUBLE()])
+        self._state = runtime_context.get_state(ValueStateDescriptor("count and sum", state))
+        self._pipe = redis.Redis(port=self._redis_port).pipeline(transaction=False)
+        self._waiting = 0
+        self._written = time.monotonic()
+
+    def process_element(self, value: Any, ctx: Any) -> Iterable[Row]:
+        event = _decode(value[1])
+        before = self._state.value() or Row(0, 0.0)
+        count, total = before[0] + 1, before[1] + event.amount
+        self._state.update(Row(count, total))
+        self._pipe.hset(f"features:transaction:{event.card_id}", mapping={"txn_count": count, "amount_sum": total})
+        self._waiting += 1
+        if self._waiting >= WRITES_AT_ONCE or time.monotonic() - self._written > 0.1:
+            self._pipe.incrby(DONE, self._waiting)
+            self._pipe.execute()
+            self._waiting, self._written = 0, time.monotonic()
+        yield Row(self._topic, value[0], _encode({"card_id": event.card_id, "count": count, "sum": total}))
+
+
+class CountAndSumByBatch(KeyedProcessFunction):  # type: ignore[misc]
+    """Keyed by partition: a micro-batch in, a record per event out."""
+
+    def __init__(self, redis_port: int, topic: str) -> None:
+        self._redis_port = redis_port
+        self._topic = topic
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        values = Types.PICKLED_BYTE_ARRAY()
+        self._state = runtime_context.get_map_state(MapStateDescriptor("count and sum", Types.STRING(), values))
+        self._redis = redis.Redis(port=self._redis_port)
+
+    def process_element(self, value: Any, ctx: Any) -> Iterable[Row]:
+        changed: dict[str, tuple[int, float]] = {}
+        rows = []
+        for key, content in zip(value[4], value[5], strict=True):
+            event = _decode(content)
+            card = event.card_id
+            count, total = changed.get(card) or self._state.get(card) or (0, 0.0)
+            count, total = changed[card] = count + 1, total + event.amount
+            rows.append(Row(self._topic, key, _encode({"card_id": card, "count": count, "sum": total})))
+        pipe = self._redis.pipeline(transaction=False)
+        for card, (count, total) in changed.items():
+            self._state.put(card, (count, total))
+            pipe.hset(f"features:transaction:{card}", mapping={"txn_count": count, "amount_sum": total})
+        pipe.incrby(DONE, len(rows))
+        pipe.execute()
+        yield from rows
+
+
+class TimedStage(FeatureStage):
+    """The job's own stage, which also counts what it has done and how long each part took."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        super().open(runtime_context)
+        self._spent: dict[str, float] = {}
+        self._client = redis.Redis.from_url(self._settings.redis_connection_url)
+
+    def process_element(self, value: Any, ctx: Any) -> Iterable[Row]:
+        yield from super().process_element(value, ctx)
+        pipe = self._client.pipeline(transaction=False)
+        pipe.incrby(DONE, len(value[2]))
+        for stage, seconds in self._spent.items():
+            pipe.hincrbyfloat(STAGES, stage, seconds * 1e6)
+        pipe.execute()
+        self._spent.clear()
+
+    def _open_partition(self, topic: str, number: int) -> KeyedPartition:
+        partition = super()._open_partition(topic, number)
+        for owner, name, stage in (
+            (partition, "_apply", "stamp, load, apply"),
+            (partition, "_keep", "keyed state"),
+            (partition, "_sweep", "sweep"),
+            (partition._mirror, "write", "Redis"),
+            (partition, "rows", "encode"),
+        ):
+            setattr(owner, name, partial(self._timed, stage, getattr(owner, name)))
+        return partition
+
+    def _timed(self, stage: str, call: Callable[..., Any], *arguments: Any) -> Any:
+        began = time.thread_time()
+        result = call(*arguments)
+        self._spent[stage] = self._spent.get(stage, 0.0) + time.thread_time() - began
+        return result
+
+
+def start(plan: Plan) -> Any:
+    """Start a contender."""
+    from flink.jobs.command import output_topics
+    from flink.jobs.options import JobOptions
+    from flink.jobs.pipeline import build_and_start
+    from flink.recovery import epoch
+    from runtime.kafka import TopicAdmin
+    from runtime.settings import load_settings
+    from runtime.topics import ensure_topics, feature_log_topic
+
+    settings = load_settings(
+        kafka_servers=plan.servers,
+        redis_port=plan.redis_port,
+        consumer_group=plan.run,
+        output_prefix=f"{plan.run}.",
+        checkpoint_interval_ms=5_000,
+    )
+    ensure_topics(settings)
+    mode = "thread" if plan.mode == "thread" else "process"
+    options = JobOptions(Path(plan.directory).as_uri(), mode, plan.parallelism)  # type: ignore[arg-type]
+    topic = feature_log_topic("transaction", settings.output_prefix).name
+    sources = {"transactions": 4}
+    if plan.shape == "record":
+        return _start_by_record(plan, settings, options, sources, topic)
+    if plan.shape == "batch":
+        stage = CountAndSumByBatch(plan.redis_port, topic)
+    else:
+        with TopicAdmin(settings) as admin:
+            stage = TimedStage(settings, {"transactions": epoch(admin.ids()["transactions"], settings)})
+    return build_and_start(settings, options, sources, output_topics(settings), {}, stage, plan.shape)
+
+
+def _start_by_record(plan: Plan, settings: Any, options: Any, sources: dict[str, int], topic: str) -> Any:
+    """The idiomatic job: PyFlink's own `key_by` and `process`, between the same SQL source and sink."""
+    from pyflink.table import DataTypes, Schema
+
+    from flink.jobs import sql
+    from flink.jobs.command import output_topics
+    from flink.jobs.options import consumer_properties, job_configuration, producer_properties
+    from flink.jobs.pipeline import environment
+    from flink.jobs.stage import OUTPUT
+
+    configuration = job_configuration(settings, options)
+    for name in ("python.fn-execution.bundle.size", "python.fn-execution.bundle.time"):
+        del configuration[name]  # Flink's own are made for records
+    tables, _ = environment(configuration)
+    tables.execute_sql(sql.source_table(sources, consumer_properties(settings)))
+    records = tables.to_data_stream(tables.sql_query(f"SELECT record_key, record_value FROM {sql.SOURCE}"))
+    results = records.key_by(lambda row: row[0].decode(), Types.STRING()).process(
+        CountAndSumByRecord(plan.redis_port, topic), OUTPUT
+    )
+    columns = [("output_topic", DataTypes.STRING()), ("record_key", DataTypes.BYTES())]
+    schema = Schema.new_builder()
+    for name, kind in [*columns, ("record_value", DataTypes.BYTES())]:
+        schema = schema.column(name, kind)
+    tables.create_temporary_view(sql.OUTPUT, tables.from_data_stream(results, schema.build()))
+    topics = [each.name for each in output_topics(settings)]
+    tables.execute_sql(sql.sink_table(topics, plan.run, producer_properties(settings)))
+    return tables.create_statement_set().add_insert_sql(sql.INSERT).execute()
+
+
+if __name__ == "__main__":
+    from benchmarks.contenders import flink_jobs  # so that what is pickled belongs to a module
+
+    flink_jobs.start(msgspec.json.decode(sys.argv[1], type=Plan))

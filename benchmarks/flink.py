@@ -1,0 +1,268 @@
+"""The PyFlink job, measured: `make bench-flink`, or `python -m benchmarks.flink [QUESTION…]`.
+
+Starts a Kafka, a Redis and a Flink cluster of its own. Rates are of a backlog: from the moment `warm` events are in
+Redis to the moment all are, with processor time of all Flink processes and of each stage in between.
+"""
+
+import shutil
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import msgspec
+import psutil
+import redis
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.contenders.flink_plan import DONE, STAGES, Plan
+from benchmarks.lab.contest import ratio
+from benchmarks.lab.latency import ages, freshness_table
+from benchmarks.lab.load import Load, seed
+from benchmarks.lab.services import Services, services
+from deploy.flink.__main__ import submitted
+from deploy.flink.cluster import FlinkCluster
+from deploy.local import free_port
+from deploy.local.jars import ROOT
+from flink.jobs.rest import FlinkRest
+
+console = Console(width=120, highlight=False)
+app = typer.Typer(add_completion=False)
+
+SCRIPT = ROOT / "benchmarks" / "contenders" / "flink_jobs.py"
+TIMEOUT_S = 900.0
+
+TWINSTREAM, BY_RECORD, BY_BATCH = "twinstream", "record", "batch"
+SHAPES = {
+    TWINSTREAM: "Twinstream, all features",
+    BY_RECORD: "minimal, one record per element",
+    BY_BATCH: "minimal, micro-batches",
+}
+
+
+class Question(StrEnum):
+    """What can be asked."""
+
+    RATE = "rate"
+    FRESHNESS = "freshness"
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A job, and how it runs."""
+
+    shape: str
+    mode: str
+    parallelism: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A measured stretch.
+
+    Attributes:
+        events, seconds: how many in how long.
+        cpu_us: processor time of all Flink processes, in microseconds per event, by thread.
+        stages_us: of the parts of the Python stage, where it was timed.
+    """
+
+    events: int
+    seconds: float
+    cpu_us: dict[str, float]
+    stages_us: dict[str, float]
+
+    @property
+    def rate(self) -> float:
+        """Events per second, end to end."""
+        return self.events / self.seconds
+
+
+@app.command()
+def main(
+    questions: Annotated[list[Question] | None, typer.Argument(help="What to measure; by default everything.")] = None,
+    events: Annotated[int, typer.Option(help="Events in a measured stretch.")] = 200_000,
+    warm: Annotated[int, typer.Option(help="Events before it.")] = 100_000,
+    rounds: Annotated[int, typer.Option(help="Rounds, each with every contender once.")] = 3,
+    seconds: Annotated[float, typer.Option(help="How long freshness is looked at.")] = 30,
+    only: Annotated[str, typer.Option(help="Some contenders: thread or process and a parallelism.")] = "",
+) -> None:
+    """Measure the job."""
+    asked = set(questions or Question)
+    contenders = [
+        Contender(shape, mode, parallelism)
+        for mode in ("thread", "process")
+        for parallelism in (1, 2)
+        for shape in SHAPES
+        if only in f"{mode} {parallelism}"
+    ]
+    with services() as local, cluster(local.directory) as flink:
+        if Question.RATE in asked:
+            local.create_source("transactions")
+            seed(local.kafka.servers, "transactions", Load("even", warm + events), int(time.time() * 1000))
+            rates(local, flink, contenders, warm, warm + events, rounds)
+        if Question.FRESHNESS in asked:
+            for contender in (each for each in contenders if each.shape == TWINSTREAM):
+                fresh(local, flink, contender, seconds)
+
+
+@contextmanager
+def cluster(directory: Path) -> Iterator[FlinkCluster]:
+    """A TaskManager with two slots."""
+    flink = FlinkCluster(directory / "flink", free_port(), slots=2, metrics_port=free_port())
+    try:
+        flink.start()
+        shutil.copytree(ROOT / "benchmarks", directory / "shipped" / "benchmarks")
+        yield flink
+    finally:
+        flink.stop()
+
+
+@contextmanager
+def running(local: Services, flink: FlinkCluster, contender: Contender) -> Iterator[str]:
+    """The job of a contender; its run's name."""
+    run = f"flink{uuid.uuid4().hex[:8]}"
+    plan = Plan(
+        shape=contender.shape,
+        mode=contender.mode,
+        parallelism=contender.parallelism,
+        servers=local.kafka.servers,
+        redis_port=local.redis.port,
+        run=run,
+        directory=str(local.directory / run),
+    )
+    arguments = [msgspec.json.encode(plan).decode()]
+    shipped = [local.directory / "shipped"]
+    job = submitted(flink.address, arguments, flink.directory, {"PYTHONPATH": str(ROOT)}, SCRIPT, shipped)
+    rest = FlinkRest(flink.address)
+    try:
+        yield run
+    finally:
+        rest.cancel(job)
+        while job in rest.running_jobs():
+            time.sleep(0.1)
+
+
+def measured(local: Services, flink: FlinkCluster, contender: Contender, warm: int, total: int) -> Outcome:
+    """One run of a contender over the backlog, from an empty Redis."""
+    with local.redis.client() as client, running(local, flink, contender) as run:
+        began, cpu_before = _when(client, warm), cpu_by_thread(flink)
+        begun_with, stages_before = _done(client), _stages(client)
+        ended, cpu_after = _when(client, total), cpu_by_thread(flink)
+        events = _done(client) - begun_with
+        stages_after = _stages(client)
+    local.clear([f"{run}.features.transaction", f"{run}.transactions.dlq"])
+    cpu = {name: (spent - cpu_before.get(name, 0.0)) / events * 1e6 for name, spent in cpu_after.items()}
+    stages = {name: (spent - stages_before.get(name, 0.0)) / events for name, spent in stages_after.items()}
+    return Outcome(events, ended - began, cpu, stages)
+
+
+def rates(
+    local: Services, flink: FlinkCluster, contenders: list[Contender], warm: int, total: int, rounds: int
+) -> None:
+    """Events per second, against the minimal jobs in the same mode; and where the time goes."""
+    outcomes: dict[Contender, list[Outcome]] = {contender: [] for contender in contenders}
+    for _ in range(rounds):
+        for contender in contenders:
+            outcomes[contender].append(measured(local, flink, contender, warm, total))
+    table = Table("job", "mode", "parallelism", "events/s", "CPU µs per event", "Twinstream's rate / its rate")
+    for contender, theirs in outcomes.items():
+        ours = outcomes[Contender(TWINSTREAM, contender.mode, contender.parallelism)]
+        table.add_row(
+            SHAPES[contender.shape],
+            contender.mode,
+            str(contender.parallelism),
+            f"{median(outcome.rate for outcome in theirs):,.0f}",
+            f"{median(sum(outcome.cpu_us.values()) for outcome in theirs):.1f}",
+            f"{ratio([outcome.rate for outcome in ours], [outcome.rate for outcome in theirs]):.2f}",
+        )
+    console.print(table)
+    for contender, ours in outcomes.items():
+        if contender.shape == TWINSTREAM:
+            console.print(profile(contender, ours[-1]))
+
+
+def profile(contender: Contender, outcome: Outcome) -> Table:
+    """Where the time of a run went: by thread of Flink's processes, and inside the Python stage."""
+    title = f"CPU µs per event, Twinstream, {contender.mode}, parallelism {contender.parallelism}"
+    table = Table("where", "µs", title=title)
+    for name, spent in sorted(outcome.cpu_us.items(), key=lambda item: -item[1]):
+        if spent >= 0.2:
+            table.add_row(name, f"{spent:.1f}")
+    table.add_section()
+    for name, spent in outcome.stages_us.items():
+        table.add_row(f"Python: {name}", f"{spent:.1f}")
+    return table
+
+
+def fresh(local: Services, flink: FlinkCluster, contender: Contender, seconds: float) -> None:
+    """How old features are when they can be read, at 2 000 events/s."""
+    with running(local, flink, contender):
+        table = freshness_table(ages(local, 2_000, seconds), 2_000, seconds)
+    table.title = f"{table.title}, {contender.mode}, parallelism {contender.parallelism}"
+    console.print(table)
+    with local.redis.client() as client:
+        client.flushall()
+
+
+def cpu_by_thread(flink: FlinkCluster) -> dict[str, float]:
+    """Processor seconds of the TaskManagers and their Python workers so far, by kind of thread."""
+    spent: Counter[str] = Counter()
+    for pid in flink.task_manager_pids:
+        java = psutil.Process(pid)
+        for process in (java, *java.children(recursive=True)):
+            for thread in process.threads():
+                name = "Python worker" if process.pid != pid else _thread_name(pid, thread.id)
+                spent[name] += thread.user_time + thread.system_time
+    return dict(spent)
+
+
+def _thread_name(pid: int, thread: int) -> str:
+    """The kind of a thread of the JVM; Linux keeps 15 letters of its name."""
+    try:
+        name = Path(f"/proc/{pid}/task/{thread}/comm").read_text().strip()
+    except OSError:
+        return "ended"
+    kinds = {
+        "Source: ": "source task",
+        "WindowAgg": "window task",
+        "features": "feature stage and sink task",
+        "KEYED PROC": "feature stage and sink task",
+        "kafka-prod": "Kafka producer",
+        "Source Data": "Kafka consumer",
+        "C1 ": "JIT compiler",
+        "C2 ": "JIT compiler",
+        "GC Thread": "garbage collection",
+        "G1 ": "garbage collection",
+        "rocksdb": "RocksDB",
+    }
+    return next((kind for start, kind in kinds.items() if name.startswith(start)), "other threads of the JVM")
+
+
+def _done(client: redis.Redis) -> int:
+    return int(client.get(DONE) or 0)
+
+
+def _stages(client: redis.Redis) -> dict[str, float]:
+    return {name.decode(): float(spent) for name, spent in client.hgetall(STAGES).items()}
+
+
+def _when(client: redis.Redis, events: int) -> float:
+    """The moment when so many events were in Redis."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while _done(client) < events:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{_done(client)} of {events} events after {TIMEOUT_S:.0f} s")
+        time.sleep(0.01)
+    return time.monotonic()
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m benchmarks.flink")
