@@ -1,6 +1,6 @@
 """Records into a Kinesis stream: full requests, failed entries tried again, and nothing dropped silently."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 
 from producers.aws import LOCAL_ENDPOINT, aws_client, friendly_errors, place_of
 from producers.clock import Clock, SystemClock
-from producers.records import Message, Record, encode
+from producers.records import Message, encode
 from runtime.errors import UserError
 
 STREAM = "fraud-transactions"
@@ -68,7 +68,7 @@ class KinesisProducer:
         self._clock = clock or SystemClock()
         self._log = structlog.get_logger(__name__)
 
-    def put_records_batch(self, records: Iterable[Record]) -> BatchResult:
+    def put_records_batch(self, records: Iterable[Mapping[str, object]]) -> BatchResult:
         """Send the records in as few requests as the limits allow; only failed entries are tried again.
 
         Raises:

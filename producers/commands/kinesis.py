@@ -70,7 +70,7 @@ def send_to_kinesis(
                     fraud_count=fraud_count,
                     fraud_percentage=round(100 * fraud_count / len(batch), 2),
                 )
-                result = producer.put_records_batch([dict(transaction) for transaction in batch])
+                result = producer.put_records_batch(batch)
                 events.info(
                     "Batch sent to Kinesis",
                     total_sent=producer.records_sent,
