@@ -120,6 +120,12 @@ lint: $(ALL) ## ruff, mypy and the import contracts
 catalog: $(loop) ## Every feature: group, name, type, unit, meaning
 	@$(RUN) -m features catalog
 
+# --- measuring --------------------------------------------------------------------------------------------------
+
+.PHONY: bench-loop
+bench-loop: $(loop) bench-env ## The loop beside a hand-written one and Quix Streams (ARGS="rate hot --rounds 3")
+	@$(RUN) -W ignore -m benchmarks.loop $(ARGS)
+
 # --- pins -------------------------------------------------------------------------------------------------------
 
 COMPILE := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-header \

@@ -5,19 +5,22 @@ costs, how fresh features are, how large an entity is in Redis, how soon a kille
 many entities take.
 """
 
+import sys
 import time
+from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from statistics import median
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.lab.contest import QUIX_PYTHON, Contender, Outcome, contest, ratio
 from benchmarks.lab.latency import freshness, recovery
 from benchmarks.lab.load import Load, seed
 from benchmarks.lab.memory import bytes_per_entity, worker_memory
+from benchmarks.lab.report import Finding, write_report
 from benchmarks.lab.services import Services, services
 from runtime.log import configure_logging
 
@@ -25,7 +28,6 @@ console = Console(width=120, highlight=False)
 app = typer.Typer(add_completion=False)
 
 TWINSTREAM = "Twinstream"
-BY_HAND = "(a) by hand, kafka-python"
 
 
 class Question(StrEnum):
@@ -48,38 +50,46 @@ def main(
     seconds: Annotated[float, typer.Option(help="How long freshness is looked at.")] = 30,
     crashes: Annotated[int, typer.Option(help="How often a worker is killed.")] = 5,
     entities: Annotated[int, typer.Option(help="Entities for the worker's memory; a million takes minutes.")] = 200_000,
+    report: Annotated[Path | None, typer.Option(help="Write the findings to this Markdown file, too.")] = None,
 ) -> None:
     """Measure the loop."""
     configure_logging("WARNING")
-    asked = set(questions or Question)
-    loads = [Load("even", warm + events)]
-    if Question.HOT in asked:
-        loads.append(Load("hot", warm + events, hot_share=0.1))
-        loads.append(Load("disorderly", warm + events, hot_share=0.1, disorder_ms=1_000))
+    asked = [question for question in Question if not questions or question in questions]
+    total = warm + events
+    loads = {
+        Question.RATE: [Load("even", total)],
+        Question.HOT: [
+            Load("even", total),
+            Load("hot", total, hot_share=0.1),
+            Load("disorderly", total, hot_share=0.1, disorder_ms=1_000),
+        ],
+    }
+    findings: list[Finding] = []
     with services() as local:
-        if asked & {Question.RATE, Question.HOT}:
-            for load in loads:
-                local.create_source(load.name)
-                seed(local.kafka.servers, load.name, load, int(time.time() * 1000))
-        if Question.RATE in asked:
-            rates(local, warm, warm + events, rounds)
-        if Question.HOT in asked:
-            hot(local, warm, warm + events, rounds)
-        if Question.FRESHNESS in asked:
-            console.print(freshness(local, 2_000, seconds))
-        if Question.BYTES in asked:
-            console.print(bytes_per_entity(local))
-        if Question.RECOVERY in asked:
-            console.print(recovery(local, crashes))
-        if Question.MEMORY in asked:
-            console.print(worker_memory(local, entities))
+        ask: dict[Question, Callable[[], list[Finding]]] = {
+            Question.RATE: lambda: rates(local, warm, total, rounds),
+            Question.HOT: lambda: [hot_card(local, warm, total, rounds)],
+            Question.FRESHNESS: lambda: [freshness(local, 2_000, seconds)],
+            Question.BYTES: lambda: [bytes_per_entity(local)],
+            Question.RECOVERY: lambda: [recovery(local, crashes)],
+            Question.MEMORY: lambda: [worker_memory(local, entities)],
+        }
+        for load in {load.name: load for question in asked for load in loads.get(question, [])}.values():
+            local.create_source(load.name)
+            seed(local.kafka.servers, load.name, load, int(time.time() * 1000))
+        for question in asked:
+            for finding in ask[question]():
+                console.print(finding.table(), "")
+                findings.append(finding)
+    if report is not None:
+        write_report(report, f"make bench-loop ARGS='{' '.join(sys.argv[1:])}'", findings)
 
 
-def rates(local: Services, warm: int, total: int, rounds: int) -> None:
+def rates(local: Services, warm: int, total: int, rounds: int) -> list[Finding]:
     """Events per second end to end, against the others; and where Twinstream's time goes."""
     contenders = [
         Contender(TWINSTREAM, "twinstream", "even"),
-        Contender(BY_HAND, "minimal", "even"),
+        Contender("(a) by hand, kafka-python", "minimal", "even"),
         Contender("(a2) by hand, our clients", "minimal_our_client", "even"),
     ]
     if QUIX_PYTHON.exists():
@@ -88,51 +98,66 @@ def rates(local: Services, warm: int, total: int, rounds: int) -> None:
         contenders.append(Contender("(b) Quix, commit every second", "quix", "even", batch=0, python=quix))
     outcomes = contest(local, contenders, warm, total, rounds)
     ours = outcomes[TWINSTREAM]
-    table = Table("contender", "events/s", "CPU µs per event", "Twinstream's rate / its rate", title="Rate, end to end")
-    for name, theirs in outcomes.items():
-        table.add_row(
+    rows = [
+        [
             name,
             f"{median(outcome.rate for outcome in theirs):,.0f}",
             f"{median(outcome.cpu_us_per_event for outcome in theirs):.1f}",
             f"{ratio([outcome.rate for outcome in ours], [outcome.rate for outcome in theirs]):.2f}",
-        )
-    console.print(table)
-    console.print(stages(ours))
+        ]
+        for name, theirs in outcomes.items()
+    ]
+    rate = Finding(
+        "Rate, end to end",
+        ("contender", "events/s", "CPU µs per event", "Twinstream's rate / its rate"),
+        rows,
+        f"Medians of {rounds} rounds. Twinstream computes every feature; the others count and sum only. "
+        "Goals: 0.60 of (a) at least, more than (b).",
+    )
+    return [rate, stages(ours)]
 
 
-def stages(outcomes: list[Outcome]) -> Table:
+def stages(outcomes: list[Outcome]) -> Finding:
     """Where the time of the loop goes."""
-    table = Table("stage", "elapsed µs per event", "CPU µs per event", title="Twinstream's stages, medians")
+    rows = []
     for stage in outcomes[0].more["elapsed"]:
-        cells = [
+        elapsed, cpu = (
             median(outcome.more[kind][stage] / outcome.events * 1e6 for outcome in outcomes)
             for kind in ("elapsed", "cpu")
-        ]
-        table.add_row(stage, *(f"{cell:.1f}" for cell in cells))
+        )
+        rows.append([stage, f"{elapsed:.1f}", f"{cpu:.1f}"])
     own = [sum(outcome.more["cpu"].values()) for outcome in outcomes]
-    rest = median(
-        (outcome.cpu_seconds - cpu) / outcome.events * 1e6 for outcome, cpu in zip(outcomes, own, strict=True)
-    )
-    table.add_row("the clients' threads", "", f"{rest:.1f}")
-    return table
+    rest = [(outcome.cpu_seconds - cpu) / outcome.events * 1e6 for outcome, cpu in zip(outcomes, own, strict=True)]
+    rows.append(["the clients' threads", "", f"{median(rest):.1f}"])
+    return Finding("Where Twinstream's time goes", ("stage", "elapsed µs per event", "CPU µs per event"), rows)
 
 
-def hot(local: Services, warm: int, total: int, rounds: int) -> None:
+def hot_card(local: Services, warm: int, total: int, rounds: int) -> Finding:
     """What events cost when a tenth of them belong to one card with 10 000 events in its window."""
-    contenders = [Contender(name, "twinstream", name) for name in ("even", "hot", "disorderly")]
+    contenders = [
+        Contender("even", "twinstream", "even"),
+        Contender("a hot card", "twinstream", "hot"),
+        Contender("a hot card, up to 1 s out of order", "twinstream", "disorderly"),
+    ]
     outcomes = contest(local, contenders, warm, total, rounds)
-    table = Table(
-        "load", "elapsed µs per event", "CPU µs per event", "elapsed / even", "CPU / even", title="A hot card"
-    )
-    for name, runs in outcomes.items():
-        table.add_row(
+    even = outcomes["even"]
+    rows = [
+        [
             name,
             f"{median(run.us_per_event for run in runs):.1f}",
             f"{median(run.cpu_us_per_event for run in runs):.1f}",
-            f"{ratio([run.us_per_event for run in runs], [run.us_per_event for run in outcomes['even']]):.2f}",
-            f"{ratio([run.cpu_us_per_event for run in runs], [run.cpu_us_per_event for run in outcomes['even']]):.2f}",
-        )
-    console.print(table)
+            f"{ratio([run.us_per_event for run in runs], [run.us_per_event for run in even]):.2f}",
+            f"{ratio([run.cpu_us_per_event for run in runs], [run.cpu_us_per_event for run in even]):.2f}",
+        ]
+        for name, runs in outcomes.items()
+    ]
+    return Finding(
+        "A hot card",
+        ("load", "elapsed µs per event", "CPU µs per event", "elapsed / even", "CPU / even"),
+        rows,
+        f"Medians of {rounds} rounds; the hot card gets a tenth of the events and has 10 000 in its window. "
+        "Goal: 1.50 at most.",
+    )
 
 
 if __name__ == "__main__":
