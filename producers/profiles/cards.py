@@ -103,7 +103,7 @@ class CardTransactions:
         random, holders = self._random.random, self.cardholders
         for _ in range(4):
             holder = holders[int(random() * len(holders))]
-            if holder.is_awake(hour) or random() < 0.05:
+            if holder.awake[hour] or random() < 0.05:
                 break
         return holder
 

@@ -1,6 +1,5 @@
 """E-commerce orders: 19 nested fields; what a click session bought comes first, other channels fill up."""
 
-import math
 from collections import deque
 from datetime import UTC, datetime
 from random import Random
@@ -15,6 +14,7 @@ from producers.world.goods import (
     PAYMENT_PROVIDERS,
     QUANTITIES,
     Category,
+    Kind,
 )
 from producers.world.places import local_amount
 from producers.world.shoppers import Shopper, make_shoppers
@@ -46,18 +46,21 @@ class Product(NamedTuple):
     @property
     def subcategory(self) -> str:
         """The subcategory, the same for a product each time."""
-        return self.category.subcategories[self.number % len(self.category.subcategories)]
+        return self._kind.subcategory
 
     @property
     def name(self) -> str:
         """The brand and what it is."""
-        return f"{self.brand} {self.category.products[self.number % len(self.category.products)]}"
+        return f"{self.brand} {self._kind.name}"
+
+    @property
+    def _kind(self) -> Kind:
+        return self.category.kinds[self.number // 7 % len(self.category.kinds)]
 
     @property
     def price_usd(self) -> float:
-        """The price, the same for a product each time: evenly spread on a logarithmic scale."""
-        share = self.number * 7919 % 10_000 / 10_000
-        return self.category.low * math.exp(share * math.log(self.category.high / self.category.low))
+        """The price, the same for a product each time: from 0.6 to 1.6 times what its kind costs."""
+        return self._kind.price_usd * (0.6 + self.number * 7919 % 10_000 / 10_000)
 
 
 class Basket(NamedTuple):

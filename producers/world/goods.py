@@ -3,17 +3,22 @@
 from typing import NamedTuple
 
 
+class Kind(NamedTuple):
+    """A kind of product, the subcategory it belongs to, and what it typically costs (US dollars)."""
+
+    name: str
+    subcategory: str
+    price_usd: float
+
+
 class Category(NamedTuple):
-    """A category of products; prices in US dollars spread from `low` to `high`, evenly on a logarithmic scale."""
+    """A category of products: its share of the orders, brands and kinds."""
 
     category_id: str
     name: str
     weight: int
-    low: float
-    high: float
-    subcategories: tuple[str, ...]
     brands: tuple[str, ...]
-    products: tuple[str, ...]
+    kinds: tuple[Kind, ...]
 
     @property
     def slug(self) -> str:
@@ -27,41 +32,97 @@ class Category(NamedTuple):
 
 CATEGORIES = (
     Category(
-        "cat_001", "Electronics", 25, 15.0, 1800.0,
-        ("Phones", "Laptops", "Audio", "Cameras"), ("Voltra", "Nimbus", "Kestrel", "Orbit"),
-        ("Smartphone", "Laptop", "Headphones", "Tablet", "Camera", "Smart Watch"),
+        "cat_001",
+        "Electronics",
+        25,
+        ("Voltra", "Nimbus", "Kestrel", "Orbit"),
+        (
+            Kind("Smartphone", "Phones", 650),
+            Kind("Laptop", "Laptops", 1100),
+            Kind("Headphones", "Audio", 120),
+            Kind("Speaker", "Audio", 90),
+            Kind("Camera", "Cameras", 480),
+            Kind("Smart Watch", "Wearables", 210),
+        ),
     ),
     Category(
-        "cat_002", "Clothing", 20, 8.0, 220.0,
-        ("Men", "Women", "Children", "Shoes"), ("Northway", "Lumen", "Plain Thread", "Stride"),
-        ("T-Shirt", "Jeans", "Jacket", "Dress", "Sneakers", "Sweater"),
+        "cat_002",
+        "Clothing",
+        20,
+        ("Northway", "Lumen", "Plain Thread", "Stride"),
+        (
+            Kind("T-Shirt", "Tops", 18),
+            Kind("Sweater", "Tops", 45),
+            Kind("Jeans", "Trousers", 60),
+            Kind("Jacket", "Outerwear", 110),
+            Kind("Dress", "Dresses", 70),
+            Kind("Sneakers", "Shoes", 85),
+        ),
     ),
     Category(
-        "cat_003", "Books", 15, 4.0, 75.0,
-        ("Fiction", "Science", "Cooking", "History"), ("Harbour Press", "Quill House", "Meridian"),
-        ("Novel", "Cookbook", "Biography", "Textbook", "Atlas"),
+        "cat_003",
+        "Books",
+        15,
+        ("Harbour Press", "Quill House", "Meridian"),
+        (
+            Kind("Novel", "Fiction", 14),
+            Kind("Cookbook", "Cooking", 28),
+            Kind("Biography", "History", 20),
+            Kind("Textbook", "Science", 65),
+            Kind("Atlas", "Travel", 40),
+        ),
     ),
     Category(
-        "cat_004", "Home & Garden", 15, 10.0, 600.0,
-        ("Kitchen", "Furniture", "Garden", "Lighting"), ("Oakline", "Hearth", "Fernway"),
-        ("Lamp", "Cookware Set", "Garden Chair", "Blender", "Rug"),
+        "cat_004",
+        "Home & Garden",
+        15,
+        ("Oakline", "Hearth", "Fernway"),
+        (
+            Kind("Lamp", "Lighting", 45),
+            Kind("Cookware Set", "Kitchen", 130),
+            Kind("Blender", "Kitchen", 70),
+            Kind("Garden Chair", "Garden", 55),
+            Kind("Rug", "Furniture", 160),
+        ),
     ),
     Category(
-        "cat_005", "Sports & Outdoors", 10, 9.0, 450.0,
-        ("Fitness", "Camping", "Cycling", "Team Sports"), ("Summit", "Trailhead", "Velo"),
-        ("Yoga Mat", "Tent", "Dumbbells", "Bike Helmet", "Backpack"),
+        "cat_005",
+        "Sports & Outdoors",
+        10,
+        ("Summit", "Trailhead", "Velo"),
+        (
+            Kind("Yoga Mat", "Fitness", 30),
+            Kind("Dumbbells", "Fitness", 60),
+            Kind("Tent", "Camping", 180),
+            Kind("Bike Helmet", "Cycling", 65),
+            Kind("Backpack", "Camping", 80),
+        ),
     ),
     Category(
-        "cat_006", "Beauty & Health", 10, 5.0, 140.0,
-        ("Skin Care", "Hair", "Vitamins", "Fragrance"), ("Alba", "Puresense", "Vital"),
-        ("Face Cream", "Shampoo", "Vitamin C", "Perfume"),
+        "cat_006",
+        "Beauty & Health",
+        10,
+        ("Alba", "Puresense", "Vital"),
+        (
+            Kind("Face Cream", "Skin Care", 24),
+            Kind("Shampoo", "Hair", 9),
+            Kind("Vitamin C", "Vitamins", 12),
+            Kind("Perfume", "Fragrance", 75),
+        ),
     ),
     Category(
-        "cat_007", "Toys & Games", 5, 6.0, 120.0,
-        ("Board Games", "Puzzles", "Building", "Dolls"), ("Playforge", "Brightblock"),
-        ("Board Game", "Puzzle", "Building Set", "Plush Bear"),
+        "cat_007",
+        "Toys & Games",
+        5,
+        ("Playforge", "Brightblock"),
+        (
+            Kind("Board Game", "Games", 35),
+            Kind("Puzzle", "Puzzles", 18),
+            Kind("Building Set", "Building", 55),
+            Kind("Plush Bear", "Dolls", 20),
+        ),
     ),
-)  # fmt: skip
+)
 
 PAYMENT_METHODS = (("credit_card", 60), ("debit_card", 25), ("paypal", 10), ("apple_pay", 5))
 

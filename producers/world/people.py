@@ -38,12 +38,8 @@ class Cardholder:
     shops: list[Merchant]
     devices: list[str]
     ip_address: str
-    wakes_hour: int
-    """Local hour at which the owner's active sixteen hours begin; a night worker's begin in the evening."""
-
-    def is_awake(self, hour_utc: int) -> bool:
-        """Whether the owner is up at this hour of the day in UTC."""
-        return (hour_utc + self.place.utc_offset_hours - self.wakes_hour) % 24 < 16
+    awake: tuple[bool, ...]
+    """For each hour of the day in UTC, whether the owner is up; a night worker is when others sleep."""
 
 
 def public_ip(random: Random) -> str:
@@ -91,5 +87,10 @@ def _cardholder(number: int, random: Random, directory: Directory, traveller_sha
         shops=[directory.popular_in[place.name].draw(random) for _ in range(8)],
         devices=[device_id(random) for _ in range(1 if random.random() < 0.7 else 2)],
         ip_address=public_ip(random),
-        wakes_hour=20 if random.random() < 0.04 else random.choice((5, 6, 7, 8, 9)),
+        awake=_waking_hours(place, 20 if random.random() < 0.04 else random.choice((5, 6, 7, 8, 9))),
     )
+
+
+def _waking_hours(place: City, wakes_hour: int) -> tuple[bool, ...]:
+    """Sixteen hours from the local hour of waking on, as hours in UTC."""
+    return tuple((hour_utc + place.utc_offset_hours - wakes_hour) % 24 < 16 for hour_utc in range(24))

@@ -90,11 +90,19 @@ DECIMALS = {"JPY": 0, "KWD": 3}
 CURRENCY = {country.code: country.currency for country in COUNTRIES}
 
 
+_COINS = {
+    currency: (units, DECIMALS.get(currency, 2), 10.0 ** -DECIMALS.get(currency, 2))
+    for currency, units in UNITS_PER_USD.items()
+}
+"""Units per dollar, digits after the point and smallest coin."""
+
+
 def local_amount(usd: float, currency: str) -> float:
     """An amount of dollars in another currency, rounded to its smallest coin and at least one of them.
 
     >>> local_amount(3.5, "JPY"), local_amount(3.5, "EUR"), local_amount(0.0001, "USD")
     (525.0, 3.15, 0.01)
     """
-    digits = DECIMALS.get(currency, 2)
-    return max(round(usd * UNITS_PER_USD[currency], digits), 10.0**-digits)
+    units, digits, smallest = _COINS[currency]
+    amount = round(usd * units, digits)
+    return amount if amount >= smallest else smallest
