@@ -1,40 +1,25 @@
-"""Backfill of a Parquet file on several processes; Polars and DuckDB recompute what it found.
+"""Backfill of a Parquet file on several processes; Polars and DuckDB recompute what it found."""
 
-Both let a row see all rows of its own time, so what is compared is the last row of every tie: there ours sees them too.
-"""
-
+from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import polars as pl
 import pytest
 
 from features.groups import GROUPS
-from features.money import minor_per_major
 from producers.parquet import generate_dataset
 from runtime.errors import UserError
 from runtime.settings import Settings
 from store.offline.backfill import backfill
 from store.offline.columns import to_records
 from store.offline.dataset import Dataset
+from tests.oracle.vectors import COMPARED, by_duckdb, by_polars, differences, payments_in_order
 from tests.store.offline.logs import encoded
 
 GROUP = GROUPS["transaction"]
 ROWS = 100_000
 WINDOW_MINUTES = 1_440
 """A day, so that a card's payments of the last month share windows."""
-
-COMPARED = (
-    "txn_count",
-    "amount_sum",
-    "amount_mean",
-    "amount_max",
-    "distinct_merchants",
-    "distinct_countries",
-    "distinct_devices",
-    "distinct_currencies",
-    "declined_count",
-)
 
 
 @pytest.fixture(scope="module")
@@ -60,71 +45,15 @@ def found(payments: Path, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFr
     return Dataset(out, GROUP).scan().collect()
 
 
-@pytest.fixture(scope="module")
-def rows(payments: Path) -> pl.DataFrame:
-    """The payments in their order, amounts in minor units."""
-    frame = pl.read_parquet(payments)
-    currencies = frame["currency"].unique().to_list()
-    scale = pl.col("currency").replace_strict({name: minor_per_major(name) for name in currencies})
-    return (
-        frame.with_columns(pl.col("event_time").dt.epoch("ms").alias("t"))
-        .with_columns(
-            (pl.col("amount").cast(pl.Float64) * scale).round(0).cast(pl.Int64).alias("minor"), scale.alias("scale")
-        )
-        .with_columns((pl.col("auth_result") == "declined").fill_null(False).alias("declined"))
-        .sort("t", "transaction_id")
-    )
-
-
-def by_polars(rows: pl.DataFrame) -> pl.DataFrame:
-    period = f"{WINDOW_MINUTES * 60_000}i"
-    distinct = {"merchants": "merchant_id", "countries": "country", "devices": "device_id", "currencies": "currency"}
-    counts = rows.rolling("t", period=period, closed="right", group_by="card_id").agg(
-        pl.col("transaction_id").last(),
-        pl.len().alias("txn_count"),
-        *(pl.col(column).drop_nulls().n_unique().alias(f"distinct_{name}") for name, column in distinct.items()),
-        pl.col("declined").sum().alias("declined_count"),
-    )
-    amounts = rows.rolling("t", period=period, closed="right", group_by=["card_id", "currency"]).agg(
-        pl.col("transaction_id").last(),
-        (pl.col("minor").sum() / pl.col("scale").last()).alias("amount_sum"),
-        (pl.col("minor").mean() / pl.col("scale").last()).alias("amount_mean"),
-        (pl.col("minor").max() / pl.col("scale").last()).alias("amount_max"),
-    )
-    return counts.unique("transaction_id").join(amounts.unique("transaction_id"), on="transaction_id")
-
-
-def by_duckdb(rows: pl.DataFrame) -> pl.DataFrame:
-    table = rows.to_arrow()  # noqa: F841 - DuckDB finds it by its name
-    reach = f"RANGE BETWEEN {WINDOW_MINUTES * 60_000 - 1} PRECEDING AND CURRENT ROW"
-    return duckdb.sql(
-        f"""
-        SELECT transaction_id, count(*) OVER card AS txn_count,
-          sum(minor) OVER money / scale AS amount_sum, avg(minor) OVER money / scale AS amount_mean,
-          max(minor) OVER money / scale AS amount_max,
-          count(DISTINCT merchant_id) OVER card AS distinct_merchants,
-          count(DISTINCT country) OVER card AS distinct_countries,
-          count(DISTINCT device_id) OVER card AS distinct_devices,
-          count(DISTINCT currency) OVER card AS distinct_currencies,
-          count(*) FILTER (declined) OVER card AS declined_count
-        FROM "table"
-        WINDOW card AS (PARTITION BY card_id ORDER BY t {reach}),
-          money AS (PARTITION BY card_id, currency ORDER BY t {reach})
-        """
-    ).pl()
-
-
 @pytest.mark.parametrize("oracle", [by_polars, by_duckdb])
-def test_every_vector_equals_the_oracle(oracle: object, rows: pl.DataFrame, found: pl.DataFrame) -> None:
-    last_of_tie = found.sort("offset").group_by("entity", "event_time").last()
-    theirs = oracle(rows)  # type: ignore[operator]
-    both = last_of_tie.join(theirs, left_on="event_id", right_on="transaction_id", suffix="_theirs")
-    assert both.height == last_of_tie.height > ROWS * 0.99
-    assert both["txn_count"].mean() > 5
-    for name in COMPARED:
-        mine, other = pl.col(name).cast(pl.Float64), pl.col(f"{name}_theirs").cast(pl.Float64)
-        apart = both.filter((mine - other).abs() > 1e-9 * pl.max_horizontal(mine.abs(), pl.lit(1.0)))
-        assert apart.is_empty(), f"{name}: {apart.head(3)}"
+def test_every_vector_equals_the_oracle(
+    oracle: Callable[[pl.DataFrame, int], pl.DataFrame], payments: Path, found: pl.DataFrame
+) -> None:
+    theirs = oracle(payments_in_order(payments), WINDOW_MINUTES * 60_000)
+    compared, apart = differences(found, theirs)
+    assert compared > ROWS * 0.99
+    assert theirs["txn_count"].mean() > 5
+    assert apart == dict.fromkeys(COMPARED, 0)
 
 
 def test_how_many_processes_cannot_be_told_from_the_vectors(payments: Path, tmp_path: Path) -> None:
