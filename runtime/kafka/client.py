@@ -5,28 +5,23 @@ topics), and takes all of them back for each rebalance: simple, and a worker tha
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from kafka import KafkaConsumer
-from kafka.admin import ConfigResourceType
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import (
-    CorruptRecordError,
     FencedInstanceIdError,
-    IllegalStateError,
     KafkaError,
     LogTruncationError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
-    RetriableError,
 )
-from kafka.protocol.admin import DescribeConfigsRequest
-from kafka.protocol.metadata import MetadataRequest
 from kafka.util import Timer
 
+from runtime.kafka.asking import Brokers, translated
 from runtime.kafka.clients import build_client
 from runtime.kafka.contract import (
     Committed,
@@ -39,12 +34,14 @@ from runtime.kafka.contract import (
 )
 from runtime.kafka.decoding import FetchedRecords
 from runtime.kafka.membership import Rebalances, keep_finished_join, leave_group, name_taken, ours, theirs
-from runtime.kafka.options import ANSWER_TIMEOUT_MS, MEMBER_OPTIONS, connection_options, does_not_answer
+from runtime.kafka.options import (
+    ANSWER_TIMEOUT_MS,
+    MEMBER_OPTIONS,
+    connection_options,
+)
 from runtime.kafka.slots import WorkerSlot
 from runtime.kafka.transactions import KafkaTransaction, TransactionalWriter
 from runtime.settings import Settings
-
-Answer = TypeVar("Answer")
 
 
 class KafkaLog:
@@ -75,6 +72,7 @@ class KafkaLog:
             undo.callback(self._slot.release)
             self._rebalances = Rebalances()
             self._consumer = self._join()
+            self._brokers = Brokers(self._consumer, settings)
             undo.callback(self._consumer.close)
             self._writer = TransactionalWriter(settings, self.worker_name)
             undo.pop_all()
@@ -92,7 +90,7 @@ class KafkaLog:
         consumer.subscribe(self._topics, listener=self._rebalances)
         # Joining before the topics' partitions are known would take two rebalances.
         manager = consumer._manager
-        with self._translated(), contextlib.suppress(RetriableError):
+        with contextlib.suppress(KafkaUnavailable), self._translated():
             manager.run(manager.wait_for, consumer._cluster.request_update(), ANSWER_TIMEOUT_MS)
         return consumer
 
@@ -105,7 +103,8 @@ class KafkaLog:
             keep_finished_join(self._consumer)
             try:
                 # One round of the client's own `poll`, which would not come back to tell of a rebalance.
-                fetched = self._ask(lambda: self._consumer._poll_once(timer, max_records))
+                with self._translated():
+                    fetched = self._consumer._poll_once(timer, max_records)
             finally:
                 self._tell_rebalances()
             records = {
@@ -222,72 +221,37 @@ class KafkaLog:
     # Asking the brokers
 
     def committed(self, partition: TopicPartition) -> Committed | None:
-        answer = self._ask(lambda: self._consumer.committed(theirs(partition), True, timeout_ms=ANSWER_TIMEOUT_MS))
-        return None if answer is None else Committed(answer.offset, answer.metadata or "")
+        return self._brokers.committed(partition)
 
     def beginning_offset(self, partition: TopicPartition) -> int:
-        wanted = theirs(partition)
-        return int(self._ask(lambda: self._consumer.beginning_offsets([wanted], timeout_ms=ANSWER_TIMEOUT_MS))[wanted])
+        return self._brokers.beginning_offset(partition)
 
     def end_offset(self, partition: TopicPartition) -> int:
-        return self.end_offsets([partition])[partition]
+        return self._brokers.end_offsets([partition])[partition]
 
     def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        wanted = [theirs(partition) for partition in partitions]
-        if not wanted:
-            return {}
-        ends = self._ask(lambda: self._consumer.end_offsets(wanted, timeout_ms=ANSWER_TIMEOUT_MS))
-        return {ours(partition): int(offset) for partition, offset in ends.items()}
+        return self._brokers.end_offsets(partitions)
 
     def offset_for_time(self, partition: TopicPartition, timestamp_ms: int) -> int | None:
-        wanted = {theirs(partition): max(0, timestamp_ms)}
-        (found,) = self._ask(lambda: self._consumer.offsets_for_times(wanted, timeout_ms=ANSWER_TIMEOUT_MS)).values()
-        return None if found is None else int(found.offset)
+        return self._brokers.offset_for_time(partition, timestamp_ms)
+
+    def is_append_timed(self, topic: str) -> bool:
+        return self._brokers.is_append_timed(topic)
+
+    def ping(self, timeout_ms: int = ANSWER_TIMEOUT_MS) -> None:
+        self._brokers.ping(timeout_ms)
 
     def topic_id(self, topic: str) -> str:
         self._topic_ids.update(self._ask_topic_ids({topic}))
         return str(self._topic_ids[topic])
 
     def _ask_topic_ids(self, names: set[str]) -> dict[str, UUID]:
-        topics = [MetadataRequest.MetadataRequestTopic(name=name) for name in names]
-        response = self._ask(lambda: self._request(MetadataRequest(topics=topics, allow_auto_topic_creation=False)))
-        found = {topic.name: topic.topic_id for topic in response.topics if topic.error_code == 0}
+        found = self._brokers.topic_ids(names)
         for name in names - found.keys():
             gone = [partition for partition in self._assigned if partition.topic == name]
             self._hold(gone)
             raise PositionLost(gone, f"Topic {name} does not exist")
         return found
-
-    def is_append_timed(self, topic: str) -> bool:
-        """Whether the broker stamps the topic's records as they come."""
-        name = "message.timestamp.type"
-        request = DescribeConfigsRequest(
-            resources=[(ConfigResourceType.TOPIC, topic, [name])], include_synonyms=False, min_version=0
-        )
-        response = self._ask(lambda: self._request(request))
-        return any(
-            config.name == name and config.value == "LogAppendTime"
-            for result in response.results
-            for config in result.configs
-        )
-
-    def ping(self, timeout_ms: int = ANSWER_TIMEOUT_MS) -> None:
-        self._ask(lambda: self._request(MetadataRequest(topics=[]), timeout_ms=timeout_ms))
-
-    def _request(self, request: Any, timeout_ms: int = ANSWER_TIMEOUT_MS) -> Any:
-        manager = self._consumer._manager
-
-        async def send() -> Any:
-            return await manager.wait_for(manager.send(request), timeout_ms)
-
-        return manager.run(send)
-
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
-        try:
-            with self._translated():
-                return question()
-        except RetriableError as error:
-            raise KafkaUnavailable(does_not_answer(self._settings)) from error
 
     # Writing
 
@@ -327,12 +291,8 @@ class KafkaLog:
             raise self._lost(error.args[0], "There is no position") from error
         except LogTruncationError as error:
             raise self._lost(self._assigned, "The log was truncated") from error
-        except CorruptRecordError as error:
-            raise LogError(f"Kafka's log is damaged: {error}") from error
-        except RetriableError:
-            raise
-        except (KafkaError, IllegalStateError) as error:
-            raise LogError(f"{type(error).__name__}: {error}") from error
+        except KafkaError as error:
+            raise translated(error, self._settings) from error
 
     def _lost(self, partitions: Any, reason: str) -> PositionLost:
         lost = [ours(partition) for partition in partitions]

@@ -12,6 +12,9 @@ MAX_OUTPUT_RECORD_BYTES = 24 * MEBIBYTE
 ANSWER_TIMEOUT_MS = 5_000
 """How long a broker may be silent before a caller hears that Kafka does not answer."""
 
+TRANSACTION_TIMEOUT_MS = 15_000
+"""How long the transaction of a worker that was killed and is not restarted holds others up. Ours take milliseconds."""
+
 
 def connection_options(where: Settings | str) -> dict[str, Any]:
     """Address and security, for every kind of client; `where` is the settings or just `host:port[,host:port]`."""
@@ -87,8 +90,7 @@ WRITER_OPTIONS: dict[str, Any] = {
     "delivery_timeout_ms": 20_000,
     # Also the wait between two tries while the broker still finishes the previous transaction.
     "retry_backoff_ms": 2,
-    # What a transaction leaves pending when its worker is killed and never restarted.
-    "transaction_timeout_ms": 30_000,
+    "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
     # On one machine no codec pays. Over a network lz4 would: 2.6 times fewer bytes for a tenth of a record's cost here.
     "compression_type": None,
 }

@@ -12,6 +12,9 @@ from runtime.kafka import EventLog, KafkaLog, PositionLost, Record, TopicAdmin, 
 from runtime.memory_log import MemoryBroker, MemoryLog
 from runtime.settings import load_settings
 
+PATIENCE_S = 90.0
+"""How long a slow machine may take for what a fast one does in a second."""
+
 Line = tuple[int, bytes | None, bytes | None]
 """Partition, key and value of a record to write."""
 
@@ -32,7 +35,7 @@ class Worker:
     def on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
         self.told.append(("revoked", list(partitions)))
 
-    def poll_until(self, done: Callable[[], bool], seconds: float = 15.0) -> list[Record]:
+    def poll_until(self, done: Callable[[], bool], seconds: float = PATIENCE_S) -> list[Record]:
         """Poll until `done`, and return the records that came meanwhile."""
         records: list[Record] = []
         deadline = time.monotonic() + seconds
@@ -49,7 +52,7 @@ class Worker:
     def read(self, count: int) -> list[Record]:
         """Poll until `count` records have come, and once more to see that there are no others."""
         records: list[Record] = []
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while len(records) < count:
             assert time.monotonic() < deadline, f"only {len(records)} of {count} records came"
             for polled in self.log.poll(100, 1_000).values():
@@ -62,7 +65,7 @@ class Worker:
         """Poll until `done` with the records; lost partitions are read from 0 on, and returned too."""
         records: list[Record] = []
         lost: set[TopicPartition] = set()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while not done(records):
             assert time.monotonic() < deadline, records
             try:

@@ -10,7 +10,7 @@ from deploy.local import LocalKafka
 from runtime.errors import UserError
 from runtime.kafka import Committed, Fenced, NameTaken, TopicPartition, TransactionFailed
 from runtime.kafka.membership import leave_group
-from tests.runtime.log_lab import KafkaLab, Worker
+from tests.runtime.log_lab import PATIENCE_S, KafkaLab, Worker
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def lab(kafka_broker: LocalKafka, unique: Callable[[str], str], tmp_path: Path) 
         yield kafka_lab
 
 
-def poll_all(workers: list[Worker], done: Callable[[], bool], seconds: float = 20.0) -> None:
+def poll_all(workers: list[Worker], done: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, [worker.log.assignment() for worker in workers]
@@ -64,7 +64,7 @@ def test_leaving_worker_hands_over_at_once(lab: KafkaLab) -> None:
     started = time.monotonic()
     leaves.log.close()
     stays.poll_until(lambda: len(stays.log.assignment()) == 4)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 9, "a session lasts 10 s"
 
 
 def test_workers_on_one_machine_have_names_of_their_own(lab: KafkaLab) -> None:
