@@ -4,7 +4,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka import TopicPartition as ClientPartition
 from kafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
@@ -23,8 +23,8 @@ CODECS = [
 ]
 
 keys = st.none() | st.binary(max_size=200)
-values = st.none() | st.binary(max_size=20_000)
-lines = st.lists(st.tuples(keys, values), min_size=1, max_size=150)
+values = st.none() | st.binary(max_size=9_000)
+lines = st.lists(st.tuples(keys, values), min_size=1, max_size=100)
 
 
 def batch(
@@ -71,7 +71,8 @@ def fetched(data: bytes, offset: int = 0, aborted: list[Aborted] | None = None, 
     )
 
 
-@given(st.lists(st.tuples(keys, st.binary(max_size=20_000)), min_size=1, max_size=150), st.sampled_from(CODECS))
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(keys, st.binary(max_size=9_000)), min_size=1, max_size=100), st.sampled_from(CODECS))
 def test_written_batch_is_what_the_client_reads(records: list[tuple[bytes | None, bytes]], compression: int) -> None:
     buffer = BatchBuffer(HEADER_BYTES)
     for key, value in records:
@@ -86,6 +87,7 @@ def test_written_batch_is_what_the_client_reads(records: list[tuple[bytes | None
     assert content == [(index, key, value, []) for index, (key, value) in enumerate(records)]
 
 
+@settings(deadline=None, max_examples=50)
 @given(lines, st.integers(0, 1 << 40), st.sampled_from(CODECS), st.booleans(), st.data())
 def test_read_batch_is_what_the_client_wrote(
     records: list[tuple[bytes | None, bytes | None]], base: int, compression: int, headed: bool, data: st.DataObject
