@@ -249,16 +249,18 @@ class Loop:
             rebuilding=progress is None and start.offset < start.emit_from,
         )
         self._targets[source] = self.log.end_offset(source)
+        partition = Partition(
+            group,
+            self._window,
+            self._limits,
+            max_event_time_ms=start.max_event_time_ms,
+            emit_from=start.emit_from,
+            forget_until_ms=start.forget_until_ms,
+        )
+        self._store.sweep([(claim, partition.sweep_until_ms)])  # the last worker may have died in the middle of it
         self._owned[source] = Assigned(
             source=source,
-            partition=Partition(
-                group,
-                self._window,
-                self._limits,
-                max_event_time_ms=start.max_event_time_ms,
-                emit_from=start.emit_from,
-                forget_until_ms=start.forget_until_ms,
-            ),
+            partition=partition,
             claim=claim,
             progress=progress,
             emit_from=start.emit_from,

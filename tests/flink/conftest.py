@@ -7,6 +7,16 @@ import pytest
 from deploy.local import LocalKafka, LocalRedis
 from tests.flink.lab import Lab, Outputs, Run
 
+SECONDS_PER_TEST = 400
+"""A test takes ten seconds where the machine has nothing else to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of the lab more time than others have: they start processes, and wait for them."""
+    for item in items:
+        if "lab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(SECONDS_PER_TEST))
+
 
 @pytest.fixture(scope="session")
 def lab(kafka_broker: LocalKafka, redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Lab:

@@ -13,7 +13,7 @@ from features.groups import GROUPS
 from flink import worker
 from flink.commit import Step
 from flink.loop import Loop
-from runtime.kafka import options
+from runtime.kafka import options, transactions
 
 
 class Injection(NamedTuple):
@@ -22,7 +22,8 @@ class Injection(NamedTuple):
     Attributes:
         signal, step, times: the worker sends itself this signal when it has reached the step so many times.
         failing_feature: this transaction feature raises for amounts whose cents are 13.
-        session_timeout_ms, transaction_timeout_ms: shorter than the real ones, so that tests need not wait.
+        session_timeout_ms, transaction_timeout_ms, outcome_timeout_s: shorter than the real ones, so that tests need
+            not wait: for a member or a transaction to be given up, and for the outcome of a transaction.
     """
 
     signal: Signals | None = None
@@ -31,6 +32,7 @@ class Injection(NamedTuple):
     failing_feature: str | None = None
     session_timeout_ms: int | None = None
     transaction_timeout_ms: int | None = None
+    outcome_timeout_s: float | None = None
 
 
 NOTHING = Injection()
@@ -82,4 +84,6 @@ def work(injection: Injection, arguments: list[str], environment: dict[str, str]
         options.MEMBER_OPTIONS["session_timeout_ms"] = injection.session_timeout_ms
     if injection.transaction_timeout_ms:
         options.WRITER_OPTIONS["transaction_timeout_ms"] = injection.transaction_timeout_ms
+    if injection.outcome_timeout_s:
+        transactions.OUTCOME_TIMEOUT_S = injection.outcome_timeout_s
     worker.app(args=arguments, prog_name="injected")

@@ -275,7 +275,7 @@ class Run:
         assert worker.wait() == 0, worker.said()
         return worker.said()
 
-    def until_caught_up(self, seconds: float = 60) -> None:
+    def until_caught_up(self, seconds: float = 120) -> None:
         """Wait until everything in the source topics is in Redis."""
         ends = self.lab.ends()
         deadline = time.monotonic() + seconds
@@ -284,7 +284,7 @@ class Run:
             assert time.monotonic() < deadline, f"at {self.progress()}, not {ends}: {self._workers[-1].said()}"
             time.sleep(0.05)
 
-    def until_under_way(self, seconds: float = 40) -> None:
+    def until_under_way(self, seconds: float = 90) -> None:
         """Wait until more has come into Redis than there is now."""
         before = sum(self.progress().values())
         wait_until(lambda: sum(self.progress().values()) > before, "the run moves on", seconds)
@@ -371,7 +371,7 @@ class Worker:
         """What it wrote for people: everything but the log, which is JSON."""
         return [line for line in self.said().splitlines() if line and not line.startswith("{")]
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = 120) -> int:
         """Wait for its end; returns the exit code."""
         try:
             return self._process.wait(seconds)
@@ -397,7 +397,7 @@ class Worker:
         """Wait until it has killed itself, as it was told to."""
         assert self.wait() == -signal.SIGKILL, self.said()
 
-    def until_stopped(self, seconds: float = 40) -> None:
+    def until_stopped(self, seconds: float = 90) -> None:
         """Wait until it has stopped itself (SIGSTOP), as it was told to."""
         process = psutil.Process(self._process.pid)
         wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "the worker stops", seconds)
@@ -420,13 +420,13 @@ class Worker:
         except (URLError, OSError):
             return 0
 
-    def until_ready(self, status: int = 200, seconds: float = 40) -> None:
+    def until_ready(self, status: int = 200, seconds: float = 90) -> None:
         """Wait until /readyz answers so."""
         wait_until(lambda: self.readiness() == status, f"/readyz says {status}", seconds, self.said)
 
 
 def wait_until(
-    condition: Callable[[], bool], what: str, seconds: float = 40, explain: Callable[[], str] = lambda: ""
+    condition: Callable[[], bool], what: str, seconds: float = 90, explain: Callable[[], str] = lambda: ""
 ) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds

@@ -24,7 +24,7 @@ def test_a_worker_killed_after_a_step_and_again_while_recovering_changes_nothing
 @pytest.mark.parametrize("seed", [1, 2])
 def test_workers_killed_at_random_times_change_nothing(run: Run, reference: Outputs, seed: int) -> None:
     times = random.Random(seed)
-    for _ in range(4):
+    for _ in range(3):
         worker = run.start(max_poll_records=20)
         worker.until_ready()
         time.sleep(times.uniform(0, 0.4))
@@ -41,7 +41,7 @@ def test_the_log_has_every_kind_of_record(reference: Outputs) -> None:
 
 
 def test_a_killed_worker_gives_new_features_within_seconds_of_its_restart(run: Run, reference: Outputs) -> None:
-    """The goal on an idle machine is 5 s (it takes about 3, half of them to start Python); a busy one may take longer."""
+    """The goal is 5 s, and it takes about 3 where the machine has nothing else to do; so the limit here is generous."""
     worker = run.start_command(max_poll_records=10)
     run.until_under_way()
     worker.kill()

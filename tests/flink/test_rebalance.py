@@ -9,7 +9,7 @@ from flink.commit import Step
 from tests.flink.injected import Injection
 from tests.flink.lab import Outputs, Run, Worker, assert_same
 
-SLOWLY = {"max_poll_records": 10}
+SLOWLY = {"max_poll_records": 20}
 """So that the log outlasts a rebalance."""
 
 IMPATIENT = Injection(session_timeout_ms=2_000)

@@ -13,7 +13,7 @@ from tests.flink.lab import Lab, Outputs, Run, assert_same
 
 @pytest.mark.parametrize(
     "settings",
-    [{"max_poll_records": 7}, {"max_poll_records": 5_000}, {"cache_entities": 10}, {"cache_entities": 1}],
+    [{"max_poll_records": 23}, {"max_poll_records": 5_000}, {"cache_entities": 10}, {"cache_entities": 1}],
     ids=lambda settings: "-".join(f"{name}={value}" for name, value in settings.items()),
 )
 def test_batch_size_and_cache_cannot_be_told_from_the_results(
