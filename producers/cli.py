@@ -1,7 +1,6 @@
 """`python -m producers`: every command, its flags and examples. The work is in `producers.commands`."""
 
 import logging
-import signal
 import sys
 import time
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from producers.interrupts import interrupts
 from runtime.errors import UserError
 from runtime.log import configure_logging
 from runtime.settings import load_settings
@@ -283,7 +283,7 @@ def main() -> None:
 
     SIGTERM ends a stream as Ctrl-C does: flushed and summed up.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupts.install()
     try:
         app()
     except UserError as error:

@@ -8,6 +8,7 @@ import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from producers.interrupts import interrupts
 from producers.records import Message
 from producers.sinks.base import Delivery
 from runtime.errors import UserError
@@ -94,20 +95,28 @@ class KafkaSink:
 
     def send(self, message: Message) -> None:
         """Hand one message to the client; waits while too many are unacknowledged."""
-        key = None if message.key is None else message.key.encode()
-        value = message.value
-        self._handed_over += 1
-        self._bytes += len(key or b"") + len(value or b"")
+        interrupts.hold()
         try:
-            future = self.producer.send(self.topic, value=value, key=key)
-        except KafkaError as error:
-            self._count_failure(error)
-            return
-        future.add_errback(self._count_failure)
-        if self._handed_over % IN_FLIGHT_CHECK == 0:
+            future = self._hand_over(message.key, message.value)
+        finally:
+            interrupts.release()
+        if future is not None and self._handed_over % IN_FLIGHT_CHECK == 0:
             self._checkpoints.append(future)
             if len(self._checkpoints) * IN_FLIGHT_CHECK > MAX_UNACKNOWLEDGED:
                 self._wait(self._checkpoints.popleft())
+
+    def _hand_over(self, key: str | None, value: bytes | None) -> Any:
+        """The client's future, or None if it refused the message."""
+        key_bytes = None if key is None else key.encode()
+        self._handed_over += 1
+        self._bytes += len(key_bytes or b"") + len(value or b"")
+        try:
+            future = self.producer.send(self.topic, value=value, key=key_bytes)
+        except KafkaError as error:
+            self._count_failure(error)
+            return None
+        future.add_errback(self._count_failure)
+        return future
 
     def flush(self) -> None:
         """Wait for every acknowledgement; what timed out counts as failed."""
