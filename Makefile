@@ -125,6 +125,9 @@ catalog: $(loop) ## Every feature: group, name, type, unit, meaning
 .PHONY: bench-loop
 bench-loop: $(loop) bench-env ## The loop beside a hand-written one and Quix Streams (ARGS="rate hot --rounds 3")
 	@$(RUN) -W ignore -m benchmarks.loop $(ARGS)
+.PHONY: bench-backfill
+bench-backfill: $(ALL) ## The backfill beside a plain loop and Polars (ARGS="--rows 100000 --rounds 1")
+	@$(RUN) -m benchmarks.backfill $(ARGS)
 
 # --- pins -------------------------------------------------------------------------------------------------------
 

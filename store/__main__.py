@@ -14,6 +14,8 @@ from store.offline.commands import backfill, export, training_set
 from store.parity import parity
 from store.shadow import shadow
 
+OFFLINE_PACKAGES = ("polars", "duckdb")
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 
 
@@ -57,6 +59,11 @@ def main() -> None:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # our own errors say it in one line
     try:
         app(prog_name="python -m store")
+    except ModuleNotFoundError as error:
+        if error.name not in OFFLINE_PACKAGES:
+            raise
+        print(f'error: This command needs {error.name}. Install it with "make requirements".', file=sys.stderr)
+        sys.exit(2)
     except (UserError, StoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

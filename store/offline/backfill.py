@@ -82,7 +82,7 @@ def backfill(
         unfinished.clear()
         with tempfile.TemporaryDirectory(dir=unfinished.directory.parent) as scratch:
             if source.endswith(".parquet"):
-                shards = split_file(Path(source), group, Path(scratch), cores * SHARDS_PER_CORE)
+                shards = _split_apart(Path(source), group_name, Path(scratch), cores * SHARDS_PER_CORE)
             else:
                 shards = [Shard(group_name, number) for number in sorted(end_offsets(settings, source))]
             if not shards:
@@ -121,6 +121,16 @@ def split_file(source: Path, group: FeatureGroup, scratch: Path, count: int) -> 
         rows.sink_ipc(path, record_batch_size=SLICE_ROWS)
         shards.append(Shard(group.name, number, path))
     return shards
+
+
+def _split_apart(source: Path, group_name: str, scratch: Path, count: int) -> list[Shard]:
+    """`split_file` in a process that gives its memory back when it ends."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_split, source, group_name, scratch, count).result()
+
+
+def _split(source: Path, group_name: str, scratch: Path, count: int) -> list[Shard]:
+    return split_file(source, GROUPS[group_name], scratch, count)
 
 
 @dataclass(frozen=True, slots=True)

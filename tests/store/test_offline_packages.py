@@ -1,0 +1,24 @@
+"""The store's commands where the packages of the offline store are not installed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from store.__main__ import main
+
+
+def test_a_command_that_needs_polars_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    monkeypatch.setattr(sys, "argv", ["store", "backfill", "--in", "x.parquet", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err == 'error: This command needs polars. Install it with "make requirements".\n'
+
+
+def test_the_others_do_without_it() -> None:
+    code = "import sys, store.__main__; sys.exit('polars' in sys.modules or 'duckdb' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
