@@ -29,8 +29,8 @@ from store.offline.replay import Replayed, replay, replay_as_known_now
 
 PART_RECORDS = 20_000
 SLICE_ROWS = 20_000
-SHARDS_PER_CORE = 2
-"""More shards than cores, so that a core which is done early takes another."""
+SHARDS_PER_CORE = 4
+"""More shards than cores, so that a core which is done early takes another, and each is small in memory."""
 
 LOOK_SECONDS = 0.2
 YOUNG_OBJECTS = 50_000
