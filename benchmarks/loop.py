@@ -78,11 +78,13 @@ def main(
             local.create_source(load.name)
             seed(local.kafka.servers, load.name, load, int(time.time() * 1000))
         for question in asked:
-            for finding in ask[question]():
+            with console.status(f"Measuring: {question} ..."):
+                answer = ask[question]()
+            for finding in answer:
                 console.print(finding.table(), "")
-                findings.append(finding)
-    if report is not None:
-        write_report(report, f"make bench-loop ARGS='{' '.join(sys.argv[1:])}'", findings)
+            findings += answer
+            if report is not None:  # now, so that a question that fails later takes nothing away
+                write_report(report, f"make bench-loop ARGS='{' '.join(sys.argv[1:])}'", findings)
 
 
 def rates(local: Services, warm: int, total: int, rounds: int) -> list[Finding]:

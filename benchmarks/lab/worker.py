@@ -20,7 +20,7 @@ TICK_S = 0.001
 PROBE_EVERY = 40
 """Every so many events one is of a card that nobody has seen before, whose features are looked for."""
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0
 
 
 @contextmanager
