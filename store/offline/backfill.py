@@ -1,6 +1,7 @@
 """`python -m store backfill`: features over history, from a topic or from a Parquet file of records, on all cores.
 
-From a topic the vectors equal the live feature log's, byte for byte. A Parquet file has no log order: its rows are
+From a topic the vectors equal the live feature log's, byte for byte; where Kafka has deleted its beginning, from a
+window and the allowed lateness after the oldest record on. A Parquet file has no log order: its rows are
 taken by event time, then id, so nothing is late, and each row counts as having arrived when it happened.
 """
 

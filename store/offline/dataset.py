@@ -1,6 +1,6 @@
-"""A feature dataset on disk: Parquet parts, by group and source partition.
+"""A feature dataset on disk: Parquet parts, by group and shard: a source partition, or some entities of a file.
 
-    features/group=transaction/partition=0/00000000000000000000-00000000000000019999.parquet
+    features/group=transaction/shard=0/00000000000000000000-00000000000000019999.parquet
 
 A part's name says which records are in it, first to last, so the parts themselves say how far an export has got.
 A part appears whole or not at all: it is written under another name and then renamed.
@@ -32,7 +32,7 @@ class Dataset:
     @property
     def exists(self) -> bool:
         """Whether there is anything of the group."""
-        return any(self.directory.glob("partition=*/*.parquet"))
+        return any(self.directory.glob("shard=*/*.parquet"))
 
     @property
     def origin(self) -> str:
@@ -57,7 +57,7 @@ class Dataset:
             before = self.origin
             if before not in ("", origin):
                 raise UserError(f"{self.directory} has records of {before}, not of {origin}. Choose another folder.")
-            for left_over in self.directory.glob("partition=*/*.tmp"):
+            for left_over in self.directory.glob("shard=*/*.tmp"):
                 left_over.unlink()
             (self.directory / ORIGIN).write_text(origin, encoding="utf-8")
             yield
@@ -66,7 +66,7 @@ class Dataset:
 
     def write(self, partition: int, first: int, last: int, frame: pl.DataFrame) -> Path:
         """Write a part with the records of a partition from one offset to another."""
-        path = self.directory / f"partition={partition}" / f"{first:020d}-{last:020d}.parquet"
+        path = self.directory / f"shard={partition}" / f"{first:020d}-{last:020d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".tmp")
         with scratch.open("wb") as file:
@@ -78,13 +78,13 @@ class Dataset:
 
     def clear(self) -> None:
         """Delete all records."""
-        for path in self.directory.glob("partition=*/*"):
+        for path in self.directory.glob("shard=*/*"):
             path.unlink()
 
     def next_offsets(self) -> dict[int, int]:
         """By partition, the offset after the last record that is there."""
         reached: dict[int, int] = {}
-        for path in self.directory.glob("partition=*/*.parquet"):
+        for path in self.directory.glob("shard=*/*.parquet"):
             partition = int(path.parent.name.partition("=")[2])
             last = int(path.stem.partition("-")[2])
             reached[partition] = max(reached.get(partition, 0), last + 1)
@@ -99,4 +99,4 @@ class Dataset:
         if not self.exists:
             remedy = f"python -m store export --out {self.directory.parent}"
             raise UserError(f"{self.directory} has no records. Write some with: {remedy}")
-        return pl.scan_parquet(self.directory / "partition=*" / "*.parquet", hive_partitioning=False)
+        return pl.scan_parquet(self.directory / "shard=*" / "*.parquet", hive_partitioning=False)

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from deploy.flink.cluster import FlinkCluster
-from tests.flink.lab import Outputs, Run, assert_same
+from runtime.settings import Settings
+from store.comparing import Comparison
+from store.rederive import Sample, rederive_run
+from tests.flink.lab import SETTINGS, Outputs, Run, assert_same
 from tests.flink_job.lab import FlinkRun, run_embedded
 
 pytestmark = pytest.mark.timeout(600)
@@ -20,10 +23,17 @@ def test_make_run_flink_equals_the_loop_and_its_savepoint_is_of_its_epoch_only(
     done = run_embedded(run, tmp_path, *state)
     assert done.returncode == 0, done.stderr
     assert_same(run.outputs(), reference)
+    assert all(result.same and result.compared for result in rederived(run))
     assert re.search(r"make run-flink SAVEPOINT=file:\S+", done.stdout)
     refused = run_embedded(run, tmp_path, *state, "--savepoint", "latest", window_size_minutes=2)
     assert refused.returncode == 2
     assert "error: The savepoint is of another epoch" in refused.stderr
+
+
+def rederived(run: Run) -> list[Comparison]:
+    """A job's logs against their source topics."""
+    where = {"kafka_servers": run.lab.broker.servers, "output_prefix": f"{run.group}."}
+    return rederive_run(Settings(**(SETTINGS | where | {"consumer_group": f"{run.group}-flink"})), Sample())
 
 
 def test_job_in_process_mode_equals_the_loop_with_a_python_worker_killed(

@@ -82,7 +82,7 @@ def test_a_backfill_that_failed_leaves_nothing_and_can_be_repeated(payments: Pat
     with pytest.raises(UserError, match="has no column event_id, so it has no clickstream"):
         backfill(str(payments), tmp_path, "clickstream", Settings())
     pl.read_parquet(payments).head(10).write_parquet(tmp_path / "few.parquet")
-    unfinished = tmp_path / ".unfinished-transaction" / "group=transaction" / "partition=7"
+    unfinished = tmp_path / ".unfinished-transaction" / "group=transaction" / "shard=7"
     unfinished.mkdir(parents=True)
     (unfinished / f"{0:020d}-{1:020d}.parquet").write_bytes(b"of a run that was killed")
     backfill(str(tmp_path / "few.parquet"), tmp_path, GROUP.name, Settings(), cores=1)

@@ -34,7 +34,7 @@ def test_all_parts_are_scanned(tmp_path: Path) -> None:
 
 def test_a_part_that_was_not_finished_does_not_count_and_goes(tmp_path: Path) -> None:
     dataset = a_dataset(tmp_path)
-    unfinished = dataset.directory / "partition=0" / f"{10:020d}-{19:020d}.tmp"
+    unfinished = dataset.directory / "shard=0" / f"{10:020d}-{19:020d}.tmp"
     unfinished.write_bytes(b"PAR1")
     assert dataset.next_offsets() == {0: 10, 1: 5}
     assert dataset.scan().collect().height == 15
