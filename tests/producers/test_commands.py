@@ -7,22 +7,30 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from kafka import KafkaAdminClient
+from typer.testing import CliRunner
 
 from deploy.local import LocalKafka
+from deploy.local.aws import LocalAws
 from deploy.local.ports import free_port
 from features.groups import BY_TOPIC
+from producers.cli import app
 from producers.clock import ManualClock
 from producers.commands.replay import parse_speed, replay
+from producers.commands.stream import stream
+from producers.kinesis import create_stream
 from producers.parquet import generate_dataset
+from producers.profiles import make_profile
 from producers.records import parse_ms
+from producers.sinks.memory import MemorySink
 from runtime.errors import UserError
 from runtime.settings import load_settings
 from runtime.topics import ensure_topics
-from tests.producers.conftest import ROOT, Run
+from tests.producers.conftest import ROOT, START_MS, Run
 from tests.producers.test_kafka_sink import read_all
 
 
@@ -32,13 +40,16 @@ def values(broker: LocalKafka, topic: str) -> list[bytes | None]:
 
 def test_help_lists_every_command_with_an_example(run: Run) -> None:
     listing = run("--help").stdout
-    for command in (
+    commands = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    assert commands == {
         "seed", "orders", "accounts", "menu", "kinesis", "setup-kinesis", "parquet", "validate", "profile", "upload",
         "replay", "stream",
-    ):  # fmt: skip
+    }  # fmt: skip
+    for command in commands:
         assert command in listing
-        if command in {"seed", "kinesis", "replay"}:
-            assert f"Example: python -m producers {command}" in run(command, "--help").stdout
+        assert f"python -m producers {command}" in CliRunner().invoke(app, [command, "--help"]).output.replace(
+            "--log-level DEBUG ", ""
+        )
 
 
 def test_seed_twice_injects_what_it_says_and_the_second_continues(run: Run, fresh_topics: LocalKafka) -> None:
@@ -149,35 +160,68 @@ def test_menu_ends_with_its_input(run: Run, kafka_broker: LocalKafka, unique: Ca
     assert run("menu", "--topic", unique("menu"), input="", KAFKA_SERVERS=kafka_broker.servers).returncode == 0
 
 
-@pytest.mark.parametrize("command", [("seed",), ("orders",), ("accounts",), ("menu",), ("stream", "clicks")])
-def test_missing_broker_is_one_line_within_five_seconds(run: Run, command: tuple[str, ...]) -> None:
+def test_missing_broker_is_one_line_within_five_seconds(run: Run) -> None:
     servers = f"localhost:{free_port()}"
-    outcome = run(*command, KAFKA_SERVERS=servers)
+    outcome = run("menu", KAFKA_SERVERS=servers)
     assert outcome.returncode == 2
     assert outcome.stderr == (
         f'error: Kafka does not answer at {servers} (waited 2 s). Start it with "make up" or set KAFKA_SERVERS.\n'
     )
 
 
+@pytest.mark.parametrize("command", [["seed"], ["orders"], ["accounts"], ["stream", "clicks"]])
+def test_every_command_to_kafka_says_that_the_broker_is_missing(command: list[str]) -> None:
+    outcome = CliRunner().invoke(app, [*command, "--bootstrap-servers", f"localhost:{free_port()}"])
+    assert isinstance(outcome.exception, UserError)
+    assert str(outcome.exception).startswith("Kafka does not answer at localhost:")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("stream", "cats"), "There is no profile 'cats'; expected one of transactions, accounts, orders, clicks."),
-        (("stream", "clicks", "--sink", "moon"), "There is no sink 'moon'; expected one of kafka, kinesis, file"),
-        (("stream", "clicks", "--sink", "file"), "The sink file needs --target: the path of a file."),
-        (("stream", "clicks", "--sink", "s3", "--target", "bucket"), "--target is 'bucket'; expected bucket/key."),
-        (("parquet", "--rows", "many"), "--rows is 'many'; expected a whole number above 0, such as 1_000_000."),
-        (("replay", "none.parquet"), "none.parquet is not there."),
-        (("orders", "--time-zone", "Moon"), "'Moon' is no time zone"),
+        (["stream", "cats"], "There is no profile 'cats'; expected one of transactions, accounts, orders, clicks."),
+        (["stream", "clicks", "--sink", "moon"], "There is no sink 'moon'; expected one of kafka, kinesis, file"),
+        (["stream", "clicks", "--sink", "file"], "The sink file needs --target: the path of a file."),
+        (["stream", "clicks", "--sink", "s3", "--target", "bucket"], "--target is 'bucket'; expected bucket/key."),
+        (["parquet", "--rows", "many"], "--rows is 'many'; expected a whole number above 0, such as 1_000_000."),
+        (["replay", "none.parquet"], "none.parquet is not there."),
+        (["orders", "--time-zone", "Moon"], "'Moon' is no time zone"),
     ],
 )
-def test_wrong_argument_is_one_line(
-    run: Run, kafka_broker: LocalKafka, arguments: tuple[str, ...], message: str
-) -> None:
-    outcome = run(*arguments, KAFKA_SERVERS=kafka_broker.servers)
-    assert outcome.returncode == 2
-    assert outcome.stderr.startswith(f"error: {message}")
+def test_wrong_argument_is_one_line(arguments: list[str], message: str) -> None:
+    outcome = CliRunner().invoke(app, arguments)
+    assert isinstance(outcome.exception, UserError)
+    assert str(outcome.exception).startswith(message)
+    assert "\n" not in str(outcome.exception)
+
+
+def test_wrong_argument_ends_with_code_2_and_no_traceback(run: Run) -> None:
+    outcome = run("stream", "cats")
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith("error: There is no profile 'cats'")
     assert outcome.stderr.count("\n") == 1
+
+
+def test_stream_is_paced_and_ends_with_its_duration() -> None:
+    clock, sink = ManualClock(START_MS), MemorySink()
+    assert stream(make_profile("clicks", 1), sink, per_second=5, duration=4.05, clock=clock) == 20
+    assert stream(make_profile("clicks", 1), sink, per_second=5, duration=10, count=3, clock=clock) == 3
+    assert len(sink.messages) == 23
+
+
+def test_stream_to_kinesis_and_s3(aws_server: LocalAws, kinesis: Any, s3: Any, unique: Callable[[str], str]) -> None:
+    name = unique("sinks")
+    create_stream(name, client=kinesis)
+    s3.create_bucket(Bucket=name)
+    for sink, target in (("kinesis", name), ("s3", f"s3://{name}/clicks.jsonl")):
+        outcome = CliRunner().invoke(
+            app,
+            ["stream", "clicks", "--sink", sink, "--target", target, "--count", "20", "--json", "-"],
+            env={"AWS_ENDPOINT_URL": aws_server.url},
+        )
+        assert outcome.exit_code == 0, outcome.output
+        assert '"sent": 20' in outcome.output
+    assert len(s3.get_object(Bucket=name, Key="clicks.jsonl")["Body"].read().splitlines()) == 20
 
 
 def test_stream_writes_lines_to_standard_output_and_files(run: Run, tmp_path: Path) -> None:
