@@ -25,13 +25,15 @@ import psutil
 import redis
 from kafka import KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as ClientPartition
+from kafka.errors import KafkaError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from deploy.local import LocalKafka, LocalRedis, free_port
 from features.groups import BY_TOPIC
 from flink.testing import Driver
 from producers.seeding.plan import Span
 from producers.seeding.seeder import SHARES, Seeded, SeedPlan, seed_messages
-from runtime.kafka import Record, TopicAdmin, read_topic
+from runtime.kafka import LogError, Record, TopicAdmin, read_topic
 from runtime.topics import Topic, dead_letter_topic, ensure_topics, feature_log_topic, source_topic
 from tests.flink.injected import NOTHING, Injection, work
 
@@ -156,7 +158,17 @@ class Lab:
             while set(BY_TOPIC) & set(admin.partitions()):
                 assert time.monotonic() < gone, "the topics were not deleted"
                 time.sleep(0.05)
-        ensure_topics(self.broker.servers, topics=[source_topic(topic, PARTITIONS) for topic in BY_TOPIC])
+        self.create(source_topic(topic, PARTITIONS) for topic in BY_TOPIC)
+
+    def create(self, topics: Iterable[Topic]) -> None:
+        """Create topics. A broker on a machine that is too busy counts as away for a moment, and refuses."""
+        attempts = retry(
+            retry=retry_if_exception_type((LogError, KafkaError)),
+            stop=stop_after_delay(60),
+            wait=wait_fixed(0.5),
+            reraise=True,
+        )
+        attempts(ensure_topics)(self.broker.servers, topics=list(topics))
 
     def reference(self) -> Outputs:
         """What an uninterrupted run of the real command makes of the mixed log, which is in the source topics then."""
@@ -227,7 +239,7 @@ class Run:
         self._settings = SETTINGS | settings
         self._workers: list[Worker] = []
         self._topics = [f"{group}.{name}" for name in OUTPUT_TOPICS]
-        ensure_topics(lab.broker.servers, topics=[Topic(name, PARTITIONS) for name in self._topics])
+        lab.create(Topic(name, PARTITIONS) for name in self._topics)
 
     def start(self, *arguments: str, inject: Injection = NOTHING, **settings: Any) -> "Worker":
         """Start a worker; further settings are its own."""

@@ -3,7 +3,7 @@
 import pytest
 
 from runtime.kafka import TopicAdmin
-from runtime.topics import ensure_topics, source_topic
+from runtime.topics import source_topic
 from tests.flink.lab import PARTITIONS, Lab, Outputs, Run, assert_same, mixed_messages, replayed, wait_until
 
 
@@ -21,7 +21,7 @@ class TwoLives:
         with TopicAdmin(self._lab.broker.servers) as admin:
             admin.delete(["transactions"])
             wait_until(lambda: "transactions" not in admin.partitions(), "the topic is gone")
-        ensure_topics(self._lab.broker.servers, topics=[source_topic("transactions", PARTITIONS)])
+        self._lab.create([source_topic("transactions", PARTITIONS)])
         self._lab.send(each for each in mixed_messages(2_000, seed=2) if each.topic == "transactions")
 
     def expected(self) -> Outputs:
