@@ -1,6 +1,6 @@
 """A producer of one's own: say what a message is and what its key is; the rest is inherited.
 
-    python examples/custom_producer.py [MESSAGES]
+python examples/custom_producer.py [MESSAGES]
 """
 
 import random

@@ -1,6 +1,6 @@
 """Ten seconds of orders into Kafka, and what the monitor says of it.
 
-    python examples/transaction_producer_example.py [SECONDS] [ORDERS_PER_HOUR]
+python examples/transaction_producer_example.py [SECONDS] [ORDERS_PER_HOUR]
 """
 
 import json
