@@ -3,7 +3,7 @@
 A file of payments becomes a dataset of transaction vectors, four ways, in turn, each in a process of its own:
 
 - ours, on all cores and on one;
-- a plain Python loop over the same functions: decode a row, insert it, keep the vector, write Parquet at the end;
+- a plain Python loop over the same functions: decode a row, insert it, keep the vector, write Parquet in parts;
 - Polars `rolling` with count and sum only: the limit of what is vectorised, a dozen features short.
 
 Then Polars and DuckDB recompute counts, sums, means, largest values and distinct counts of what ours has written.

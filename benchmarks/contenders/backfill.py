@@ -10,7 +10,7 @@ from features.groups import GROUPS
 from features.state import EntityState, WindowConfig
 from features.vectors import FeatureRecord
 from runtime.settings import Settings
-from store.offline.backfill import backfill
+from store.offline.backfill import PART_RECORDS, backfill
 from store.offline.columns import to_frame
 
 GROUP = GROUPS["transaction"]
@@ -23,19 +23,23 @@ def ours(source: Path, out: Path, cores: int) -> None:
 
 
 def plain(source: Path, out: Path) -> None:
-    """What one would write first: all rows in order, one loop, the same functions, Parquet at the end."""
+    """What one would write first: all rows in order, one loop, the same functions, a Parquet file now and then."""
     frame = pl.read_parquet(source).sort("event_time", "transaction_id")
     frame = frame.with_columns(pl.col("event_time").dt.epoch("ms"))
     states: dict[str, EntityState] = {}
-    records = []
-    for offset, line in enumerate(frame.write_ndjson().splitlines()):
-        entity, event = GROUP.decode(line.encode(), offset)
-        state = states.get(entity)
-        if state is None:
-            state = states[entity] = EntityState(GROUP, WindowConfig(WINDOW_MS))
-        records.append(_record(entity, event, state.insert(event, event.time_ms - 30_000)))
     out.mkdir()
-    to_frame(GROUP, records).write_parquet(out / "vectors.parquet")
+    records: list[FeatureRecord] = []
+    offset = 0
+    for rows in frame.iter_slices(PART_RECORDS):
+        for line in rows.write_ndjson().splitlines():
+            entity, event = GROUP.decode(line.encode(), offset)
+            state = states.get(entity)
+            if state is None:
+                state = states[entity] = EntityState(GROUP, WindowConfig(WINDOW_MS))
+            records.append(_record(entity, event, state.insert(event, event.time_ms - 30_000)))
+            offset += 1
+        to_frame(GROUP, records).write_parquet(out / f"{offset}.parquet")
+        records.clear()
 
 
 def _record(entity: str, event: Any, vector: Any) -> FeatureRecord:
