@@ -99,6 +99,8 @@ def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caug
     }
     if options.savepoint is None:
         _logger.warning("No SAVEPOINT given: the log is read from its beginning, and every result is written again")
+    # On a Flink of its own PyFlink would run "processes" as threads of this one.
+    os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112
     job = start_job(settings, options, more)
     _logger.info("Job started", job=job, web_ui=rest.url, mode=options.mode, parallelism=options.parallelism)
     follow(rest, job, settings, until, stop, console)

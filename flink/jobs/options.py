@@ -47,7 +47,6 @@ def job_configuration(settings: Settings, options: JobOptions) -> dict[str, str]
         # An element is a batch already, and it should not wait for another.
         "python.fn-execution.bundle.size": "1",
         "python.fn-execution.bundle.time": "10",
-        "python.state.cache-size": "10000",
         "state.backend.type": "rocksdb",
         "execution.checkpointing.dir": f"{options.state_directory}/checkpoints",
         "execution.checkpointing.savepoint-dir": f"{options.state_directory}/savepoints",

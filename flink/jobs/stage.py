@@ -79,7 +79,9 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Connect to Redis and to keyed state."""
         self._settings = Settings.model_construct(**self._given)
-        configure_logging(self._settings.log_level, json=True)
+        # In a worker PyFlink sends what is written to sys.stderr to the loggers, so a logger must not write there.
+        stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+        configure_logging(self._settings.log_level, json=True, stream=stderr)
         settings = self._settings
         self._window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
         self._limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)

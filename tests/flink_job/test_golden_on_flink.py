@@ -1,0 +1,75 @@
+"""The golden cases on real Flink, all in one job: each case has partitions of its own.
+
+Cases with other settings than the usual ones, or with a feature made to fail, run in `test_golden_in_memory`.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from kafka import KafkaProducer
+
+from deploy.local import LocalKafka, LocalRedis, free_port
+from features.dead_letters import DeadLetter, decode_dead_letter
+from features.vectors import FeatureRecord, decode_feature_record
+from runtime.kafka import read_topic
+from runtime.topics import Topic, dead_letter_topic, ensure_topics, feature_log_topic, source_topic
+from tests.flink.lab import Lab
+from tests.flink_job.lab import run_embedded
+from tests.golden.cases import Case, Settings, check, load_cases, merged
+
+pytestmark = pytest.mark.timeout(600)
+
+CASES = [case for case in merged(load_cases()) if case.settings == Settings()]
+SETTINGS = {"window_size_minutes": 5, "allowed_lateness_seconds": 30, "max_record_bytes": 1_048_576}
+
+Outcomes = tuple[list[FeatureRecord], list[DeadLetter]]
+
+
+@pytest.fixture(scope="module")
+def outcomes(redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Outcomes]]:
+    """What the job makes of all cases, by group. The broker is another one, whose topics keep given timestamps."""
+    directory = tmp_path_factory.mktemp("golden")
+    broker = LocalKafka(directory / "kafka", free_port())
+    broker.start()
+    try:
+        ensure_topics(broker.servers, topics=[_source(case) for case in CASES])
+        _send(broker)
+        with Lab(broker, redis_server, directory).run() as run:
+            state = (directory / "state").as_uri()
+            done = run_embedded(run, directory, "--state-directory", state, **SETTINGS)
+            assert done.returncode == 0, done.stderr
+            yield {case.group: _read(broker, f"{run.group}.", case) for case in CASES}
+    finally:
+        broker.kill()
+
+
+def _source(case: Case) -> Topic:
+    wanted = source_topic(case.topic, 1 + max(record.partition for record in case.records))
+    return Topic(
+        wanted.name, wanted.partitions, wanted.configs | {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
+    )
+
+
+def _send(broker: LocalKafka) -> None:
+    producer = KafkaProducer(bootstrap_servers=broker.servers, max_request_size=32 * 1024 * 1024)
+    for case in CASES:
+        for record in case.records:
+            producer.send(
+                case.topic, record.value, record.key, partition=record.partition, timestamp_ms=record.timestamp
+            )
+    producer.flush()
+    producer.close()
+
+
+def _read(broker: LocalKafka, prefix: str, case: Case) -> Outcomes:
+    log, letters = (
+        read_topic(broker.servers, topic.name)
+        for topic in (feature_log_topic(case.group, prefix), dead_letter_topic(case.topic, prefix))
+    )
+    features = [decode_feature_record(record.value or b"") for record in log]
+    return features, [decode_dead_letter(record.value or b"") for record in letters]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_golden_cases(case: Case, outcomes: dict[str, Outcomes]) -> None:
+    check(case, *outcomes[case.group])
