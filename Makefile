@@ -125,6 +125,9 @@ catalog: $(loop) ## Every feature: group, name, type, unit, meaning
 .PHONY: bench-loop
 bench-loop: $(loop) bench-env ## The loop beside a hand-written one and Quix Streams (ARGS="rate hot --rounds 3")
 	@$(RUN) -W ignore -m benchmarks.loop $(ARGS)
+.PHONY: bench-flink
+bench-flink: $(flink) ## The PyFlink job beside two minimal ones (ARGS="rate --only 'thread 1' --rounds 1")
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -W ignore -m benchmarks.flink $(ARGS)
 .PHONY: bench-backfill
 bench-backfill: $(ALL) ## The backfill beside a plain loop and Polars (ARGS="--rows 100000 --rounds 1")
 	@$(RUN) -m benchmarks.backfill $(ARGS)
