@@ -102,3 +102,5 @@ class Brokers:
             return question()
         except KafkaError as error:
             raise translated(error, self._settings) from error
+        except KeyError as error:  # how the client says that it has never heard of a partition, or not any more
+            raise LogError(f"Kafka does not know {error.args[0]}; was the topic deleted?") from error

@@ -1,5 +1,7 @@
 """A source topic that is deleted and created again: its second life has nothing to do with its first."""
 
+import time
+
 import pytest
 
 from runtime.kafka import TopicAdmin
@@ -16,11 +18,12 @@ class TwoLives:
         lab.send(mixed_messages(600, seed=1))
         self._first = lab.sources()
 
-    def begin_the_second(self) -> None:
-        """Delete the transactions and create them again, with more records than there were."""
+    def begin_the_second(self, away_s: float = 0) -> None:
+        """Delete the transactions and create them again after a while, with more records than there were."""
         with TopicAdmin(self._lab.broker.servers) as admin:
             admin.delete(["transactions"])
             wait_until(lambda: "transactions" not in admin.partitions(), "the topic is gone")
+        time.sleep(away_s)
         self._lab.create([source_topic("transactions", PARTITIONS)])
         self._lab.send(each for each in mixed_messages(2_000, seed=2) if each.topic == "transactions")
 
@@ -46,10 +49,11 @@ def test_a_topic_created_anew_between_two_workers_starts_over(lives: TwoLives, r
     assert_same(run.outputs(), lives.expected())
 
 
-def test_a_topic_created_anew_under_a_live_worker_starts_over(lives: TwoLives, run: Run) -> None:
+@pytest.mark.parametrize("away_s", [0, 3])
+def test_a_topic_created_anew_under_a_live_worker_starts_over(lives: TwoLives, run: Run, away_s: float) -> None:
     worker = run.start()
     run.until_caught_up()
-    lives.begin_the_second()
+    lives.begin_the_second(away_s)
     run.until_caught_up()
     assert worker.terminate() == 0
     assert_same(run.outputs(), lives.expected())
