@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Annotated
 
 import msgspec
@@ -25,9 +25,10 @@ from rich.table import Table
 
 from benchmarks.contenders.flink_plan import DONE, STAGES, Plan
 from benchmarks.lab.contest import ratio
-from benchmarks.lab.latency import ages, freshness_table
+from benchmarks.lab.latency import BEHIND_MS, CATCH_UP_S, WARM_UP_S
 from benchmarks.lab.load import Load, seed
 from benchmarks.lab.services import Services, services
+from benchmarks.lab.worker import Feed
 from deploy.flink.__main__ import submitted
 from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
@@ -39,6 +40,9 @@ app = typer.Typer(add_completion=False)
 
 SCRIPT = ROOT / "benchmarks" / "contenders" / "flink_jobs.py"
 TIMEOUT_S = 900.0
+
+UNFLUSHED = 2_000
+"""The measured stretch ends so many events before the last, which the job by record may keep in memory."""
 
 TWINSTREAM, BY_RECORD, BY_BATCH = "twinstream", "record", "batch"
 SHAPES = {
@@ -155,7 +159,7 @@ def measured(local: Services, flink: FlinkCluster, contender: Contender, warm: i
     with local.redis.client() as client, running(local, flink, contender) as run:
         began, cpu_before = _when(client, warm), cpu_by_thread(flink)
         begun_with, stages_before = _done(client), _stages(client)
-        ended, cpu_after = _when(client, total), cpu_by_thread(flink)
+        ended, cpu_after = _when(client, total - UNFLUSHED), cpu_by_thread(flink)
         events = _done(client) - begun_with
         stages_after = _stages(client)
     local.clear([f"{run}.features.transaction", f"{run}.transactions.dlq"])
@@ -203,10 +207,19 @@ def profile(contender: Contender, outcome: Outcome) -> Table:
 
 
 def fresh(local: Services, flink: FlinkCluster, contender: Contender, seconds: float) -> None:
-    """How old features are when they can be read, at 2 000 events/s."""
+    """How old features are when they can be read, at 2 000 events/s: from `send` to readable in Redis."""
     with running(local, flink, contender):
-        table = freshness_table(ages(local, 2_000, seconds), 2_000, seconds)
-    table.title = f"{table.title}, {contender.mode}, parallelism {contender.parallelism}"
+        feed = Feed(local, 2_000)
+        feed.first(time.monotonic())
+        until = time.monotonic() + CATCH_UP_S
+        while max((seen.age_ms for seen in feed.run(WARM_UP_S)), default=0.0) > BEHIND_MS and time.monotonic() < until:
+            """It is still working off what came in while it started."""
+        ages_ms = sorted(seen.age_ms for seen in feed.run(seconds))
+        feed.close()
+    title = f"Freshness at 2,000 events/s for {seconds:.0f} s, {contender.mode}, parallelism {contender.parallelism}"
+    table = Table("probes", "p50 ms", "p90 ms", "p99 ms", "max ms", title=title)
+    cuts = quantiles(ages_ms, n=100)
+    table.add_row(f"{len(ages_ms)}", *(f"{age:.1f}" for age in (cuts[49], cuts[89], cuts[98], ages_ms[-1])))
     console.print(table)
     with local.redis.client() as client:
         client.flushall()
