@@ -7,38 +7,30 @@ from collections import Counter
 from heapq import heappop, heappush
 
 
-class Tally:
-    """How often each value occurs among those given; None is not a value.
+class Tally(dict[str, int]):
+    """How often each value occurs among those given, so its length is the number of different ones. None is no value.
 
     >>> tally = Tally()
     >>> for country in ("BR", "US", "BR", None): tally.add(country)
-    >>> tally.remove("US"); tally.distinct
-    1
+    >>> tally.remove("US"); tally
+    {'BR': 2}
     """
 
-    __slots__ = ("counts",)
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
+    __slots__ = ()
 
     def add(self, value: str | None) -> None:
         """Count one more of the value."""
         if value is not None:
-            self.counts[value] = self.counts.get(value, 0) + 1
+            self[value] = self.get(value, 0) + 1
 
     def remove(self, value: str | None) -> None:
         """Count one less of a value given before."""
         if value is not None:
-            left = self.counts[value] - 1
+            left = self[value] - 1
             if left:
-                self.counts[value] = left
+                self[value] = left
             else:
-                del self.counts[value]
-
-    @property
-    def distinct(self) -> int:
-        """Number of different values."""
-        return len(self.counts)
+                del self[value]
 
 
 class Maximum:
@@ -82,11 +74,16 @@ class Maximum:
 
 
 class Money:
-    """Count, sum, sum of squares and maximum of amounts in one currency, in minor units."""
+    """Count, sum, sum of squares and maximum of amounts in one currency, in minor units.
 
-    __slots__ = ("count", "largest", "squares", "total")
+    Attributes:
+        minor_per_major: of the currency.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("count", "largest", "minor_per_major", "squares", "total")
+
+    def __init__(self, minor_per_major: int = 1) -> None:
+        self.minor_per_major = minor_per_major
         self.count = 0
         self.total = 0
         self.squares = 0
@@ -105,3 +102,7 @@ class Money:
         self.total -= amount_minor
         self.squares -= amount_minor * amount_minor
         self.largest.remove(amount_minor)
+
+    def major(self, amount_minor: float, divisor: int = 1) -> float:
+        """Minor units, over a divisor, in major units: one division in all."""
+        return amount_minor / (divisor * self.minor_per_major)

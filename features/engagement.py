@@ -92,7 +92,7 @@ session: Family[ActivityWindow] = Family("session")
 
 
 def _occurrences(window: ActivityWindow, event_type: str) -> int:
-    return window.activity.types.counts.get(event_type, 0)
+    return window.activity.types.get(event_type, 0)
 
 
 @engagement.feature(unit="events", meaning="Actions of the user in the window, this one included.")
@@ -107,12 +107,12 @@ def events_per_minute(window: ActivityWindow) -> float:
 
 @engagement.feature(unit="pages", meaning="Different pages in the window.")
 def distinct_pages(window: ActivityWindow) -> int:
-    return window.activity.pages.distinct
+    return len(window.activity.pages)
 
 
 @engagement.feature(unit="products", meaning="Different products in the window.")
 def distinct_products(window: ActivityWindow) -> int:
-    return window.activity.products.distinct
+    return len(window.activity.products)
 
 
 @engagement.feature(unit="s", meaning="Time spent on the pages of the window, as the actions report it.")
@@ -128,11 +128,11 @@ def dwell_seconds(window: ActivityWindow) -> float:
 def engagement_score(window: ActivityWindow) -> float:
     activity = window.activity
     points = 15 * min(window.count, 20)
-    points += 20 * min(activity.pages.distinct, 10)
-    points += 40 * min(activity.products.distinct, 5)
+    points += 20 * min(len(activity.pages), 10)
+    points += 40 * min(len(activity.products), 5)
     points += min(activity.dwell_ms, 120_000) // 1_200
-    points += 100 * ("add_to_cart" in activity.types.counts)
-    points += 100 * ("purchase" in activity.types.counts)
+    points += 100 * ("add_to_cart" in activity.types)
+    points += 100 * ("purchase" in activity.types)
     return points / 1000
 
 
@@ -195,7 +195,7 @@ def cart_abandoned(window: ActivityWindow) -> bool | None:
     current = window.session
     if current is None:
         return None
-    return "add_to_cart" in current.types.counts and "purchase" not in current.types.counts
+    return "add_to_cart" in current.types and "purchase" not in current.types
 
 
 @session.feature(unit="s", meaning="From the user's newest action to now; null when the window is empty.")

@@ -4,7 +4,7 @@ Distances are whole metres and speeds whole metres per hour, so that the fastest
 """
 
 from collections import deque
-from math import asin, cos, radians, sin, sqrt
+from math import asin, cos, pi, sin, sqrt
 
 from features.aggregates import Maximum
 from features.catalog import Family
@@ -13,6 +13,9 @@ from features.velocity import PaymentWindow, Velocity
 
 EARTH_RADIUS_M = 6_371_008.8
 """Mean radius of the Earth (IUGG)."""
+
+EARTH_DIAMETER_M = 2 * EARTH_RADIUS_M
+RADIANS_PER_MICRODEGREE = pi / 180e6
 
 SHORTEST_TIME_MS = 1_000
 """Two payments closer in time count as this far apart: card networks keep time to the second."""
@@ -27,25 +30,32 @@ def haversine_m(a: Place, b: Place) -> int:
     >>> haversine_m((48_856_600, 2_352_200), (51_507_400, -127_800))  # Paris to London
     343557
     """
-    if a == b:
-        return 0
-    a_latitude, b_latitude = radians(a[0] / 1e6), radians(b[0] / 1e6)
-    half_dlat = (b_latitude - a_latitude) / 2
-    half_dlon = radians((b[1] - a[1]) / 1e6) / 2
-    h = sin(half_dlat) ** 2 + cos(a_latitude) * cos(b_latitude) * sin(half_dlon) ** 2
-    return round(2 * EARTH_RADIUS_M * asin(sqrt(min(1.0, h))))
+    return Stop(a, 0).distance_to_m(Stop(b, 0))
 
 
 class Stop:
     """A located payment, and how it was reached from the located one before it in the window."""
 
-    __slots__ = ("distance_m", "place", "speed_m_per_h", "time_ms")
+    __slots__ = ("_cos_latitude", "_latitude", "_longitude", "distance_m", "place", "speed_m_per_h", "time_ms")
 
     def __init__(self, place: Place, time_ms: int) -> None:
         self.place = place
         self.time_ms = time_ms
         self.distance_m: int | None = None
         self.speed_m_per_h: int | None = None
+        latitude, longitude = place
+        self._latitude = latitude * RADIANS_PER_MICRODEGREE
+        self._longitude = longitude * RADIANS_PER_MICRODEGREE
+        self._cos_latitude = cos(self._latitude)
+
+    def distance_to_m(self, other: "Stop") -> int:
+        """Great-circle distance in metres by the haversine formula."""
+        if self.place == other.place:
+            return 0
+        latitude = sin((other._latitude - self._latitude) / 2)
+        longitude = sin((other._longitude - self._longitude) / 2)
+        h = latitude * latitude + self._cos_latitude * other._cos_latitude * longitude * longitude
+        return round(EARTH_DIAMETER_M * asin(sqrt(h) if h < 1.0 else 1.0))
 
 
 class Geo:
@@ -87,7 +97,7 @@ class Geo:
                 self._leave(self.stops[0])
 
     def _arrive(self, origin: Stop, stop: Stop) -> None:
-        metres = haversine_m(origin.place, stop.place)
+        metres = origin.distance_to_m(stop)
         speed = metres * 3_600_000 // max(stop.time_ms - origin.time_ms, SHORTEST_TIME_MS)
         stop.distance_m, stop.speed_m_per_h = metres, speed
         self.fastest.add(speed)
@@ -157,4 +167,4 @@ def window_span_km(window: LocatedWindow) -> float | None:
     stops = window.geo.stops
     if len(stops) < 2:
         return None
-    return _km(haversine_m(stops[0].place, stops[-1].place))
+    return stops[0].distance_to_m(stops[-1]) / 1000

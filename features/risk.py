@@ -95,13 +95,13 @@ def amount_spike(window: LocatedWindow) -> int:
 @rule(weight=350)
 def several_countries(window: LocatedWindow) -> int:
     """Two countries or more in the window; full from three."""
-    return ramp(window.velocity.countries.distinct, 2, 3)
+    return ramp(len(window.velocity.countries), 2, 3)
 
 
 @rule(weight=300)
 def several_devices(window: LocatedWindow) -> int:
     """Two devices or more in the window; full from four."""
-    return ramp(window.velocity.devices.distinct, 2, 4)
+    return ramp(len(window.velocity.devices), 2, 4)
 
 
 @rule(weight=100)
