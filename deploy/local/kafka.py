@@ -14,7 +14,7 @@ from deploy.local.jars import fetch_jars, java_binary, require_tools
 from deploy.local.ports import HOST, free_port, is_open, require_free
 from runtime.errors import UserError
 
-_JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true")
+_JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 
