@@ -7,6 +7,7 @@ Redis' memory an entity takes.
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -18,7 +19,7 @@ from deploy.local import LocalRedis, free_port
 from features.events import Payment
 from features.groups import GROUPS
 from features.state import EntityState, WindowConfig
-from features.vectors import hash_fields
+from features.vectors import hash_values
 from runtime.settings import load_settings
 from store.connecting import connect
 from store.keys import Partition
@@ -63,14 +64,17 @@ def speed(store: OnlineStore, client: redis.Redis) -> Table:
 
     def plain(_: Claim, writes: list[EntityWrite]) -> None:
         for write in writes:
-            pipeline.hset(f"features:transaction:{write.entity}", items=write.fields)
+            pipeline.hset(
+                f"features:transaction:{write.entity}", mapping=dict(zip(write.names, write.values, strict=True))
+            )
         pipeline.execute()
 
     def unfenced(_: Claim, writes: list[EntityWrite]) -> None:
         commands: list[tuple[str | bytes | int, ...]] = []
         for write in writes:
             chunks = [item for number, chunk in write.delta.changed.items() for item in (f"c{number}", chunk)]
-            commands.append(("HSET", f"features:transaction:{write.entity}", *write.fields))
+            fields = chain.from_iterable(zip(write.names, write.values, strict=True))
+            commands.append(("HSET", f"features:transaction:{write.entity}", *fields))
             commands.append(
                 ("HSET", f"state:{write.entity}", "offset", write.offset, "head", write.delta.head, *chunks)
             )
@@ -117,8 +121,8 @@ def _write(state: EntityState, card: int, number: int, step_ms: int) -> EntityWr
         place=(40_123_456, -70_654_321),
     )
     state.insert(event, time_ms - 30_000)
-    fields = hash_fields(GROUP, state.newest_vector())
-    return EntityWrite(f"card_{card:010d}", base, offset, time_ms, fields, state.delta())
+    values = hash_values(GROUP, state.newest_vector())
+    return EntityWrite(f"card_{card:010d}", base, offset, time_ms, GROUP.names, values, state.delta())
 
 
 def _measure(

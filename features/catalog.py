@@ -89,7 +89,9 @@ class FeatureGroup:
         families: the features.
 
     Attributes:
-        values: a struct type with one field per feature, in the catalog's order.
+        names: of the features, in the catalog's order.
+        lists: which of them, by position, are lists of names.
+        values: a struct type with one field per feature, in the same order.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class FeatureGroup:
         """Compute these features from now on."""
         self.features = tuple(features)
         self.names = tuple(feature.name for feature in features)
+        self.lists = tuple(at for at, feature in enumerate(features) if feature.type == "names")
         self._computes = tuple(feature.compute for feature in features)
         used = {feature.family for feature in features}
         self._prepares = tuple(

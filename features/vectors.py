@@ -1,7 +1,5 @@
 """The one encoder of vectors: feature-log records and the fields of a Redis hash."""
 
-from collections.abc import Callable
-from types import NoneType
 from typing import Any
 
 import msgspec
@@ -32,7 +30,9 @@ class FeatureRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     features: Any
 
 
-encode_feature_record = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
+
+encode_feature_record = _encode
 """A feature record as the JSON bytes that go into the feature log."""
 
 
@@ -44,15 +44,19 @@ def decode_feature_record(value: bytes) -> FeatureRecord:
 _decoder = msgspec.json.Decoder(FeatureRecord)
 
 
-def hash_fields(group: FeatureGroup, vector: msgspec.Struct) -> list[str]:
-    """Names and readable values of a vector in turn, as they stand in its Redis hash.
+def hash_values(group: FeatureGroup, vector: msgspec.Struct) -> list[bytes]:
+    """The readable values of a vector, in the catalog's order, as they stand in its Redis hash.
 
-    Numbers are written as in JSON, nothing as `null`, names with commas between them.
+    Numbers are written as in JSON, nothing as `null`, lists of names with commas between them.
     """
-    fields: list[str] = [""] * (2 * len(group.names))
-    fields[::2] = group.names
-    fields[1::2] = [_WRITERS[type(value)](value) for value in msgspec.structs.astuple(vector)]
-    return fields
+    values = list(msgspec.structs.astuple(vector))
+    lists = [(at, ",".join(values[at]).encode()) for at in group.lists]
+    for at, _ in lists:
+        values[at] = None
+    texts = _encode(values)[1:-1].split(b",")
+    for at, names in lists:
+        texts[at] = names
+    return texts
 
 
 def readable(value: Value) -> str:
@@ -61,14 +65,4 @@ def readable(value: Value) -> str:
     >>> [readable(value) for value in (3, 0.25, True, None, ("unusual_hour", "amount_spike"))]
     ['3', '0.25', 'true', 'null', 'unusual_hour,amount_spike']
     """
-    return _WRITERS[type(value)](value)
-
-
-_WRITERS: dict[type, Callable[[Any], str]] = {
-    int: repr,
-    float: repr,
-    bool: {True: "true", False: "false"}.__getitem__,
-    NoneType: lambda nothing: "null",
-    tuple: ",".join,
-}
-"""How a value of each type is written."""
+    return ",".join(value) if isinstance(value, tuple) else _encode(value).decode()

@@ -10,6 +10,10 @@ One batch becomes visible like this, and in no other order:
 
 After a crash between 3 and 5 the batch is applied again from Redis' progress on, silently, and entities that had been
 written skip what they have applied. Tests kill the process after each step by its name.
+
+Nobody waits for nothing: while Kafka takes the output, the writes to Redis are made; while Redis executes them, the
+next batch is read and applied. So `commit` ends with the writes sent, and `settle` does steps 4 and 5 before anything
+of the next batch is made visible.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,11 +24,11 @@ from features.dead_letters import encode_dead_letter
 from features.lateness import BEGINNING_MS
 from features.partition import Applied, Partition
 from features.state import EntityState
-from features.vectors import encode_feature_record, hash_fields
+from features.vectors import encode_feature_record, hash_values
 from flink.recovery import encode_note
 from runtime.kafka.contract import Committed, EventLog, Record, TopicPartition
 from store.keys import Partition as StoredPartition
-from store.online import Claim, EntityWrite, Finish, OnlineStore, Progress
+from store.online import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
 
 
 class Step(StrEnum):
@@ -54,7 +58,7 @@ class Assigned:
         progress: what Redis is known to have; None before the first batch of a rebuild.
         emit_from: results below this offset have been emitted.
         feature_topic, dead_letter_topic: where its results go.
-        swept_until_ms: Redis has no entity any more whose newest event is not newer than this.
+        swept_until_ms: once the last batch is settled, Redis has no entity whose newest event is not newer than this.
         states: the entities in memory, least recently used first.
     """
 
@@ -76,29 +80,42 @@ class Portion:
     Attributes:
         owner: the partition.
         records: as polled.
-        next_offset: where the partition continues after the batch.
         applied: what came out.
+        progress: where the partition stands after the batch.
+        sweep_until_ms: up to which newest event time its entities may then go.
     """
 
     owner: Assigned
     records: list[Record]
-    next_offset: int
     applied: Applied
+    progress: Progress
+    sweep_until_ms: int
 
 
-def commit(
-    log: EventLog, store: OnlineStore, batch: list[Portion], reached: Reached
-) -> list[tuple[StoredPartition, str]]:
-    """Make a batch visible, by the protocol above.
+@dataclass(slots=True)
+class Unsettled:
+    """A batch that Kafka has, and that is on its way to Redis.
 
-    Returns:
-        The entities written that another partition has features of, too.
+    Attributes:
+        batch: its portions.
+        writes: of its entities, sent.
+        started_s: when it was polled, by the monotonic clock.
+    """
+
+    batch: list[Portion]
+    writes: BatchWrite
+    started_s: float
+
+
+def commit(log: EventLog, store: OnlineStore, batch: list[Portion], started_s: float, reached: Reached) -> Unsettled:
+    """Make a batch visible in Kafka and send its writes to Redis: the protocol above up to step 3.
 
     Raises:
         LogError: Kafka failed; the outcome may be unknown.
-        StoreUnavailable, StoreMismatch: Redis failed, or is not what it was when the batch was computed.
+        StoreUnavailable: Redis failed.
     """
-    emitting = [portion for portion in batch if portion.next_offset > portion.owner.emit_from]
+    writes = store.writing((portion.owner.claim, _writes(portion)) for portion in batch)
+    emitting = [portion for portion in batch if portion.progress.next_offset > portion.owner.emit_from]
     if emitting:
         with log.transaction() as transaction:
             for portion in emitting:
@@ -111,20 +128,35 @@ def commit(
                     transaction.send(portion.owner.dead_letter_topic, letter.key, encode_dead_letter(letter), number)
             reached(Step.OUTPUT_SENT)
             transaction.commit_offsets({portion.owner.source: _mark(portion) for portion in emitting})
+            writes.make()
+            transaction.flush()
             reached(Step.OFFSETS_SENT)
             transaction.commit()
     reached(Step.TRANSACTION_COMMITTED)
-    written = store.write([(portion.owner.claim, _writes(portion)) for portion in batch])
+    writes.send()
+    return Unsettled(batch, writes, started_s)
+
+
+def settle(store: OnlineStore, unsettled: Unsettled, reached: Reached) -> list[tuple[StoredPartition, str]]:
+    """Wait until Redis has a batch, and save the progress: the last steps of the protocol.
+
+    Returns:
+        The entities written that another partition has features of, too.
+
+    Raises:
+        StoreUnavailable, StoreMismatch: Redis failed, or is not what it was when the batch was computed.
+    """
+    written = unsettled.writes.outcome()
     reached(Step.FEATURES_WRITTEN)
-    store.finish([_finish(portion) for portion in batch])
+    store.finish([_finish(portion) for portion in unsettled.batch])
     reached(Step.PROGRESS_SAVED)
     return written.conflicts
 
 
 def _mark(portion: Portion) -> Committed:
     """The offset after the portion, with what a rebuild needs to know beside it."""
-    owner = portion.owner
-    return Committed(portion.next_offset, encode_note(owner.claim.epoch, owner.partition.max_event_time_ms))
+    next_offset, max_event_time_ms = portion.progress
+    return Committed(next_offset, encode_note(portion.owner.claim.epoch, max_event_time_ms))
 
 
 def _writes(portion: Portion) -> Iterator[EntityWrite]:
@@ -137,7 +169,8 @@ def _writes(portion: Portion) -> Iterator[EntityWrite]:
             base_offset=base_offset,
             offset=state.applied_offset,
             newest_event_time_ms=state.newest_event_time_ms or 0,
-            fields=hash_fields(group, state.newest_vector()),
+            names=group.names,
+            values=hash_values(group, state.newest_vector()),
             delta=state.delta(),
         )
 
@@ -145,5 +178,4 @@ def _writes(portion: Portion) -> Iterator[EntityWrite]:
 def _finish(portion: Portion) -> Finish:
     """The partition's new progress, and how far it may be swept."""
     owner = portion.owner
-    progress = Progress(portion.next_offset, owner.partition.max_event_time_ms)
-    return Finish(owner.claim, owner.progress, progress, owner.partition.sweep_until_ms)
+    return Finish(owner.claim, owner.progress, portion.progress, portion.sweep_until_ms)

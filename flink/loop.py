@@ -13,7 +13,7 @@ from features.groups import BY_TOPIC
 from features.partition import Partition
 from features.stamping import Stamped, StampingLimits
 from features.state import EntityState, WindowConfig
-from flink.commit import Assigned, Portion, Reached, Step, commit
+from flink.commit import Assigned, Portion, Reached, Step, Unsettled, commit, settle
 from flink.recovery import IfLogLost, committed_note, epoch, plan_start
 from flink.totals import Totals
 from runtime.kafka.contract import (
@@ -30,7 +30,7 @@ from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.errors import StoreMismatch, StoreUnavailable
 from store.keys import Partition as StoredPartition
-from store.online import Load, OnlineStore, Progress, StoredState
+from store.online import Load, OnlineStore, Progress
 
 POLL_MS = 200
 FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.1, 5.0
@@ -76,6 +76,7 @@ class Loop:
         self._limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
         self._owned: dict[TopicPartition, Assigned] = {}
         self._to_start: list[TopicPartition] = []
+        self._unsettled: Unsettled | None = None
         self._targets: dict[TopicPartition, int] = {}
         self._back_off_s = FIRST_BACK_OFF_S
         self._look_at = time.monotonic() + QUIET_S
@@ -92,16 +93,19 @@ class Loop:
         Raises:
             UserError: something that only a person can decide or mend.
         """
-        while not stop():
+        while not (stopping := stop()) or self._unsettled:
             try:
-                self.cycle()
+                if stopping:
+                    self._settle()
+                else:
+                    self.cycle()
             except RecordTooLarge:
                 raise  # trying again cannot help
             except (LogError, StoreUnavailable, StoreMismatch) as fault:
                 self._recover(fault, stop)
 
     def cycle(self, poll_ms: int = POLL_MS) -> int:
-        """Process what one poll brings.
+        """Process what one poll brings, as far as sending it to Redis, and settle the batch before.
 
         Returns:
             The number of records.
@@ -109,20 +113,23 @@ class Loop:
         self._cycle_began = time.monotonic()
         if self._to_start:
             self._start_partitions()
-        polled = self.log.poll(poll_ms, self._settings.max_poll_records)
+        polled = self.log.poll(0 if self._unsettled else poll_ms, self._settings.max_poll_records)
         if not polled:
-            self._quiet()
+            if self._unsettled:
+                self._settle()
+            else:
+                self._quiet()
             return 0
-        started = time.monotonic()
+        started_s = time.monotonic()
         self._reached(Step.POLLED)
         stamped = {source: self._owned[source].partition.stamp(records) for source, records in polled.items()}
         self._load(stamped)
         self._reached(Step.LOADED)
         batch = [self._apply(source, polled[source], items) for source, items in stamped.items()]
         self._reached(Step.APPLIED)
-        conflicts = commit(self.log, self._store, batch, self._reached)
-        self._committed(batch)
-        self.totals.committed(batch, conflicts, time.monotonic() - started)
+        self._settle()
+        self._make_room(batch)
+        self._unsettled = commit(self.log, self._store, batch, started_s, self._reached)
         return sum(map(len, polled.values()))
 
     def _load(self, stamped: dict[TopicPartition, list[Stamped | DeadLetter]]) -> None:
@@ -136,31 +143,45 @@ class Loop:
             owner = self._owned[source]
             for entity, stored in found.items():
                 if stored is not None:
-                    owner.states[entity] = self._load_state(owner, stored)
-
-    def _load_state(self, owner: Assigned, stored: StoredState) -> EntityState:
-        return EntityState.load(owner.partition.group, self._window, stored.head, stored.chunks)
+                    state = EntityState.load(owner.partition.group, self._window, stored.head, stored.chunks)
+                    if not _outdated(owner, state):
+                        owner.states[entity] = state
 
     def _apply(self, source: TopicPartition, records: list[Record], items: list[Stamped | DeadLetter]) -> Portion:
         owner = self._owned[source]
         applied = owner.partition.apply(items, owner.states)
         for fault in applied.faults:
             _logger.error("A feature raised", topic=source.topic, detail=fault.detail, exc_info=fault.__cause__)
-        return Portion(owner, records, self.log.position(source), applied)
+        owner.swept_until_ms = owner.partition.sweep_until_ms
+        progress = Progress(self.log.position(source), owner.partition.max_event_time_ms)
+        return Portion(owner, records, applied, progress, owner.partition.sweep_until_ms)
 
-    def _committed(self, batch: list[Portion]) -> None:
-        """Note what Redis and Kafka now have, and make room in memory."""
+    def _settle(self) -> None:
+        """See the last batch through, if that has not been done."""
+        if self._unsettled is None:
+            return
+        unsettled = self._unsettled
+        conflicts = settle(self._store, unsettled, self._reached)
+        self._unsettled = None
+        self._settled(unsettled.batch)
+        self.totals.committed(unsettled.batch, conflicts, time.monotonic() - unsettled.started_s)
+
+    def _settled(self, batch: list[Portion]) -> None:
+        """Note what Redis and Kafka now have."""
+        for portion in batch:
+            portion.owner.progress = portion.progress
+            portion.owner.emit_from = max(portion.owner.emit_from, portion.progress.next_offset)
+        self._all_is_well()
+
+    def _make_room(self, batch: list[Portion]) -> None:
+        """Forget the entities that have not been used for longest, but none of the batch in hand."""
         capacity = self._settings.cache_entities // max(1, len(self._owned))
         for portion in batch:
-            owner = portion.owner
-            owner.progress = Progress(portion.next_offset, owner.partition.max_event_time_ms)
-            owner.swept_until_ms = owner.partition.sweep_until_ms
-            owner.emit_from = max(owner.emit_from, portion.next_offset)
-            for entity in portion.applied.changed:
-                owner.states[entity] = owner.states.pop(entity)  # most recently used, so last
-            while len(owner.states) > capacity:
-                del owner.states[next(iter(owner.states))]
-        self._all_is_well()
+            states, changed = portion.owner.states, portion.applied.changed
+            for entity in changed:
+                states[entity] = states.pop(entity)  # most recently used, so last
+            while len(states) > max(capacity, len(changed)):
+                del states[next(iter(states))]
 
     def _quiet(self) -> None:
         """Nothing came: see now and then that Kafka is not away, and that Redis is as we left it."""
@@ -183,6 +204,7 @@ class Loop:
         return (
             bool(self._owned)
             and not self._to_start
+            and not self._unsettled
             and all(self.log.position(source) >= self._targets[source] for source in self._owned)
         )
 
@@ -209,11 +231,13 @@ class Loop:
     # --- partitions come and go ------------------------------------------------------------------------------------
 
     def _on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        self._settle()
         self._owned.clear()
         self._to_start = list(partitions)
         self.totals.rebalanced()
 
     def _on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        self._settle()
         for source in partitions:
             self._owned.pop(source, None)
         self._to_start = [source for source in self._to_start if source not in partitions]
@@ -276,6 +300,9 @@ class Loop:
         self.fault = fault
         self.totals.recovering(fault)
         self._owned.clear()
+        if self._unsettled:
+            self._unsettled.writes.give_up()
+            self._unsettled = None
         with suppress(LogError):  # a partition that is being taken from us cannot be paused, and need not be
             self.log.pause(self.log.assignment())
         while not stop():
@@ -302,14 +329,19 @@ class Loop:
 
 
 def _kept(owner: Assigned, entity: str) -> bool:
-    """Whether the entity is in memory; one that has been swept from Redis is forgotten here, too."""
+    """Whether the entity need not be loaded; one that has been swept from Redis is forgotten here, too."""
     state = owner.states.get(entity)
     if state is None:
         return False
-    newest_ms = state.newest_event_time_ms
-    if newest_ms is not None and newest_ms <= owner.swept_until_ms:
+    if _outdated(owner, state):
         del owner.states[entity]
     return True
+
+
+def _outdated(owner: Assigned, state: EntityState) -> bool:
+    """Whether the entity has been swept from Redis, or will be before anything else is written."""
+    newest_ms = state.newest_event_time_ms
+    return newest_ms is not None and newest_ms <= owner.swept_until_ms
 
 
 _logger = get_logger(__name__)

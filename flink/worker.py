@@ -14,8 +14,8 @@ from flink.loop import Loop
 from flink.recovery import IfLogLost
 from flink.status import Status
 from runtime.errors import UserError
-from runtime.garbage import collect_rarely
 from runtime.health import HealthServer
+from runtime.interpreter import tune_interpreter
 from runtime.kafka import KafkaLog
 from runtime.log import bind, configure_logging, get_logger
 from runtime.settings import Settings, load_settings
@@ -71,7 +71,7 @@ def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Console)
     Raises:
         UserError: a port is taken, or Kafka lost data.
     """
-    collect_rarely()
+    tune_interpreter()
     stop = StopRequest()
     status = Status(loop, console)
 

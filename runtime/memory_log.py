@@ -81,6 +81,9 @@ class MemoryTransaction:
         """Add offsets to the transaction."""
         self._offsets.update(offsets)
 
+    def flush(self) -> None:
+        """Nothing is under way here."""
+
     def commit(self) -> None:
         """Make everything visible."""
         if not self.open:

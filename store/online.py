@@ -16,7 +16,7 @@ import redis
 from features.state import StateDelta
 from store.errors import StoreMismatch
 from store.keys import Keys, Partition
-from store.pipe import Command, Pipe, call
+from store.pipe import Command, Packed, Pipe, Sent, call
 from store.scripts import CLAIM, FINISH, SWEEP, WRITE
 
 ENTITIES_PER_WRITE = 32
@@ -59,7 +59,7 @@ class EntityWrite(NamedTuple):
         base_offset: applied offset of the stored state that `delta` is a change of; -1 when there is none.
         offset: applied offset after it.
         newest_event_time_ms: of the entity.
-        fields: feature names and readable values in turn.
+        names, values: of the features, as they are to be read; no value has a line break.
         delta: the changed parts of the state.
     """
 
@@ -67,7 +67,8 @@ class EntityWrite(NamedTuple):
     base_offset: int
     offset: int
     newest_event_time_ms: int
-    fields: list[str]
+    names: Sequence[str]
+    values: Sequence[bytes]
     delta: StateDelta
 
 
@@ -168,18 +169,13 @@ class OnlineStore:
             StoreMismatch: a partition is not ours any more, or a stored state is not the one that was changed. Other
                 entities have been written.
         """
-        blocks: list[tuple[Claim, Sequence[EntityWrite]]] = []
-        outcomes = self.pipe.run(self._write_commands(writes, blocks))
-        conflicts = []
-        for (claim, block), outcome in zip(blocks, outcomes, strict=True):
-            if not outcome:
-                raise _lost(claim)
-            for entity, code in zip(block, outcome, strict=True):
-                if not code:
-                    raise StoreMismatch(f"{entity.entity} in {_name(claim)} is not at offset {entity.base_offset}")
-                if code > 1:
-                    conflicts.append((claim.partition, entity.entity))
-        return Written(conflicts)
+        batch = self.writing(writes)
+        batch.send()
+        return batch.outcome()
+
+    def writing(self, writes: Iterable[tuple[Claim, Iterable[EntityWrite]]]) -> "BatchWrite":
+        """The same in steps, for a caller who has other things to do meanwhile."""
+        return BatchWrite(self, writes)
 
     def finish(self, finishes: Sequence[Finish]) -> int:
         """Move the progress of some partitions on and remove their outdated entities, mostly in one round trip.
@@ -235,18 +231,6 @@ class OnlineStore:
 
     # --- the commands -----------------------------------------------------------------------------------------------
 
-    def _write_commands(
-        self,
-        writes: Iterable[tuple[Claim, Iterable[EntityWrite]]],
-        blocks: list[tuple[Claim, Sequence[EntityWrite]]],
-    ) -> Iterator[Command]:
-        """A command for each block of entities; the blocks are noted as they come by."""
-        for claim, entities in writes:
-            keys, rest = self._keys(claim), iter(entities)
-            while block := list(islice(rest, ENTITIES_PER_WRITE)):
-                blocks.append((claim, block))
-                yield _write_command(keys, claim, block)
-
     def _take(self, claim: Claim, epoch: str, held: str) -> list[bytes | None]:
         """The stored offset and newest event time of the epoch; empty when another epoch's leftovers are in the way."""
         ((code, *stored),) = self.pipe.run([call(CLAIM, self._keys(claim)[:2], claim.token, epoch, held)])
@@ -286,9 +270,60 @@ class OnlineStore:
         return Keys.of(self.namespace, claim.partition)
 
 
+class BatchWrite:
+    """The fenced writes of a batch, step by step: made, sent, and found to have been done or not."""
+
+    def __init__(self, store: OnlineStore, writes: Iterable[tuple[Claim, Iterable[EntityWrite]]]) -> None:
+        self._store = store
+        self._blocks: list[tuple[Claim, Sequence[EntityWrite]]] = []
+        self._commands = Packed(self._make(writes))
+        self._sent: Sent | None = None
+
+    def make(self) -> None:
+        """Make all commands now, before any is sent; otherwise they are made while the first are being executed."""
+        self._commands.pack()
+
+    def send(self) -> None:
+        """Send everything.
+
+        Raises:
+            StoreUnavailable: Redis does not answer. Some entities may have been written.
+        """
+        self._sent = self._store.pipe.send(self._commands)
+
+    def outcome(self) -> Written:
+        """Wait until everything has been written; see `OnlineStore.write`."""
+        assert self._sent is not None, "nothing has been sent"
+        sent, self._sent = self._sent, None
+        conflicts = []
+        for (claim, block), outcome in zip(self._blocks, sent.replies(), strict=True):
+            if not outcome:
+                raise _lost(claim)
+            for entity, code in zip(block, outcome, strict=True):
+                if not code:
+                    raise StoreMismatch(f"{entity.entity} in {_name(claim)} is not at offset {entity.base_offset}")
+                if code > 1:
+                    conflicts.append((claim.partition, entity.entity))
+        return Written(conflicts)
+
+    def give_up(self) -> None:
+        """Do not wait for the outcome."""
+        if self._sent is not None:
+            self._sent.give_up()
+            self._sent = None
+
+    def _make(self, writes: Iterable[tuple[Claim, Iterable[EntityWrite]]]) -> Iterator[Command]:
+        """A command for each block of entities; the blocks are noted as they come by."""
+        for claim, entities in writes:
+            keys, rest = Keys.of(self._store.namespace, claim.partition), iter(entities)
+            while block := list(islice(rest, ENTITIES_PER_WRITE)):
+                self._blocks.append((claim, block))
+                yield _write_command(keys, claim, block)
+
+
 def _write_command(keys: Keys, claim: Claim, block: Sequence[EntityWrite]) -> Command:
     """The call that writes a block of entities; the names of their fields are sent once."""
-    names = block[0].fields[::2]
+    names = block[0].names
     arguments: list[str | bytes | int] = [
         claim.token,
         claim.epoch,
@@ -299,12 +334,11 @@ def _write_command(keys: Keys, claim: Claim, block: Sequence[EntityWrite]) -> Co
         len(names),
         *names,
     ]
-    for entity, base_offset, offset, newest_ms, fields, delta in block:
-        arguments += (entity, base_offset, offset, newest_ms)
-        arguments += fields[1::2]
-        arguments += (delta.head, len(delta.dropped))
-        arguments += [f"c{number}" for number in delta.dropped]
-        arguments.append(len(delta.changed))
+    for entity, base_offset, offset, newest_ms, _, values, delta in block:
+        lines = b"%b\n" % b"\n".join(values)
+        arguments += (entity, base_offset, offset, newest_ms, lines, delta.head, len(delta.dropped), len(delta.changed))
+        if delta.dropped:
+            arguments += [f"c{number}" for number in delta.dropped]
         for number, chunk in delta.changed.items():
             arguments += (f"c{number}", chunk)
     return call(WRITE, keys[:2], *arguments)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import hiredis
@@ -22,6 +23,46 @@ _PASSES = re.compile(r"\b(OOM|READONLY|BUSY|LOADING|MISCONF|MASTERDOWN|NOREPLICA
 """Error codes of a server that refuses now and may accept later."""
 
 
+class Packed:
+    """Commands as Redis reads them, in pieces worth a system call. They are made when they are needed, once.
+
+    Attributes:
+        count: commands packed so far.
+    """
+
+    def __init__(self, commands: Iterable[Command]) -> None:
+        self._pieces: list[bytes] = []
+        self._rest = self._pack(commands)
+        self.count = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        """All pieces; what is not packed yet is packed on the way, so that Redis is at work meanwhile."""
+        yield from self._pieces
+        for piece in self._rest:
+            self._pieces.append(piece)
+            yield piece
+
+    def pack(self) -> "Packed":
+        """Pack all of them now."""
+        self._pieces += self._rest
+        return self
+
+    def _pack(self, commands: Iterable[Command]) -> Iterator[bytes]:
+        piece: list[bytes] = []
+        size = 0
+        for command in commands:
+            packed = _pack(command)
+            piece.append(packed)
+            size += len(packed)
+            self.count += 1
+            if size >= PIECE_BYTES:
+                yield b"".join(piece)
+                piece.clear()
+                size = 0
+        if piece:
+            yield b"".join(piece)
+
+
 class Pipe:
     """One server. Commands are packed here: redis-py's own pipeline takes longer than Redis does.
 
@@ -31,7 +72,7 @@ class Pipe:
     """
 
     def __init__(self, client: redis.Redis, address: str) -> None:
-        self._pool = client.connection_pool
+        self.pool = client.connection_pool
         self.address = address
 
     def run(self, commands: Iterable[Command]) -> list[Any]:
@@ -44,49 +85,22 @@ class Pipe:
             StoreUnavailable: no answer, or one that may be another in a while. Some commands may have been executed.
             UserError: Redis does not understand or does not allow a command.
         """
-        sent: list[Command] = []
-        replies = self._exchange(_noting(commands, sent))
-        if any(isinstance(reply, NoScriptError) for reply in replies):
-            self._exchange([("SCRIPT", "LOAD", script.text) for script in SCRIPTS])
-            replies = self._exchange(sent)
-        for reply in replies:
-            if isinstance(reply, ResponseError):
-                raise self._explained(reply)
-        return replies
+        return self.send(Packed(commands)).replies()
+
+    def send(self, commands: Packed) -> "Sent":
+        """Send commands and leave their replies for later. Otherwise as `run`."""
+        return Sent(self, commands)
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.disconnect()
+        self.pool.disconnect()
 
-    def _exchange(self, commands: Iterable[Command]) -> list[Any]:
-        """Replies or the errors in their place. A connection with replies left in it is never used again."""
-        try:
-            connection = self._pool.get_connection()
-        except RedisError as error:
-            raise self._unavailable(error) from error
-        try:
-            sent: list[Command] = []
-            connection.send_packed_command(_packed(_noting(commands, sent)))  # type: ignore[no-untyped-call]
-            replies: list[Any] = []
-            for _ in sent:
-                try:
-                    replies.append(connection.read_response())
-                except ResponseError as error:
-                    replies.append(error)
-            return replies
-        except RedisError as error:
-            connection.disconnect()  # type: ignore[no-untyped-call]
-            raise self._unavailable(error) from error
-        except BaseException:
-            connection.disconnect()  # type: ignore[no-untyped-call]
-            raise
-        finally:
-            self._pool.release(connection)
-
-    def _unavailable(self, error: Exception) -> StoreUnavailable:
+    def unavailable(self, error: Exception) -> StoreUnavailable:
+        """What to raise when Redis does not answer."""
         return StoreUnavailable(f"Redis does not answer at {self.address} ({' '.join(str(error).split())})")
 
-    def _explained(self, error: ResponseError) -> Exception:
+    def explained(self, error: ResponseError) -> Exception:
+        """What to raise when it refuses."""
         if _PASSES.search(str(error)):
             return StoreUnavailable(f"Redis at {self.address} refuses for now ({error})")
         return UserError(
@@ -95,27 +109,63 @@ class Pipe:
         )
 
 
-def _noting(commands: Iterable[Command], noted: list[Command]) -> Iterator[Command]:
-    """The same commands, added to a list as they pass."""
-    for command in commands:
-        noted.append(command)
-        yield command
+class Sent:
+    """Commands under way: their replies are read once, or given up. Until then a connection of the pool is in use."""
 
+    def __init__(self, pipe: Pipe, commands: Packed) -> None:
+        self._pipe = pipe
+        self._commands = commands
+        self._connection = self._send()
 
-def _packed(commands: Iterable[Command]) -> Iterator[bytes]:
-    """The commands in pieces worth a system call, so that Redis is at work while the rest is being packed."""
-    piece: list[bytes] = []
-    size = 0
-    for command in commands:
-        packed = _pack(command)
-        piece.append(packed)
-        size += len(packed)
-        if size >= PIECE_BYTES:
-            yield b"".join(piece)
-            piece.clear()
-            size = 0
-    if piece:
-        yield b"".join(piece)
+    def replies(self) -> list[Any]:
+        """All replies in order; see `Pipe.run`."""
+        replies = self._receive()
+        if any(isinstance(reply, NoScriptError) for reply in replies):
+            Sent(self._pipe, Packed([("SCRIPT", "LOAD", script.text) for script in SCRIPTS]))._receive()
+            self._connection = self._send()
+            replies = self._receive()
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise self._pipe.explained(reply)
+        return replies
+
+    def give_up(self) -> None:
+        """Leave the replies unread. The connection is never used again, since they would be taken for others."""
+        self._connection.disconnect()
+        self._pipe.pool.release(self._connection)
+
+    def _send(self) -> Any:
+        try:
+            self._connection = self._pipe.pool.get_connection()
+        except RedisError as error:
+            raise self._pipe.unavailable(error) from error
+        with self._giving_up():
+            self._connection.send_packed_command(self._commands)
+        return self._connection
+
+    def _receive(self) -> list[Any]:
+        """Replies, or the errors in their place."""
+        replies: list[Any] = []
+        with self._giving_up():
+            for _ in range(self._commands.count):
+                try:
+                    replies.append(self._connection.read_response())
+                except ResponseError as error:
+                    replies.append(error)
+        self._pipe.pool.release(self._connection)
+        return replies
+
+    @contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """Give up at any failure."""
+        try:
+            yield
+        except RedisError as error:
+            self.give_up()
+            raise self._pipe.unavailable(error) from error
+        except BaseException:
+            self.give_up()
+            raise
 
 
 def call(script: Script, keys: Sequence[str], *arguments: str | bytes | int) -> Command:

@@ -16,7 +16,7 @@ from benchmarks.contenders.stopwatch import Job, Stopwatch
 from features.groups import BY_TOPIC, GROUPS
 from flink.commit import Portion, Step
 from flink.loop import Loop
-from runtime.garbage import collect_rarely
+from runtime.interpreter import tune_interpreter
 from runtime.kafka import KafkaLog
 from runtime.settings import Settings, load_settings
 from store.connecting import connect
@@ -25,10 +25,10 @@ STAGES = {
     Step.POLLED: "poll",
     Step.LOADED: "load",
     Step.APPLIED: "apply",
-    Step.OUTPUT_SENT: "encode and send",
-    Step.OFFSETS_SENT: "await outputs and offsets",
+    Step.OUTPUT_SENT: "encode output",
+    Step.OFFSETS_SENT: "make Redis writes, await output",
     Step.TRANSACTION_COMMITTED: "commit",
-    Step.FEATURES_WRITTEN: "write Redis",
+    Step.FEATURES_WRITTEN: "await Redis",
     Step.PROGRESS_SAVED: "save progress",
 }
 """The stage that ends with each step."""
@@ -66,8 +66,8 @@ class MeasuredLoop(Loop):
         self._stage("stamp")
         super()._load(stamped)
 
-    def _committed(self, batch: list[Portion]) -> None:
-        super()._committed(batch)
+    def _make_room(self, batch: list[Portion]) -> None:
+        super()._make_room(batch)
         self._stage("bookkeeping")
 
     def measure(self) -> None:
@@ -76,6 +76,7 @@ class MeasuredLoop(Loop):
         process, memory = psutil.Process(), []
         while not watch.done:
             self.cycle()
+            self._stage("send Redis writes")
             seen = self.totals.input
             watch.visible(seen)
             if seen * MEMORY_READINGS >= self._job.total * (len(memory) + 1):
@@ -100,7 +101,7 @@ def main() -> None:
         log_level="WARNING",
     )
     loop = MeasuredLoop(job, settings)
-    collect_rarely()
+    tune_interpreter()
     loop.measure()
     loop.log.close()
 

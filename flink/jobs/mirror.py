@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 
 from features.catalog import FeatureGroup
 from features.state import EntityState, Head, StateDelta
-from features.vectors import hash_fields
+from features.vectors import hash_values
 from flink.jobs.keyed_state import EntityStates
 from runtime.log import get_logger
 from store.errors import StoreMismatch, StoreUnavailable
@@ -170,7 +170,8 @@ class Mirror:
             base_offset=base_offset,
             offset=state.applied_offset,
             newest_event_time_ms=state.newest_event_time_ms or 0,
-            fields=hash_fields(self._group, state.newest_vector()),
+            names=self._group.names,
+            values=hash_values(self._group, state.newest_vector()),
             delta=delta,
         )
 

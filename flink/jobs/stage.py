@@ -19,7 +19,7 @@ from flink.jobs.keyed_partition import Computation, KeyedPartition
 from flink.jobs.keyed_state import KeyedMap
 from flink.jobs.metrics import StageMetrics
 from flink.jobs.mirror import Mirror
-from runtime.garbage import collect_rarely
+from runtime.interpreter import tune_interpreter
 from runtime.kafka.contract import Record
 from runtime.log import configure_logging, get_logger
 from runtime.settings import Settings
@@ -92,7 +92,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         )
         self._partitions: dict[tuple[str, int], KeyedPartition] = {}
         self._store = connect(settings)
-        collect_rarely()
+        tune_interpreter()
         self._metrics = StageMetrics(runtime_context.get_metrics_group())
 
     def close(self) -> None:

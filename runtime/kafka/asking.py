@@ -1,11 +1,12 @@
 """Questions to the brokers, each with an answer, or with an error within a few seconds."""
 
 from collections.abc import Callable, Iterable
+from threading import Event
 from typing import Any, TypeVar
 from uuid import UUID
 
 from kafka.admin import ConfigResourceType
-from kafka.errors import CorruptRecordError, KafkaError, RetriableError
+from kafka.errors import CorruptRecordError, KafkaError, KafkaTimeoutError, RetriableError
 from kafka.protocol.admin import DescribeConfigsRequest
 from kafka.protocol.metadata import MetadataRequest
 
@@ -24,6 +25,18 @@ def translated(error: KafkaError, where: Settings | str) -> LogError:
     if isinstance(error, RetriableError):
         return KafkaUnavailable(does_not_answer(where))
     return LogError(f"{type(error).__name__}: {error}")
+
+
+def _answered(future: Any, connections: Any, timeout_ms: int) -> Any:
+    """Wait for what another thread, which drives these connections, has been asked to do."""
+    done = Event()
+    future.add_both(lambda _: done.set())
+    connections._net.wakeup()
+    if not done.wait(timeout_ms / 1000):
+        raise KafkaTimeoutError(f"no answer within {timeout_ms} ms")
+    if future.exception is not None:
+        raise future.exception
+    return future.value
 
 
 class Brokers:
@@ -65,10 +78,20 @@ class Brokers:
         (found,) = self._ask(lambda: self._consumer.offsets_for_times(wanted, timeout_ms=ANSWER_TIMEOUT_MS)).values()
         return None if found is None else int(found.offset)
 
-    def topic_ids(self, names: Iterable[str]) -> dict[str, UUID]:
-        """The ids of those topics that exist."""
+    def topic_ids(self, names: Iterable[str], connections: Any = None) -> dict[str, UUID]:
+        """The ids of those topics that exist, asked over these connections rather than the consumer's.
+
+        The broker answers the requests of a connection one after the other, and a consumer's connection may have a
+        fetch before it that waits for records. But connections that were idle may have been lost.
+        """
         topics = [MetadataRequest.MetadataRequestTopic(name=name) for name in names]
-        response = self._send(MetadataRequest(topics=topics, allow_auto_topic_creation=False))
+        request = MetadataRequest(topics=topics, allow_auto_topic_creation=False)
+        try:
+            response = self._send(request, connections=connections)
+        except KafkaUnavailable:
+            if connections is None:
+                raise
+            response = self._send(request)
         return {topic.name: topic.topic_id for topic in response.topics if topic.error_code == 0}
 
     def is_append_timed(self, topic: str) -> bool:
@@ -89,13 +112,15 @@ class Brokers:
         """Nothing but an answer."""
         self._send(MetadataRequest(topics=[]), timeout_ms)
 
-    def _send(self, request: Any, timeout_ms: int = ANSWER_TIMEOUT_MS) -> Any:
-        manager = self._consumer._manager
+    def _send(self, request: Any, timeout_ms: int = ANSWER_TIMEOUT_MS, connections: Any = None) -> Any:
+        manager = connections or self._consumer._manager
 
         async def send() -> Any:
             return await manager.wait_for(manager.send(request), timeout_ms)
 
-        return self._ask(lambda: manager.run(send))
+        if connections is None:
+            return self._ask(lambda: manager.run(send))
+        return self._ask(lambda: _answered(connections.call_soon(send), connections, timeout_ms))
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         try:

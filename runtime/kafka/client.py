@@ -246,7 +246,7 @@ class KafkaLog:
         return str(self._topic_ids[topic])
 
     def _ask_topic_ids(self, names: set[str]) -> dict[str, UUID]:
-        found = self._brokers.topic_ids(names)
+        found = self._brokers.topic_ids(names, self._writer.connections)
         for name in names - found.keys():
             gone = [partition for partition in self._assigned if partition.topic == name]
             self._hold(gone)

@@ -75,14 +75,18 @@ class PositionLost(LogError):
 class Transaction(Protocol):
     """Outputs and source offsets that become visible together or not at all.
 
-    The order is `send` as often as needed, `commit_offsets`, `commit`. Leaving the `with` block commits if `commit` was
-    not called; an exception in the block aborts.
+    The order is `send` as often as needed, `commit_offsets`, `flush`, `commit`. The caller may do other things between
+    them, while the broker is at work. Leaving the `with` block commits if `commit` was not called, which flushes, too;
+    an exception in the block aborts.
     """
 
     def send(self, topic: str, key: bytes | None, value: bytes, partition: int) -> None: ...
 
     def commit_offsets(self, offsets: Mapping[TopicPartition, Committed]) -> None:
-        """Write all outputs and the offsets into the open transaction; the broker has them when this returns."""
+        """Set off all outputs and the offsets into the open transaction; errors show at `flush` or `commit`."""
+
+    def flush(self) -> None:
+        """Wait until the broker has all that was set off."""
 
     def commit(self) -> None: ...
 

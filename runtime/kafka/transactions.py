@@ -75,6 +75,11 @@ class TransactionalWriter:
             raise _translated(error, "Starting the transactional producer failed", self.name) from error
         self._producer = producer
 
+    @property
+    def connections(self) -> Any:
+        """The producer's, for questions; None without one."""
+        return None if self._producer is None else self._producer._sender._client._manager
+
     def discard(self) -> None:
         """Drop the producer without another word to the broker."""
         if self._producer is not None:
@@ -97,6 +102,7 @@ class KafkaTransaction:
         self._group = group
         self._buffers: dict[tuple[str, int], BatchBuffer] = {}
         self._sent: list[ProducerBatch] = []
+        self._offsets: list[Any] = []
         self._open = True
         with self._steps("The transaction could not begin"):
             producer.begin_transaction()
@@ -115,7 +121,7 @@ class KafkaTransaction:
             self.abort()
 
     def send(self, topic: str, key: bytes | None, value: bytes, partition: int) -> None:
-        """Add a record; errors show at `commit_offsets` or `commit`."""
+        """Add a record; errors show at `flush` or `commit`."""
         buffer = self._buffers.get((topic, partition))
         if buffer is not None and len(buffer.buffer) + len(value) > BATCH_BYTES:
             with self._steps("Sending failed"):
@@ -127,24 +133,31 @@ class KafkaTransaction:
         buffer.append(key, value)
 
     def commit_offsets(self, offsets: Mapping[TopicPartition, Committed]) -> None:
-        """Put the offsets into the transaction and wait until the broker has them and every record."""
+        """Set off every record and the offsets; errors show at `flush` or `commit`."""
         positions = {
             ClientPartition(topic, partition): OffsetAndMetadata(committed.offset, committed.metadata, -1)
             for (topic, partition), committed in offsets.items()
         }
         with self._steps("The transaction could not be written"):
-            self._flush()
+            self._set_off()
             if positions:
-                result = self._producer._transaction_manager.send_offsets_to_transaction(positions, self._group)
-                self._producer._sender.wakeup()
+                manager = self._producer._transaction_manager
+                self._offsets.append(manager.send_offsets_to_transaction(positions, self._group))
+            self._producer._sender.wakeup()
+
+    def flush(self) -> None:
+        """Wait until the broker has the offsets and every record."""
+        with self._steps("The transaction could not be written"):
+            self._set_off()
+            for result in self._offsets:
                 _await_result(result)
+            self._offsets.clear()
             self._await_batches()
 
     def commit(self) -> None:
         """Commit; on any error the outcome is unknown until `recover`."""
+        self.flush()
         with self._steps("The transaction may not have been committed"):
-            self._flush()
-            self._await_batches()
             self._finish(self._producer._transaction_manager.begin_commit)
 
     def abort(self) -> None:
@@ -172,7 +185,7 @@ class KafkaTransaction:
             self._writer.discard()
             raise _translated(error, failure, self._writer.name) from error
 
-    def _flush(self) -> None:
+    def _set_off(self) -> None:
         for (topic, partition), buffer in self._buffers.items():
             self._hand_over(topic, partition, buffer)
         self._buffers.clear()

@@ -2,8 +2,8 @@
 -- last saw it. An entity that stands where the writer wants it to be has been written already and is left alone.
 -- KEYS: progress, entities.
 -- ARGV: token, epoch, features prefix, state prefix, topic, partition, number of fields, the fields' names; and then
--- for each entity: name, base offset, offset, newest event time, the fields' values, head, number of dropped chunks,
--- their fields, number of changed chunks, their fields and bytes in turn.
+-- for each entity: name, base offset, offset, newest event time, the fields' values (each ended by a line break), head,
+-- numbers of dropped and of changed chunks, the dropped ones' fields, the changed ones' fields and bytes in turn.
 -- Returns one number per entity: 0 refused, 1 written, 2 written, over features of another partition, 3 written
 -- without its features, because another partition has newer ones. Nothing at all without the token.
 local call = redis.call
@@ -37,12 +37,10 @@ end
 local outcome, at = {}, 8 + fields
 while at <= #ARGV do
   local entity, base, offset, time = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local values = at + 3
-  local head = at + 4 + fields
-  local drops = tonumber(ARGV[head + 1])
-  local changes = tonumber(ARGV[head + 2 + drops])
-  local first_change = head + 3 + drops
-  at = first_change + 2 * changes
+  local values, head = ARGV[at + 4], ARGV[at + 5]
+  local first_drop = at + 8
+  local first_change = first_drop + tonumber(ARGV[at + 6])
+  at = first_change + 2 * tonumber(ARGV[at + 7])
 
   local key = state_prefix .. entity
   local stored = call('HMGET', key, 'epoch', 'offset')
@@ -57,8 +55,10 @@ while at <= #ARGV do
     local conflict, newer = newer_elsewhere(features_key, time)
     if not newer then
       features[2] = features_key
-      for i = 1, fields do
-        features[2 * i + 2] = ARGV[values + i]
+      local place = 4
+      for value in string.gmatch(values, '([^\n]*)\n') do
+        features[place] = value
+        place = place + 2
       end
       features[EVENT_TIME], features[OFFSET] = time, offset
       call(unpack(features))
@@ -73,14 +73,14 @@ while at <= #ARGV do
     if applied == '-1' then
       call('HSET', key, 'epoch', epoch)
     end
-    for from = head + 2, head + 1 + drops, SLICE do
-      call('HDEL', key, unpack(ARGV, from, math.min(from + SLICE - 1, head + 1 + drops)))
+    for from = first_drop, first_change - 1, SLICE do
+      call('HDEL', key, unpack(ARGV, from, math.min(from + SLICE - 1, first_change - 1)))
     end
     for from = first_change + SLICE, at - 1, SLICE do
       call('HSET', key, unpack(ARGV, from, math.min(from + SLICE - 1, at - 1)))
     end
     local last = math.min(first_change + SLICE, at) - 1
-    call('HSET', key, 'offset', offset, 'head', ARGV[head], unpack(ARGV, first_change, last))
+    call('HSET', key, 'offset', offset, 'head', head, unpack(ARGV, first_change, last))
     call('ZADD', entities, time, entity)
     outcome[#outcome + 1] = newer and 3 or conflict and 2 or 1
   end

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from features.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
 from features.errors import REASONS
 from features.groups import GROUPS
-from features.vectors import FeatureRecord, decode_feature_record, encode_feature_record, hash_fields, readable
+from features.vectors import FeatureRecord, decode_feature_record, encode_feature_record, hash_values, readable
 from tests.features.events import MIDDAY_MS, action, as_dict, payment
 from tests.features.test_state import state_of
 
@@ -65,25 +65,34 @@ def test_equal_vectors_give_equal_bytes() -> None:
     assert encode_feature_record(RECORD) == encode_feature_record(msgspec.structs.replace(RECORD))
 
 
+def hash_of(group: str, vector: msgspec.Struct) -> dict[str, bytes]:
+    return dict(zip(GROUPS[group].names, hash_values(GROUPS[group], vector), strict=True))
+
+
 def test_hash_has_every_feature_by_name_readable_by_a_person() -> None:
-    flat = hash_fields(GROUPS["order"], VECTOR)
-    fields = dict(zip(flat[::2], flat[1::2], strict=True))
-    assert list(fields) == [feature.name for feature in GROUPS["order"].features]
-    assert (fields["txn_count"], fields["amount_sum"], fields["max_speed_kmh"]) == ("1", "12.345", "null")
-    assert fields["window_truncated"] == "false"
+    fields = hash_of("order", VECTOR)
+    assert (fields["txn_count"], fields["amount_sum"], fields["max_speed_kmh"]) == (b"1", b"12.345", b"null")
+    assert fields["window_truncated"] == b"false"
 
 
 def test_hash_names_the_risk_reasons_with_commas() -> None:
     night = MIDDAY_MS - 10 * 3_600_000
     events = [payment(night, 0, country="BR"), payment(night, 1, country="US")]
-    flat = hash_fields(GROUPS["transaction"], state_of(*events, group="transaction").newest_vector())
-    assert flat[flat.index("risk_reasons") + 1] == "several_countries,unusual_hour"
+    fields = hash_of("transaction", state_of(*events, group="transaction").newest_vector())
+    assert fields["risk_reasons"] == b"several_countries,unusual_hour"
+    assert fields["window_truncated"] == b"false"
 
 
 def test_hash_of_clicks_is_readable_too() -> None:
-    flat = hash_fields(GROUPS["clickstream"], state_of(action(), group="clickstream").newest_vector())
-    assert flat[flat.index("is_bounce") + 1] == "true"
-    assert flat[flat.index("view_to_cart_rate") + 1] == "null"
+    fields = hash_of("clickstream", state_of(action(), group="clickstream").newest_vector())
+    assert (fields["is_bounce"], fields["view_to_cart_rate"]) == (b"true", b"null")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_value_reads_the_same_alone_and_in_the_hash(group: str) -> None:
+    vector = state_of(action() if group == "clickstream" else payment(MIDDAY_MS, 0), group=group).newest_vector()
+    alone = {name: readable(getattr(vector, name)).encode() for name in GROUPS[group].names}
+    assert hash_of(group, vector) == alone
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -19,6 +19,7 @@ def main(servers: str, group: str, source: str, output: str, slots: str) -> None
     with log.transaction() as transaction:
         transaction.send(output, b"key", b"never committed", 0)
         transaction.commit_offsets({TopicPartition(source, 0): Committed(1)})
+        transaction.flush()
         print("pending", flush=True)
         time.sleep(300)
 

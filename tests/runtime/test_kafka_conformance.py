@@ -143,6 +143,7 @@ def test_exception_takes_outputs_and_offsets_back(lab: Lab) -> None:
         with worker.log.transaction() as transaction:
             transaction.send(output, b"key", b"taken back", 0)
             transaction.commit_offsets({TopicPartition(source, 0): Committed(1)})
+            transaction.flush()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -77,6 +77,7 @@ def test_pending_transaction_holds_back_records_and_offset_until_it_is_decided(
     with worker.log.transaction() as transaction:
         transaction.send(output, b"key", b"value", 0)
         transaction.commit_offsets({TopicPartition(source, 0): Committed(1)})
+        transaction.flush()
         assert lab.read(output) == []
         with pytest.raises(LogError, match=r"is not decided yet: the transaction of a worker that ended"):
             worker.log.committed(TopicPartition(source, 0))
@@ -112,6 +113,7 @@ def test_transaction_that_the_broker_timed_out_fails_and_the_next_one_commits(
         with worker.log.transaction() as transaction:
             transaction.send(output, b"key", b"too late", 0)
             transaction.commit_offsets({TopicPartition(source, 0): Committed(1)})
+            transaction.flush()
             until = time.monotonic() + 4
             while time.monotonic() < until:
                 worker.log.poll(100, 10)

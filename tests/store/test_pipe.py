@@ -1,6 +1,6 @@
 """One round trip: forgotten scripts, refusals, and connections with replies left in them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,8 +9,8 @@ from redis.exceptions import ResponseError
 
 from runtime.errors import UserError
 from store.errors import StoreUnavailable
-from store.online import OnlineStore
-from store.pipe import PIECE_BYTES, Pipe
+from store.online import BatchWrite, OnlineStore
+from store.pipe import PIECE_BYTES, Sent
 from tests.features.events import MIDDAY_MS
 from tests.store.worker import Worker, features, first
 
@@ -39,21 +39,23 @@ def test_scripts_that_redis_forgot_are_loaded_again(client: redis.Redis, worker:
 
 
 def test_scripts_flushed_in_the_middle_of_a_pipeline_leave_nothing_half_done(
-    store: OnlineStore, client: redis.Redis, worker: Worker
+    client: redis.Redis, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = first()
     many = [one._replace(entity=f"card{number}") for number in range(100)]
-    run = store.pipe._exchange
-    flushed: list[bool] = []
+    all_at_once = BatchWrite._make
 
-    def flush_in_between(made: Iterable[Any]) -> list[Any]:
-        commands = list(made)
-        if not flushed:
-            flushed.append(True)
-            return [*run(commands[:1]), *run([("SCRIPT", "FLUSH")])[1:], *run(commands[1:])]
-        return run(commands)
+    def flush_in_between(*arguments: Any) -> Iterator[Any]:
+        """The scripts are gone when the first block has been written."""
+        for number, command in enumerate(all_at_once(*arguments)):
+            if number == 1:
+                while not client.exists("features:transaction:card0"):
+                    """It is at it."""
+                client.script_flush()
+            yield command
 
-    store.pipe._exchange = flush_in_between  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr("store.pipe.PIECE_BYTES", 1)  # so every block is sent when it is made
+    monkeypatch.setattr(BatchWrite, "_make", flush_in_between)
     worker.write(*many)
 
     assert len(client.keys("features:*")) == 100
@@ -80,7 +82,7 @@ def test_a_key_of_another_application_is_one_line_that_names_the_remedy(client: 
 def test_a_refusal_that_passes_is_to_be_waited_for(
     store: OnlineStore, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    monkeypatch.setattr(Pipe, "_exchange", lambda *_: [ResponseError(answer)])
+    monkeypatch.setattr(Sent, "_receive", lambda *_: [ResponseError(answer)])
 
     with pytest.raises(StoreUnavailable, match="refuses for now"):
         store.ping()
