@@ -39,7 +39,8 @@ console = Console(width=120, highlight=False)
 app = typer.Typer(add_completion=False)
 
 SCRIPT = ROOT / "benchmarks" / "contenders" / "flink_jobs.py"
-TIMEOUT_S = 900.0
+LOOK_EVERY_S = 5.0
+"""How often it is looked whether a job has failed."""
 
 UNFLUSHED = 2_000
 """The measured stretch ends so many events before the last, which the job by record may keep in memory."""
@@ -117,6 +118,15 @@ def main(
                 fresh(local, flink, contender, seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A job under way: the name of its run, its number in Flink, and whom to ask about it."""
+
+    run: str
+    number: str
+    rest: FlinkRest
+
+
 @contextmanager
 def cluster(directory: Path) -> Iterator[FlinkCluster]:
     """A TaskManager with two slots."""
@@ -130,8 +140,8 @@ def cluster(directory: Path) -> Iterator[FlinkCluster]:
 
 
 @contextmanager
-def running(local: Services, flink: FlinkCluster, contender: Contender) -> Iterator[str]:
-    """The job of a contender; its run's name."""
+def running(local: Services, flink: FlinkCluster, contender: Contender) -> Iterator["Running"]:
+    """The job of a contender."""
     run = f"flink{uuid.uuid4().hex[:8]}"
     plan = Plan(
         shape=contender.shape,
@@ -147,22 +157,23 @@ def running(local: Services, flink: FlinkCluster, contender: Contender) -> Itera
     job = submitted(flink.address, arguments, flink.directory, {"PYTHONPATH": str(ROOT)}, SCRIPT, shipped)
     rest = FlinkRest(flink.address)
     try:
-        yield run
+        yield Running(run, job, rest)
     finally:
-        rest.cancel(job)
+        if job in rest.running_jobs():
+            rest.cancel(job)
         while job in rest.running_jobs():
             time.sleep(0.1)
 
 
 def measured(local: Services, flink: FlinkCluster, contender: Contender, warm: int, total: int) -> Outcome:
     """One run of a contender over the backlog, from an empty Redis."""
-    with local.redis.client() as client, running(local, flink, contender) as run:
-        began, cpu_before = _when(client, warm), cpu_by_thread(flink)
+    with local.redis.client() as client, running(local, flink, contender) as job:
+        began, cpu_before = _when(client, warm, job), cpu_by_thread(flink)
         begun_with, stages_before = _done(client), _stages(client)
-        ended, cpu_after = _when(client, total - UNFLUSHED), cpu_by_thread(flink)
+        ended, cpu_after = _when(client, total - UNFLUSHED, job), cpu_by_thread(flink)
         events = _done(client) - begun_with
         stages_after = _stages(client)
-    local.clear([f"{run}.features.transaction", f"{run}.transactions.dlq"])
+    local.clear([f"{job.run}.features.transaction", f"{job.run}.transactions.dlq"])
     cpu = {name: (spent - cpu_before.get(name, 0.0)) / events * 1e6 for name, spent in cpu_after.items()}
     stages = {name: (spent - stages_before.get(name, 0.0)) / events for name, spent in stages_after.items()}
     return Outcome(events, ended - began, cpu, stages)
@@ -173,9 +184,12 @@ def rates(
 ) -> None:
     """Events per second, against the minimal jobs in the same mode; and where the time goes."""
     outcomes: dict[Contender, list[Outcome]] = {contender: [] for contender in contenders}
-    for _ in range(rounds):
+    for number in range(rounds):
         for contender in contenders:
-            outcomes[contender].append(measured(local, flink, contender, warm, total))
+            outcome = measured(local, flink, contender, warm, total)
+            outcomes[contender].append(outcome)
+            what = f"{SHAPES[contender.shape]}, {contender.mode}, parallelism {contender.parallelism}"
+            console.print(f"round {number + 1} of {rounds}: {what}: {outcome.rate:,.0f} events/s")
     table = Table("job", "mode", "parallelism", "events/s", "CPU µs per event", "Twinstream's rate / its rate")
     for contender, theirs in outcomes.items():
         ours = outcomes[Contender(TWINSTREAM, contender.mode, contender.parallelism)]
@@ -267,12 +281,14 @@ def _stages(client: redis.Redis) -> dict[str, float]:
     return {name.decode(): float(spent) for name, spent in client.hgetall(STAGES).items()}
 
 
-def _when(client: redis.Redis, events: int) -> float:
+def _when(client: redis.Redis, events: int, job: Running) -> float:
     """The moment when so many events were in Redis."""
-    deadline = time.monotonic() + TIMEOUT_S
+    look_at = time.monotonic() + LOOK_EVERY_S
     while _done(client) < events:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{_done(client)} of {events} events after {TIMEOUT_S:.0f} s")
+        if time.monotonic() > look_at:
+            if job.number not in job.rest.running_jobs():
+                raise RuntimeError(f"the job has failed: {job.rest.root_exception(job.number)}")
+            look_at = time.monotonic() + LOOK_EVERY_S
         time.sleep(0.01)
     return time.monotonic()
 

@@ -6,7 +6,7 @@ Redis' memory an entity takes.
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,7 @@ from deploy.local import LocalRedis, free_port
 from features.events import Payment
 from features.groups import GROUPS
 from features.state import EntityState, WindowConfig
-from features.vectors import hash_values
+from features.vectors import hash_lines
 from runtime.settings import load_settings
 from store.connecting import connect
 from store.keys import Partition
@@ -64,16 +64,14 @@ def speed(store: OnlineStore, client: redis.Redis) -> Table:
 
     def plain(_: Claim, writes: list[EntityWrite]) -> None:
         for write in writes:
-            pipeline.hset(
-                f"features:transaction:{write.entity}", mapping=dict(zip(write.names, write.values, strict=True))
-            )
+            pipeline.hset(f"features:transaction:{write.entity}", mapping=dict(_fields(write)))
         pipeline.execute()
 
     def unfenced(_: Claim, writes: list[EntityWrite]) -> None:
         commands: list[tuple[str | bytes | int, ...]] = []
         for write in writes:
             chunks = [item for number, chunk in write.delta.changed.items() for item in (f"c{number}", chunk)]
-            fields = chain.from_iterable(zip(write.names, write.values, strict=True))
+            fields = chain.from_iterable(_fields(write))
             commands.append(("HSET", f"features:transaction:{write.entity}", *fields))
             commands.append(
                 ("HSET", f"state:{write.entity}", "offset", write.offset, "head", write.delta.head, *chunks)
@@ -106,6 +104,10 @@ def memory(store: OnlineStore, client: redis.Redis) -> Table:
     return table
 
 
+def _fields(write: EntityWrite) -> Iterator[tuple[str, bytes]]:
+    return zip(write.names, write.lines.splitlines(), strict=True)
+
+
 def _write(state: EntityState, card: int, number: int, step_ms: int) -> EntityWrite:
     base, offset, time_ms = state.applied_offset, number * ENTITIES + card, START_MS + number * step_ms
     event = Payment(
@@ -121,8 +123,8 @@ def _write(state: EntityState, card: int, number: int, step_ms: int) -> EntityWr
         place=(40_123_456, -70_654_321),
     )
     state.insert(event, time_ms - 30_000)
-    values = hash_values(GROUP, state.newest_vector())
-    return EntityWrite(f"card_{card:010d}", base, offset, time_ms, GROUP.names, values, state.delta())
+    lines = hash_lines(GROUP, state.newest_vector())
+    return EntityWrite(f"card_{card:010d}", base, offset, time_ms, GROUP.names, lines, state.delta())
 
 
 def _measure(

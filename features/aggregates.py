@@ -4,7 +4,10 @@ All of them hold integers or identifiers only, so adding and taking back leaves 
 """
 
 from collections import Counter
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+
+FEW = 16
+"""So many values are quickly looked through."""
 
 
 class Tally(dict[str, int]):
@@ -36,9 +39,10 @@ class Tally(dict[str, int]):
 class Maximum:
     """The largest of the integers given and not yet taken back.
 
-    Two heaps: one of what was given, one of what was taken back; they cancel out when they meet at the top. When most
-    of the first is cancelled it is made anew, so memory stays within twice what is inside and a step costs a heap
-    operation of C code, whichever end of the window a value leaves by.
+    A heap; among few values, one is taken back by looking for it. With more there is a second heap of what was taken
+    back, and the two cancel out when they meet at the top. When most of the first is cancelled it is made anew, so
+    memory stays within twice what is inside and a step costs a heap operation of C code, whichever end of the window a
+    value leaves by.
 
     >>> largest = Maximum()
     >>> for value in (3, 9, 5): largest.add(value)
@@ -50,7 +54,7 @@ class Maximum:
 
     def __init__(self) -> None:
         self._given: list[int] = []  # negated: heapq keeps the smallest on top
-        self._taken: list[int] = []
+        self._taken: list[int] | None = None
 
     def add(self, value: int) -> None:
         """Take a value in."""
@@ -59,13 +63,19 @@ class Maximum:
     def remove(self, value: int) -> None:
         """Take back a value given before."""
         given, taken = self._given, self._taken
+        if taken is None:
+            if len(given) <= FEW:
+                given.remove(-value)
+                heapify(given)
+                return
+            self._taken = taken = []
         heappush(taken, -value)
         while taken and taken[0] == given[0]:
             heappop(taken)
             heappop(given)
-        if len(taken) > 16 and 2 * len(taken) > len(given):
+        if len(taken) > FEW and 2 * len(taken) > len(given):
             self._given = sorted((Counter(given) - Counter(taken)).elements())
-            self._taken = []
+            self._taken = None
 
     @property
     def value(self) -> int | None:
@@ -102,7 +112,3 @@ class Money:
         self.total -= amount_minor
         self.squares -= amount_minor * amount_minor
         self.largest.remove(amount_minor)
-
-    def major(self, amount_minor: float, divisor: int = 1) -> float:
-        """Minor units, over a divisor, in major units: one division in all."""
-        return amount_minor / (divisor * self.minor_per_major)

@@ -1,6 +1,7 @@
 """Bytes in, a checked wire record out; or `Rejected` with the path of the fault."""
 
 from datetime import UTC, datetime, timedelta
+from sys import intern
 from typing import Generic, TypeVar
 
 import msgspec
@@ -34,7 +35,7 @@ class Decoder(Generic[W]):
         """
         if not value:
             raise Rejected("malformed", "empty value" if value is not None else "null value")
-        if value.count(b"{") + value.count(b"[") > MAX_NESTING and _too_deep(value):
+        if (b"[" in value or value.find(b"{", 1) > 0) and _too_deep(value):
             raise Rejected("malformed", f"nested deeper than {MAX_NESTING} levels")
         try:
             if not value.isascii():
@@ -54,6 +55,8 @@ def _clip(detail: str) -> str:
 
 def _too_deep(value: bytes) -> bool:
     """Whether arrays and objects are nested deeper than MAX_NESTING, brackets inside strings left out."""
+    if value.count(b"{") + value.count(b"[") <= MAX_NESTING:
+        return False
     depth = 0
     in_string = escaped = False
     for byte in value:
@@ -81,7 +84,7 @@ def epoch_ms(timestamp: int | datetime, field: str) -> int:
     Raises:
         Rejected: `schema`, when it lies before 1970 or after 9999.
     """
-    time_ms = timestamp if isinstance(timestamp, int) else (timestamp - _EPOCH) // _MS
+    time_ms = (timestamp - _EPOCH) // _MS if isinstance(timestamp, datetime) else timestamp
     if not 0 <= time_ms <= _MAX_TIME_MS:
         raise Rejected("schema", f"Expected a time from 1970 to 9999 - at `$.{field}`")
     return time_ms
@@ -99,14 +102,14 @@ def check_id(text: str, field: str) -> str:
 
 
 def check_code(code: str, field: str) -> str:
-    """An ISO code itself, when it is of capital letters A to Z.
+    """An ISO code itself, when it is of capital letters A to Z. All that are equal are one object.
 
     Raises:
         Rejected: `schema` otherwise.
     """
     if not (code.isalpha() and code.isupper() and code.isascii()):
         raise Rejected("schema", f"Expected an ISO code of capital letters - at `$.{field}`")
-    return code
+    return intern(code)
 
 
 def microdegrees(degrees: float) -> int:

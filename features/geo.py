@@ -6,6 +6,8 @@ Distances are whole metres and speeds whole metres per hour, so that the fastest
 from collections import deque
 from math import asin, cos, pi, sin, sqrt
 
+from msgspec import Struct
+
 from features.aggregates import Maximum
 from features.catalog import Family
 from features.events import Payment, Place
@@ -30,31 +32,37 @@ def haversine_m(a: Place, b: Place) -> int:
     >>> haversine_m((48_856_600, 2_352_200), (51_507_400, -127_800))  # Paris to London
     343557
     """
-    return Stop(a, 0).distance_to_m(Stop(b, 0))
+    return Stop.at(a, 0).distance_to_m(Stop.at(b, 0))
 
 
-class Stop:
-    """A located payment, and how it was reached from the located one before it in the window."""
+class Stop(Struct, gc=False):
+    """A located payment, and how it was reached from the located one before it in the window.
 
-    __slots__ = ("_cos_latitude", "_latitude", "_longitude", "distance_m", "place", "speed_m_per_h", "time_ms")
+    Attributes:
+        time_ms: when.
+        latitude, longitude: in radians.
+        cos_latitude: taken once, since every distance needs it.
+        distance_m, speed_m_per_h: from the one before; None when there is none.
+    """
 
-    def __init__(self, place: Place, time_ms: int) -> None:
-        self.place = place
-        self.time_ms = time_ms
-        self.distance_m: int | None = None
-        self.speed_m_per_h: int | None = None
-        latitude, longitude = place
-        self._latitude = latitude * RADIANS_PER_MICRODEGREE
-        self._longitude = longitude * RADIANS_PER_MICRODEGREE
-        self._cos_latitude = cos(self._latitude)
+    time_ms: int
+    latitude: float
+    longitude: float
+    cos_latitude: float
+    distance_m: int | None = None
+    speed_m_per_h: int | None = None
+
+    @classmethod
+    def at(cls, place: Place, time_ms: int) -> "Stop":
+        """A stop that has not been reached from anywhere yet."""
+        latitude = place[0] * RADIANS_PER_MICRODEGREE
+        return cls(time_ms, latitude, place[1] * RADIANS_PER_MICRODEGREE, cos(latitude))
 
     def distance_to_m(self, other: "Stop") -> int:
         """Great-circle distance in metres by the haversine formula."""
-        if self.place == other.place:
-            return 0
-        latitude = sin((other._latitude - self._latitude) / 2)
-        longitude = sin((other._longitude - self._longitude) / 2)
-        h = latitude * latitude + self._cos_latitude * other._cos_latitude * longitude * longitude
+        latitude = sin((other.latitude - self.latitude) / 2)
+        longitude = sin((other.longitude - self.longitude) / 2)
+        h = latitude * latitude + self.cos_latitude * other.cos_latitude * longitude * longitude
         return round(EARTH_DIAMETER_M * asin(sqrt(h) if h < 1.0 else 1.0))
 
 
@@ -71,10 +79,10 @@ class Geo:
     def append(self, event: Payment) -> None:
         """A payment came in at the newer end."""
         if event.place is not None:
-            stop = Stop(event.place, event.time_ms)
-            if self.stops:
-                self._arrive(self.stops[-1], stop)
-            self.stops.append(stop)
+            stop, stops = Stop.at(event.place, event.time_ms), self.stops
+            if stops:
+                self._arrive(stops[-1], stop)
+            stops.append(stop)
 
     def pop(self, event: Payment) -> None:
         """A payment went out at the newer end."""
@@ -84,10 +92,10 @@ class Geo:
     def appendleft(self, event: Payment) -> None:
         """A payment came in at the older end: what was the oldest is now reached from it."""
         if event.place is not None:
-            stop = Stop(event.place, event.time_ms)
-            if self.stops:
-                self._arrive(stop, self.stops[0])
-            self.stops.appendleft(stop)
+            stop, stops = Stop.at(event.place, event.time_ms), self.stops
+            if stops:
+                self._arrive(stop, stops[0])
+            stops.appendleft(stop)
 
     def popleft(self, event: Payment) -> None:
         """A payment went out at the older end: the next is no longer reached from anywhere."""

@@ -5,8 +5,9 @@ differ only in where states are kept and where results go. It is deterministic: 
 be told from the results.
 """
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -17,33 +18,36 @@ from features.stamping import SourceRecord, Stamped, Stamper, StampingLimits, de
 from features.state import EntityState, WindowConfig
 from features.vectors import FeatureRecord
 
+F = TypeVar("F")
+
 
 @dataclass(slots=True)
-class Applied:
+class Applied(Generic[F]):
     """What a batch of one partition brought about.
 
     Attributes:
-        features: a feature-log record per accepted event, in offset order.
+        features: the feature-log record of each accepted event, in offset order, as `emit` made it.
         dead_letters: in offset order.
         changed: entities whose state changed, with the applied offset that their state had before the batch.
         replayed: records whose outcome has been emitted by an earlier run.
         faults: what features raised, with the traceback on the cause; for the log of whoever runs this.
     """
 
-    features: list[FeatureRecord] = field(default_factory=list)
+    features: list[F] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     changed: dict[str, int] = field(default_factory=dict)
     replayed: int = 0
     faults: list[Rejected] = field(default_factory=list)
 
 
-class Partition:
+class Partition(Generic[F]):
     """Applies the records of one partition to the states of its entities, in offset order.
 
     Args:
         group: what is computed.
         window: size and bounds of the windows.
         limits: of stamping.
+        emit: what to make of each feature-log record at once, while the processor has it at hand.
         max_event_time_ms: state of the lateness rule to continue from.
         emit_from: results of records before this offset have been emitted by an earlier run and are not again.
         forget_until_ms: such replayed records change nothing any more when their event is not newer than this.
@@ -54,6 +58,7 @@ class Partition:
         group: FeatureGroup,
         window: WindowConfig,
         limits: StampingLimits,
+        emit: Callable[[FeatureRecord], F],
         *,
         max_event_time_ms: int | None = None,
         emit_from: int = 0,
@@ -62,6 +67,7 @@ class Partition:
         self.group = group
         self._window = window
         self._stamper = Stamper(group, limits, max_event_time_ms)
+        self._emit = emit
         self._emit_from = emit_from
         self._forget_until_ms = forget_until_ms
         self._sweep_after_ms = window.size_ms + limits.allowed_lateness_ms
@@ -80,14 +86,14 @@ class Partition:
         """Decode the next records and apply the lateness rule; `apply` takes the result."""
         return self._stamper.stamp(records)
 
-    def apply(self, stamped: Sequence[Stamped | DeadLetter], states: MutableMapping[str, EntityState]) -> Applied:
+    def apply(self, stamped: Sequence[Stamped | DeadLetter], states: MutableMapping[str, EntityState]) -> Applied[F]:
         """Apply stamped records to the states of their entities.
 
         Args:
             stamped: what `stamp` returned.
             states: of every entity among them that has one; the others get one here.
         """
-        applied = Applied()
+        applied: Applied[F] = Applied()
         for item in stamped:
             if isinstance(item, DeadLetter):
                 self._emit_dead_letter(item, applied)
@@ -95,7 +101,7 @@ class Partition:
                 self._apply_event(item, states, applied)
         return applied
 
-    def _apply_event(self, item: Stamped, states: MutableMapping[str, EntityState], applied: Applied) -> None:
+    def _apply_event(self, item: Stamped, states: MutableMapping[str, EntityState], applied: Applied[F]) -> None:
         event, entity, record = item.event, item.entity, item.record
         replayed = event.offset < self._emit_from
         state = states.get(entity)
@@ -118,7 +124,7 @@ class Partition:
         if replayed:
             applied.replayed += 1
             return
-        applied.features.append(self.feature_record(item, vector))
+        applied.features.append(self._emit(self.feature_record(item, vector)))
 
     def feature_record(self, item: Stamped, vector: msgspec.Struct) -> FeatureRecord:
         """What the feature log says of an accepted event: the vector at its time, and where it came from."""
@@ -136,7 +142,7 @@ class Partition:
             features=vector,
         )
 
-    def _emit_dead_letter(self, letter: DeadLetter, applied: Applied) -> None:
+    def _emit_dead_letter(self, letter: DeadLetter, applied: Applied[F]) -> None:
         if letter.offset < self._emit_from:
             applied.replayed += 1
         else:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from features.catalog import FeatureGroup
 from features.dead_letters import DeadLetter
 from features.errors import Rejected
@@ -31,7 +33,7 @@ class SourceRecord(Protocol):
     def value(self) -> bytes | None: ...
 
 
-class Stamped:
+class Stamped(Struct, frozen=True, gc=False):
     """A decoded record that is neither late nor from the future.
 
     Attributes:
@@ -41,13 +43,10 @@ class Stamped:
         watermark_ms: of its partition when it arrived.
     """
 
-    __slots__ = ("entity", "event", "record", "watermark_ms")
-
-    def __init__(self, record: SourceRecord, entity: str, event: StateEvent, watermark_ms: int) -> None:
-        self.record = record
-        self.entity = entity
-        self.event = event
-        self.watermark_ms = watermark_ms
+    record: SourceRecord
+    entity: str
+    event: StateEvent
+    watermark_ms: int
 
 
 @dataclass(frozen=True, slots=True)

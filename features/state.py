@@ -77,9 +77,9 @@ class EntityState:
     """
 
     __slots__ = (
-        "_changed",
         "_chunks",
         "_config",
+        "_first_changed",
         "_group",
         "_identities",
         "_newest_place",
@@ -101,8 +101,8 @@ class EntityState:
         self._chunks: dict[int, bytearray] = {}  # encoded events in the order of arrival, by number
         self._newest_place = _BEGINNING  # of the newest event in the newest chunk
         self._sealed: list[tuple[_Place, int]] = []  # heap of full chunks: place of the newest event, number
-        self._changed: set[int] = set()
         self._next_chunk = 0
+        self._first_changed = 0  # chunks from this number on differ from what is stored
         self._newest_vector: msgspec.Struct | None = None
         self.applied_offset = -1
         self.horizon_ms = BEGINNING_MS
@@ -198,8 +198,10 @@ class EntityState:
     def delta(self) -> StateDelta:
         """What to write and to drop, so that what is stored equals this state; the state then counts as stored."""
         dropped = self._drop_chunks()
-        changed = {number: bytes(self._chunks[number]) for number in self._changed}
-        self._changed.clear()
+        chunks, numbers = self._chunks, range(self._first_changed, self._next_chunk)
+        changed = {number: bytes(chunks[number]) for number in numbers if number in chunks}
+        self._first_changed = self._next_chunk
+        self._newest_vector = None  # it has been read, and would lie in memory until the next event
         return StateDelta(self._head(), changed, dropped)
 
     def stored(self) -> StateDelta:
@@ -226,10 +228,11 @@ class EntityState:
         retained = []
         for number in sorted(chunks):
             events = decode(chunks[number])
-            state._open_chunk(number)
+            chunk = state._open_chunk(number)
             for event in events:
-                state._append(event)
+                state._append(chunk, event)
             retained += [event for event in events if _place(event) > gone]
+        state._first_changed = state._next_chunk
         retained.sort(key=_place)
         state._identities = {(event.time_ms, event.id) for event in retained}
         state._window.fill(retained)
@@ -263,26 +266,31 @@ class EntityState:
 
     def _store(self, event: StateEvent) -> None:
         """Put an accepted event into the newest chunk, or into a new one when that is full."""
-        newest = self._chunks.get(self._next_chunk - 1)
-        if newest is None or newest[2] >= CHUNK_EVENTS:
-            self._open_chunk(self._next_chunk)
-        self._append(event)
-        self._changed.add(self._next_chunk - 1)
+        number = self._next_chunk - 1
+        chunk = self._chunks.get(number)
+        if chunk is None or chunk[2] >= CHUNK_EVENTS:
+            number += 1
+            chunk = self._open_chunk(number)
+        self._append(chunk, event)
+        if number < self._first_changed:
+            self._first_changed = number
 
-    def _open_chunk(self, number: int) -> None:
+    def _open_chunk(self, number: int) -> bytearray:
         """Start a chunk; the one before gets no more events."""
         if self._chunks:
             heappush(self._sealed, (self._newest_place, self._next_chunk - 1))
-        self._chunks[number] = bytearray(_EMPTY_CHUNK)
+        self._chunks[number] = chunk = bytearray(_EMPTY_CHUNK)
         self._newest_place = _BEGINNING
         self._next_chunk = number + 1
+        return chunk
 
-    def _append(self, event: StateEvent) -> None:
+    def _append(self, chunk: bytearray, event: StateEvent) -> None:
         """Encode an event onto the end of the newest chunk."""
-        chunk = self._chunks[self._next_chunk - 1]
         _encode_into(event, chunk, -1)
         chunk[2] += 1
-        self._newest_place = max(self._newest_place, _place(event))
+        place = event.time_ms, event.offset
+        if place > self._newest_place:
+            self._newest_place = place
 
     def _drop_chunks(self) -> list[int]:
         """Drop the full chunks of which every event is gone."""
@@ -291,7 +299,6 @@ class EntityState:
         while sealed and sealed[0][0] <= gone:
             _, number = heappop(sealed)
             del self._chunks[number]
-            self._changed.discard(number)
             dropped.append(number)
         return dropped
 

@@ -36,6 +36,15 @@ encode_feature_record = _encode
 """A feature record as the JSON bytes that go into the feature log."""
 
 
+FeatureMessage = tuple[bytes, bytes]
+"""Key and value of a record in the feature log."""
+
+
+def feature_message(record: FeatureRecord) -> FeatureMessage:
+    """A feature record as it stands in the feature log."""
+    return record.entity.encode(), _encode(record)
+
+
 def decode_feature_record(value: bytes) -> FeatureRecord:
     """The feature record from its JSON; the vector comes back as a dictionary."""
     return _decoder.decode(value)
@@ -44,19 +53,19 @@ def decode_feature_record(value: bytes) -> FeatureRecord:
 _decoder = msgspec.json.Decoder(FeatureRecord)
 
 
-def hash_values(group: FeatureGroup, vector: msgspec.Struct) -> list[bytes]:
-    """The readable values of a vector, in the catalog's order, as they stand in its Redis hash.
+def hash_lines(group: FeatureGroup, vector: msgspec.Struct) -> bytes:
+    """The readable values of a vector, in the catalog's order, as they stand in its Redis hash: each ends a line.
 
-    Numbers are written as in JSON, nothing as `null`, lists of names with commas between them.
+    Numbers are written as in JSON, nothing as `null`, lists of names with commas between them. A name is an identifier,
+    so it has neither spaces nor quotes.
     """
     values = list(msgspec.structs.astuple(vector))
-    lists = [(at, ",".join(values[at]).encode()) for at in group.lists]
-    for at, _ in lists:
-        values[at] = None
-    texts = _encode(values)[1:-1].split(b",")
-    for at, names in lists:
-        texts[at] = names
-    return texts
+    for at in group.lists:
+        values[at] = " ".join(values[at])
+    return _encode(values).translate(_AS_LINES, b'["')
+
+
+_AS_LINES = bytes.maketrans(b", ]", b"\n,\n")
 
 
 def readable(value: Value) -> str:

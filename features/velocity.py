@@ -23,8 +23,7 @@ class Velocity:
 
     def append(self, event: Payment) -> None:
         """Take a payment in."""
-        if event.declined:
-            self.declined += 1
+        self.declined += event.declined
         self.merchants.add(event.merchant)
         self.countries.add(event.country)
         self.devices.add(event.device)
@@ -35,8 +34,7 @@ class Velocity:
 
     def pop(self, event: Payment) -> None:
         """Take a payment back."""
-        if event.declined:
-            self.declined -= 1
+        self.declined -= event.declined
         self.merchants.remove(event.merchant)
         self.countries.remove(event.country)
         self.devices.remove(event.device)
@@ -77,13 +75,13 @@ def txn_count(window: PaymentWindow) -> int:
 @velocity.feature(unit="major units", meaning="Sum of the amounts in the newest payment's currency.")
 def amount_sum(window: PaymentWindow) -> float | None:
     money = window.money
-    return None if money is None else money.major(money.total)
+    return None if money is None else money.total / money.minor_per_major
 
 
 @velocity.feature(unit="major units", meaning="Mean of the amounts in the newest payment's currency.")
 def amount_mean(window: PaymentWindow) -> float | None:
     money = window.money
-    return None if money is None else money.major(money.total, money.count)
+    return None if money is None else money.total / (money.count * money.minor_per_major)
 
 
 @velocity.feature(
@@ -95,7 +93,8 @@ def amount_std(window: PaymentWindow) -> float | None:
     money = window.money
     if money is None:
         return None
-    return money.major(sqrt(money.count * money.squares - money.total**2), money.count)
+    count, total = money.count, money.total
+    return sqrt(count * money.squares - total * total) / (count * money.minor_per_major)
 
 
 @velocity.feature(unit="major units", meaning="Largest amount in the newest payment's currency.")
@@ -104,7 +103,7 @@ def amount_max(window: PaymentWindow) -> float | None:
     if money is None:
         return None
     largest = money.largest.value
-    return None if largest is None else money.major(largest)
+    return None if largest is None else largest / money.minor_per_major
 
 
 @velocity.feature(unit="events/min", meaning="Payments in the window over the window's length.")

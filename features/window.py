@@ -158,6 +158,7 @@ class Window(Generic[E]):
 
     def _move_to(self, now_ms: int) -> None:
         """Move both ends, one event at a time."""
+        forward = now_ms >= self.now_ms
         self.now_ms = now_ms
         after_ms = now_ms - self.size_ms
         events, aggregates, lo, hi = self._events, self._aggregates, self._lo, self._hi
@@ -165,20 +166,21 @@ class Window(Generic[E]):
             for aggregate in aggregates:
                 aggregate.append(events[hi])
             hi += 1
-        while hi > lo and events[hi - 1].time_ms > now_ms:
-            hi -= 1
-            for aggregate in aggregates:
-                aggregate.pop(events[hi])
-        if hi == lo:
-            hi = lo = bisect_right(events, now_ms, lo=self._first, key=_time_ms)
         while lo < hi and events[lo].time_ms <= after_ms:
             for aggregate in aggregates:
                 aggregate.popleft(events[lo])
             lo += 1
-        while lo > self._first and events[lo - 1].time_ms > after_ms:
-            lo -= 1
-            for aggregate in aggregates:
-                aggregate.appendleft(events[lo])
+        if not forward or lo == hi:
+            while lo < hi and events[hi - 1].time_ms > now_ms:
+                hi -= 1
+                for aggregate in aggregates:
+                    aggregate.pop(events[hi])
+            if lo == hi:
+                lo = hi = bisect_right(events, now_ms, lo=self._first, key=_time_ms)
+            while lo > self._first and events[lo - 1].time_ms > after_ms:
+                lo -= 1
+                for aggregate in aggregates:
+                    aggregate.appendleft(events[lo])
         self._lo, self._hi = lo, hi
 
     def _settle(self) -> None:

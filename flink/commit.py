@@ -24,9 +24,9 @@ from features.dead_letters import encode_dead_letter
 from features.lateness import BEGINNING_MS
 from features.partition import Applied, Partition
 from features.state import EntityState
-from features.vectors import encode_feature_record, hash_values
+from features.vectors import FeatureMessage, hash_lines
 from flink.recovery import encode_note
-from runtime.kafka.contract import Committed, EventLog, Record, TopicPartition
+from runtime.kafka.contract import Committed, EventLog, TopicPartition
 from store.keys import Partition as StoredPartition
 from store.online import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
 
@@ -63,7 +63,7 @@ class Assigned:
     """
 
     source: TopicPartition
-    partition: Partition
+    partition: Partition[FeatureMessage]
     claim: Claim
     progress: Progress | None
     emit_from: int
@@ -79,15 +79,15 @@ class Portion:
 
     Attributes:
         owner: the partition.
-        records: as polled.
-        applied: what came out.
+        oldest_ms: when the first of its records was appended to the log (epoch ms).
+        applied: what came out; of the feature log, keys and values.
         progress: where the partition stands after the batch.
         sweep_until_ms: up to which newest event time its entities may then go.
     """
 
     owner: Assigned
-    records: list[Record]
-    applied: Applied
+    oldest_ms: int
+    applied: Applied[FeatureMessage]
     progress: Progress
     sweep_until_ms: int
 
@@ -120,10 +120,8 @@ def commit(log: EventLog, store: OnlineStore, batch: list[Portion], started_s: f
         with log.transaction() as transaction:
             for portion in emitting:
                 number = portion.owner.source.partition
-                for record in portion.applied.features:
-                    transaction.send(
-                        portion.owner.feature_topic, record.entity.encode(), encode_feature_record(record), number
-                    )
+                for key, value in portion.applied.features:
+                    transaction.send(portion.owner.feature_topic, key, value, number)
                 for letter in portion.applied.dead_letters:
                     transaction.send(portion.owner.dead_letter_topic, letter.key, encode_dead_letter(letter), number)
             reached(Step.OUTPUT_SENT)
@@ -170,7 +168,7 @@ def _writes(portion: Portion) -> Iterator[EntityWrite]:
             offset=state.applied_offset,
             newest_event_time_ms=state.newest_event_time_ms or 0,
             names=group.names,
-            values=hash_values(group, state.newest_vector()),
+            lines=hash_lines(group, state.newest_vector()),
             delta=state.delta(),
         )
 

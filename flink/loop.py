@@ -13,15 +13,16 @@ from features.groups import BY_TOPIC
 from features.partition import Partition
 from features.stamping import Stamped, StampingLimits
 from features.state import EntityState, WindowConfig
+from features.vectors import feature_message
 from flink.commit import Assigned, Portion, Reached, Step, Unsettled, commit, settle
 from flink.recovery import IfLogLost, committed_note, epoch, plan_start
 from flink.totals import Totals
+from runtime.interpreter import forget_cycles
 from runtime.kafka.contract import (
     EventLog,
     LogError,
     PositionLost,
     Rebalanced,
-    Record,
     RecordTooLarge,
     TopicPartition,
 )
@@ -125,7 +126,7 @@ class Loop:
         stamped = {source: self._owned[source].partition.stamp(records) for source, records in polled.items()}
         self._load(stamped)
         self._reached(Step.LOADED)
-        batch = [self._apply(source, polled[source], items) for source, items in stamped.items()]
+        batch = [self._apply(source, polled[source][0].timestamp, items) for source, items in stamped.items()]
         self._reached(Step.APPLIED)
         self._settle()
         self._make_room(batch)
@@ -137,8 +138,7 @@ class Loop:
         loads = []
         for source, items in stamped.items():
             owner = self._owned[source]
-            wanted = {item.entity for item in items if isinstance(item, Stamped)}
-            loads.append(Load(owner.claim, owner.progress, [entity for entity in wanted if not _kept(owner, entity)]))
+            loads.append(Load(owner.claim, owner.progress, _not_kept(owner, items)))
         for source, found in zip(stamped, self._store.load(loads), strict=True):
             owner = self._owned[source]
             for entity, stored in found.items():
@@ -147,14 +147,14 @@ class Loop:
                     if not _outdated(owner, state):
                         owner.states[entity] = state
 
-    def _apply(self, source: TopicPartition, records: list[Record], items: list[Stamped | DeadLetter]) -> Portion:
+    def _apply(self, source: TopicPartition, oldest_ms: int, items: list[Stamped | DeadLetter]) -> Portion:
         owner = self._owned[source]
         applied = owner.partition.apply(items, owner.states)
         for fault in applied.faults:
             _logger.error("A feature raised", topic=source.topic, detail=fault.detail, exc_info=fault.__cause__)
         owner.swept_until_ms = owner.partition.sweep_until_ms
         progress = Progress(self.log.position(source), owner.partition.max_event_time_ms)
-        return Portion(owner, records, applied, progress, owner.partition.sweep_until_ms)
+        return Portion(owner, oldest_ms, applied, progress, owner.partition.sweep_until_ms)
 
     def _settle(self) -> None:
         """See the last batch through, if that has not been done."""
@@ -277,6 +277,7 @@ class Loop:
             group,
             self._window,
             self._limits,
+            feature_message,
             max_event_time_ms=start.max_event_time_ms,
             emit_from=start.emit_from,
             forget_until_ms=start.forget_until_ms,
@@ -300,6 +301,7 @@ class Loop:
         self.fault = fault
         self.totals.recovering(fault)
         self._owned.clear()
+        forget_cycles()
         if self._unsettled:
             self._unsettled.writes.give_up()
             self._unsettled = None
@@ -328,14 +330,15 @@ class Loop:
                 time.sleep(min(left_s, 0.1))
 
 
-def _kept(owner: Assigned, entity: str) -> bool:
-    """Whether the entity need not be loaded; one that has been swept from Redis is forgotten here, too."""
-    state = owner.states.get(entity)
-    if state is None:
-        return False
-    if _outdated(owner, state):
-        del owner.states[entity]
-    return True
+def _not_kept(owner: Assigned, items: list[Stamped | DeadLetter]) -> list[str]:
+    """The entities to load; those in memory that have been swept from Redis are forgotten here, too."""
+    states = owner.states
+    wanted = {item.entity for item in items if isinstance(item, Stamped)}
+    kept = wanted & states.keys()
+    for entity in kept:
+        if _outdated(owner, states[entity]):
+            del states[entity]
+    return list(wanted - kept)
 
 
 def _outdated(owner: Assigned, state: EntityState) -> bool:

@@ -76,7 +76,7 @@ class Totals:
             for letter in applied.dead_letters:
                 self.dead_letters[topic, letter.reason] += 1
                 metrics.dead_letters.labels(topic, letter.reason).inc()
-            metrics.end_to_end_seconds.observe(max(0.0, now_ms - portion.records[0].timestamp) / 1000)
+            metrics.end_to_end_seconds.observe(max(0.0, now_ms - portion.oldest_ms) / 1000)
         metrics.batch_seconds.observe(seconds)
         metrics.committed()
 

@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     )
 
     cache_entities: int = _whole(50_000, "Entities a worker keeps in memory.", "entities", 1, 100_000_000)
-    max_poll_records: int = _whole(1_000, "Records in one batch at most.", "records", 1, 100_000)
+    max_poll_records: int = _whole(5_000, "Records in one batch at most.", "records", 1, 100_000)
     checkpoint_interval_ms: int = _whole(
         30_000, "Flink's checkpoint interval; the loop commits every batch.", "milliseconds", 10, 86_400_000
     )

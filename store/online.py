@@ -59,7 +59,8 @@ class EntityWrite(NamedTuple):
         base_offset: applied offset of the stored state that `delta` is a change of; -1 when there is none.
         offset: applied offset after it.
         newest_event_time_ms: of the entity.
-        names, values: of the features, as they are to be read; no value has a line break.
+        names: of the features.
+        lines: their values, as they are to be read, each ended by a line break.
         delta: the changed parts of the state.
     """
 
@@ -68,7 +69,7 @@ class EntityWrite(NamedTuple):
     offset: int
     newest_event_time_ms: int
     names: Sequence[str]
-    values: Sequence[bytes]
+    lines: bytes
     delta: StateDelta
 
 
@@ -334,8 +335,7 @@ def _write_command(keys: Keys, claim: Claim, block: Sequence[EntityWrite]) -> Co
         len(names),
         *names,
     ]
-    for entity, base_offset, offset, newest_ms, _, values, delta in block:
-        lines = b"%b\n" % b"\n".join(values)
+    for entity, base_offset, offset, newest_ms, _, lines, delta in block:
         arguments += (entity, base_offset, offset, newest_ms, lines, delta.head, len(delta.dropped), len(delta.changed))
         if delta.dropped:
             arguments += [f"c{number}" for number in delta.dropped]

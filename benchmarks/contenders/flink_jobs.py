@@ -37,6 +37,7 @@ _decode = msgspec.json.Decoder(_Amount).decode
 _encode = msgspec.json.Encoder().encode
 
 WRITES_AT_ONCE = 500
+FAIL_AT_ONCE = {"restart-strategy.type": "none"}
 
 
 class CountAndSumByRecord(KeyedProcessFunction):  # type: ignore[misc]
@@ -47,7 +48,7 @@ class CountAndSumByRecord(KeyedProcessFunction):  # type: ignore[misc]
         self._topic = topic
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        state = Types.ROW([Types.LONG(), Types.DOUBLE()])
+        state = Types.ROW_NAMED(["count", "sum"], [Types.LONG(), Types.DOUBLE()])
         self._state = runtime_context.get_state(ValueStateDescriptor("count and sum", state))
         self._pipe = redis.Redis(port=self._redis_port).pipeline(transaction=False)
         self._waiting = 0
@@ -120,7 +121,8 @@ class TimedStage(FeatureStage):
             (partition, "_apply", "stamp, load, apply"),
             (partition, "_keep", "keyed state"),
             (partition, "_sweep", "sweep"),
-            (partition._mirror, "write", "Redis"),
+            (partition._mirror, "send", "send to Redis"),
+            (partition, "settle", "settle"),
             (partition, "rows", "encode"),
         ):
             setattr(owner, name, partial(self._timed, stage, getattr(owner, name)))
@@ -162,7 +164,7 @@ def start(plan: Plan) -> Any:
     else:
         with TopicAdmin(settings) as admin:
             stage = TimedStage(settings, {"transactions": epoch(admin.ids()["transactions"], settings)})
-    return build_and_start(settings, options, sources, output_topics(settings), {}, stage, plan.shape)
+    return build_and_start(settings, options, sources, output_topics(settings), FAIL_AT_ONCE, stage, plan.shape)
 
 
 def _start_by_record(plan: Plan, settings: Any, options: Any, sources: dict[str, int], topic: str) -> Any:
@@ -175,7 +177,7 @@ def _start_by_record(plan: Plan, settings: Any, options: Any, sources: dict[str,
     from flink.jobs.pipeline import environment
     from flink.jobs.stage import OUTPUT
 
-    configuration = job_configuration(settings, options)
+    configuration = job_configuration(settings, options) | FAIL_AT_ONCE
     for name in ("python.fn-execution.bundle.size", "python.fn-execution.bundle.time"):
         del configuration[name]  # Flink's own are made for records
     tables, _ = environment(configuration)

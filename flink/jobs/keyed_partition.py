@@ -5,7 +5,9 @@ For a batch, in this order:
 1. stamp and apply its records, with the functions that the loop uses;
 2. keep what changed in keyed state, and forget the entities whose time is over: all that is part of Flink's next
    checkpoint;
-3. write Redis, fenced, and wait for it: so no result is ever held in memory alone;
+3. settle the batch before, which is to say: make sure that Redis has it. Then send this one, fenced. If no other
+   follows, a timer settles it, which is part of the checkpoint, too: so no crash makes anybody forget what Redis has
+   not got;
 4. hand the feature-log records and dead letters to Flink's transactional sink.
 """
 
@@ -20,9 +22,9 @@ from features.dead_letters import encode_dead_letter
 from features.partition import Applied, Partition
 from features.stamping import Stamped, StampingLimits
 from features.state import EntityState, WindowConfig
-from features.vectors import encode_feature_record
+from features.vectors import FeatureMessage, feature_message
 from flink.jobs.keyed_state import Due, EntityStates, KeyedMap
-from flink.jobs.mirror import Change, Mirror
+from flink.jobs.mirror import Change, Mirror, entity_write
 from runtime.kafka.contract import Record
 from store.online import Progress
 
@@ -52,11 +54,20 @@ class Mark(msgspec.Struct, array_like=True):
         next_offset: of the record to come.
         max_event_time_ms: the lateness rule.
         pages: of the sweep's buckets.
+        topic, partition: which one it is.
     """
 
     next_offset: int = 0
     max_event_time_ms: int | None = None
     pages: dict[int, int] = msgspec.field(default_factory=dict)
+    topic: str = ""
+    partition: int = -1
+
+    @classmethod
+    def of(cls, keyed: "Keyed") -> "Mark":
+        """What is in keyed state; of a partition of which nothing has been seen, that."""
+        raw = keyed.mark()
+        return cls() if raw is None else _decode_mark(raw)
 
 
 class OutputRow(NamedTuple):
@@ -94,6 +105,9 @@ class KeyedPartition:
         computation: what to do.
         keyed: its keyed state.
         mirror: its part of Redis.
+
+    Attributes:
+        unsettled: `settle` is to be called soon, and before anything is checkpointed without a reminder to do so.
     """
 
     def __init__(self, computation: Computation, keyed: Keyed, mirror: Mirror) -> None:
@@ -102,12 +116,14 @@ class KeyedPartition:
         self._mirror = mirror
         group, window, limits = computation.group, computation.window, computation.limits
         self._entities = EntityStates(keyed.entities, group, window, DEFAULT_CAPACITY)
-        raw = keyed.mark()
-        self._mark = Mark() if raw is None else _decode_mark(raw)
+        self._mark = Mark.of(keyed)
         lifetime_ms = window.size_ms + limits.allowed_lateness_ms
         self._states: dict[str, EntityState] = {}  # of the batch
+        self.unsettled = False
         self._due = Due(keyed.due, max(1, lifetime_ms // BUCKETS), self._mark.pages)
-        self._partition = Partition(group, window, limits, max_event_time_ms=self._mark.max_event_time_ms)
+        self._partition = Partition(
+            group, window, limits, feature_message, max_event_time_ms=self._mark.max_event_time_ms
+        )
 
     @property
     def cached_entities(self) -> int:
@@ -123,8 +139,8 @@ class KeyedPartition:
         """Keep at most so many entities in memory from the next batch on."""
         self._entities.capacity = entities
 
-    def process(self, records: Sequence[Record]) -> Applied:
-        """Apply the next records of the partition, and keep the results in keyed state and Redis.
+    def process(self, records: Sequence[Record]) -> Applied[FeatureMessage]:
+        """Apply the next records of the partition, keep the results in keyed state, and send them to Redis.
 
         Raises:
             OutOfOrder: they are not the next ones.
@@ -134,18 +150,35 @@ class KeyedPartition:
         self._mirror.hold(self._entities, self._mark.next_offset)
         applied = self._apply(records)
         after = Progress(records[-1].offset + 1, self._partition.max_event_time_ms)
-        changes = self._keep(applied, self._mirror.writer_after(after))
+        writer = self._mirror.writer_after(after)
+        changes = self._keep(applied, writer)
         self._sweep()
-        self._mark = Mark(after.next_offset, after.max_event_time_ms, self._due.pages)
+        place = records[0].topic, records[0].partition
+        self._mark = Mark(after.next_offset, after.max_event_time_ms, self._due.pages, *place)
         self._keyed.set_mark(_encode_mark(self._mark))
-        self._mirror.write(self._entities, changes, after, self._partition.sweep_until_ms)
+        self._mirror.settle(self._entities)
+        self.unsettled = self._mirror.send(changes, after, self._partition.sweep_until_ms, writer)
         self._entities.trim()
         return applied
 
-    def rows(self, applied: Applied) -> list[OutputRow]:
+    def settle(self) -> None:
+        """See to it that Redis has all that keyed state has.
+
+        Raises:
+            StoreUnavailable, StoreMismatch: as `process`.
+        """
+        self._mirror.hold(self._entities, self._mark.next_offset)
+        self._mirror.settle(self._entities)
+        self.unsettled = False
+
+    def leave(self) -> None:
+        """Settle the last batch if that is possible at once. Flink's current key does not matter here."""
+        self._mirror.leave()
+
+    def rows(self, applied: Applied[FeatureMessage]) -> list[OutputRow]:
         """What the sink is to write of a batch."""
         log, letters = self._computation.feature_log, self._computation.dead_letters
-        rows = [OutputRow(log, record.entity.encode(), encode_feature_record(record)) for record in applied.features]
+        rows = [OutputRow(log, key, value) for key, value in applied.features]
         rows += [OutputRow(letters, letter.key, encode_dead_letter(letter)) for letter in applied.dead_letters]
         return rows
 
@@ -156,24 +189,24 @@ class KeyedPartition:
                 raise OutOfOrder(f"{record.topic}-{record.partition}: offset {record.offset} came after {expected - 1}")
             expected = record.offset + 1
 
-    def _apply(self, records: Sequence[Record]) -> Applied:
+    def _apply(self, records: Sequence[Record]) -> Applied[FeatureMessage]:
         stamped = self._partition.stamp(records)
         names = {item.entity for item in stamped if isinstance(item, Stamped)}
         self._states = {name: state for name in names if (state := self._entities.get(name)) is not None}
         return self._partition.apply(stamped, self._states)
 
-    def _keep(self, applied: Applied, writer: str) -> list[Change]:
+    def _keep(self, applied: Applied[FeatureMessage], writer: str) -> list[Change]:
         """Write the changed entities to keyed state."""
-        changes, moved = [], []
+        group, changes, moved = self._computation.group, [], []
         for entity, base_offset in applied.changed.items():
             state, before = self._states[entity], self._entities.place(entity)
-            delta = state.delta()
-            self._entities.store(entity, state, delta, writer)
+            write = entity_write(group, entity, base_offset, state)
+            self._entities.store(entity, state, write.delta, writer)
             newest_ms = state.newest_event_time_ms or 0
             if before is None or self._due.bucket(before.newest_event_time_ms) != self._due.bucket(newest_ms):
                 moved.append((newest_ms, entity))
             known = before is None or before.written_by == writer
-            changes.append(Change(entity, base_offset, state, delta, known))
+            changes.append(Change(state, write, known))
         self._due.register(moved)
         return changes
 

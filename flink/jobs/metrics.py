@@ -39,7 +39,7 @@ class StageMetrics:
         self._cached_entities = 0
         self._conflicts = 0
 
-    def processed(self, group: FeatureGroup, applied: Applied, records: Sequence[Record], seconds: float) -> None:
+    def processed(self, group: FeatureGroup, applied: Applied[Any], records: Sequence[Record], seconds: float) -> None:
         """A batch of one partition has been processed, in so much time."""
         self._count("twinstream_events_total", len(applied.features), group=group.name, outcome="accepted")
         self._count("twinstream_events_total", len(applied.dead_letters), group=group.name, outcome="dead_letter")

@@ -5,10 +5,15 @@ batch passes Redis' own progress. From there on the first write of each entity r
 an earlier run may have cut the entity's events into other chunks; later writes only send what changed. Which of the two
 an entity needs is told by `written_by` in its keyed state: the claim under which Redis got it.
 
+A batch's writes are sent when it has been computed, and settled when the next one has been, too: so Redis is at work
+while the job is. What has not been settled when a checkpoint is taken is in the checkpoint, and Redis' progress tells
+after a restore whether it got there.
+
 When Redis turns out to have lost something, all entities of the partition are written anew from keyed state.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -17,12 +22,12 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 
 from features.catalog import FeatureGroup
 from features.state import EntityState, Head, StateDelta
-from features.vectors import hash_values
+from features.vectors import hash_lines
 from flink.jobs.keyed_state import EntityStates
 from runtime.log import get_logger
 from store.errors import StoreMismatch, StoreUnavailable
 from store.keys import Partition as Source
-from store.online import Claim, EntityWrite, Finish, Load, OnlineStore, Progress
+from store.online import BatchWrite, Claim, EntityWrite, Finish, Load, OnlineStore, Progress
 
 ENTITIES_AT_ONCE = 500
 """Entities read and written in one round trip while everything is written anew."""
@@ -40,18 +45,38 @@ class Change(NamedTuple):
     """An entity that a batch changed.
 
     Attributes:
-        entity: whom it is about.
-        base_offset: applied offset before the batch, -1 for a new entity.
-        state: after the batch.
-        delta: the change.
+        state: of the entity, which may have gone on by the time that the change is written.
+        write: the change.
         known: Redis has the state before the batch from this claim, or there was none.
     """
 
-    entity: str
-    base_offset: int
     state: EntityState
-    delta: StateDelta
+    write: EntityWrite
     known: bool
+
+
+def entity_write(
+    group: FeatureGroup, entity: str, base_offset: int, state: EntityState, delta: StateDelta | None = None
+) -> EntityWrite:
+    """What Redis is to have of an entity: the change since its state was last stored, or this one."""
+    return EntityWrite(
+        entity=entity,
+        base_offset=base_offset,
+        offset=state.applied_offset,
+        newest_event_time_ms=state.newest_event_time_ms or 0,
+        names=group.names,
+        lines=hash_lines(group, state.newest_vector()),
+        delta=delta or state.delta(),
+    )
+
+
+class _Sent(NamedTuple):
+    """A batch on its way to Redis."""
+
+    changes: Sequence[Change]
+    after: Progress
+    sweep_until_ms: int
+    writes: BatchWrite | None
 
 
 class Mirror:
@@ -74,6 +99,7 @@ class Mirror:
         self._epoch = epoch
         self._claim: Claim | None = None
         self._progress: Progress | None = None
+        self._sent: _Sent | None = None
         self.conflicts = 0
 
     def hold(self, entities: EntityStates, next_offset: int) -> None:
@@ -86,15 +112,61 @@ class Mirror:
         assert self._claim is not None
         return NOT_IN_REDIS if self._has(after) else self._claim.token
 
-    def write(self, entities: EntityStates, changes: Sequence[Change], after: Progress, sweep_until_ms: int) -> None:
-        """Write a batch's changes, then the progress after it; sweep.
+    def send(self, changes: Sequence[Change], after: Progress, sweep_until_ms: int, writer: str) -> bool:
+        """Set off a batch's changes, and what is to follow them, unless Redis has them; returns whether it did.
+
+        The batch before has to be settled. `writer` is what `writer_after` said before that.
+        """
+        if self._has(after):
+            return False
+        assert self._claim is not None
+        assert self._sent is None, "the batch before has not been settled"
+        if writer != self._claim.token:  # the partition was taken over meanwhile, and written anew
+            changes = [change._replace(known=False) for change in changes]
+        writes = None
+        if all(change.known for change in changes):
+            writes = self._store.writing([(self._claim, (change.write for change in changes))])
+            try:
+                writes.send()
+            except StoreUnavailable:
+                writes = None
+        self._sent = _Sent(changes, after, sweep_until_ms, writes)
+        return True
+
+    def settle(self, entities: EntityStates) -> None:
+        """See to it that Redis has the last batch, if one was sent; then save the progress after it, and sweep.
 
         Raises:
             StoreUnavailable: Redis has been away for longer than `PATIENCE_S`.
             StoreMismatch: another worker keeps taking the partition over.
         """
-        if not self._has(after):
-            self._patiently(lambda: self._write(entities, changes, after, sweep_until_ms))
+        if self._sent is None:
+            return
+        sent, self._sent = self._sent, None
+        try:
+            self._confirm(sent)
+        except (StoreUnavailable, StoreMismatch):
+            self._patiently(lambda: self._write(entities, sent.changes, sent.after, sent.sweep_until_ms))
+
+    def leave(self) -> None:
+        """Settle the last batch if Redis answers; if not, its progress tells whoever comes next."""
+        if self._sent is not None:
+            with suppress(StoreUnavailable, StoreMismatch):
+                self._confirm(self._sent)
+            self._sent = None
+
+    def _confirm(self, sent: _Sent) -> None:
+        """Wait for what was sent, and move the progress on."""
+        if sent.writes is None:
+            raise StoreUnavailable("the batch has not been sent")
+        conflicts = sent.writes.outcome().conflicts
+        self._finish(sent.after, sent.sweep_until_ms)
+        self.conflicts += len(conflicts)
+
+    def _finish(self, after: Progress, sweep_until_ms: int) -> None:
+        assert self._claim is not None
+        self._store.finish([Finish(self._claim, self._progress, after, sweep_until_ms)])
+        self._progress = after
 
     def _has(self, after: Progress) -> bool:
         """Whether Redis had all this before."""
@@ -107,9 +179,10 @@ class Mirror:
             try:
                 self._write_known([change for change in changes if known and change.known])
                 self._replace(
-                    entities, ((change.entity, change.state) for change in changes if not (known and change.known))
+                    entities,
+                    ((change.write.entity, change.state) for change in changes if not (known and change.known)),
                 )
-                self._store.finish([Finish(self._claim, self._progress, after, sweep_until_ms)])
+                self._finish(after, sweep_until_ms)
             except StoreMismatch as mismatch:
                 if attempt == _ATTEMPTS - 1:
                     raise
@@ -119,15 +192,11 @@ class Mirror:
                 if self._has(after):
                     return
             else:
-                self._progress = after
                 return
 
     def _write_known(self, changes: Sequence[Change]) -> None:
         assert self._claim is not None
-        writes = [
-            self._entity_write(change.entity, change.base_offset, change.state, change.delta) for change in changes
-        ]
-        self.conflicts += len(self._store.write([(self._claim, writes)]).conflicts)
+        self.conflicts += len(self._store.write([(self._claim, (change.write for change in changes))]).conflicts)
 
     def _take_over(self, entities: EntityStates, next_offset: int) -> None:
         """Claim the partition; when Redis has less of it than what lies before an offset, write all that we have."""
@@ -159,21 +228,10 @@ class Mirror:
                     whole = state.stored()
                     dropped = [] if found is None else list(found.chunks.keys() - whole.changed.keys())
                     delta = StateDelta(whole.head, whole.changed, dropped)
-                    writes.append(self._entity_write(entity, base_offset, state, delta))
+                    writes.append(entity_write(self._group, entity, base_offset, state, delta))
                 entities.note_writer(entity, self._claim.token if older else NOT_IN_REDIS)
             self.conflicts += len(self._store.write([(self._claim, writes)]).conflicts)
             entities.trim()
-
-    def _entity_write(self, entity: str, base_offset: int, state: EntityState, delta: StateDelta) -> EntityWrite:
-        return EntityWrite(
-            entity=entity,
-            base_offset=base_offset,
-            offset=state.applied_offset,
-            newest_event_time_ms=state.newest_event_time_ms or 0,
-            names=self._group.names,
-            values=hash_values(self._group, state.newest_vector()),
-            delta=delta,
-        )
 
     def _patiently(self, attempt: Callable[[], None]) -> None:
         """Repeat an attempt while Redis is away."""

@@ -6,6 +6,7 @@ What happens to the batch is in `keyed_partition`; here is what only Flink needs
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pyflink.common import Row, Types
@@ -15,7 +16,7 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 from features.groups import BY_TOPIC
 from features.stamping import StampingLimits
 from features.state import WindowConfig
-from flink.jobs.keyed_partition import Computation, KeyedPartition
+from flink.jobs.keyed_partition import Computation, KeyedPartition, Mark
 from flink.jobs.keyed_state import KeyedMap
 from flink.jobs.metrics import StageMetrics
 from flink.jobs.mirror import Mirror
@@ -43,6 +44,9 @@ BATCH = Types.ROW(
 
 KEYED_BATCH = Types.ROW([Types.INT(), BATCH])
 OUTPUT = Types.ROW_NAMED(["output_topic", "record_key", "record_value"], [Types.STRING(), BYTES, BYTES])
+
+SETTLE_AFTER_MS = 100
+"""How long a batch waits at most for a next one of its partition to settle it."""
 
 
 @dataclass(frozen=True)
@@ -98,27 +102,42 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
     def close(self) -> None:
         """Leave Redis."""
         if hasattr(self, "_store"):
+            for partition in self._partitions.values():
+                partition.leave()
             self._store.close()
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterable[Row]:
         """Process a micro-batch and hand on its results."""
-        started = time.monotonic()
-        topic, number, offsets, timestamps, keys, values = value
+        topic, number, *columns = value
         partition = self._partitions.get((topic, number)) or self._open_partition(topic, number)
-        records = [
-            Record(topic, number, offset, timestamp, key, content)
-            for offset, timestamp, key, content in zip(offsets, timestamps, keys, values, strict=True)
-        ]
-        applied = partition.process(records)
-        for fault in applied.faults:
-            _logger.error("A feature raised", topic=topic, detail=fault.detail, exc_info=fault.__cause__)
-        for row in partition.rows(applied):
-            yield Row(*row)
-        self._metrics.processed(BY_TOPIC[topic], applied, records, time.monotonic() - started)
+        rows, most = zip(*columns, strict=True), self._settings.max_poll_records
+        while records := [Record(topic, number, *row) for row in islice(rows, most)]:
+            started = time.monotonic()
+            applied = partition.process(records)
+            for fault in applied.faults:
+                _logger.error("A feature raised", topic=topic, detail=fault.detail, exc_info=fault.__cause__)
+            for row in partition.rows(applied):
+                yield Row(*row)
+            self._metrics.processed(BY_TOPIC[topic], applied, records, time.monotonic() - started)
+        if partition.unsettled:
+            self._remind(ctx)
         self._metrics.state(
             sum(each.cached_entities for each in self._partitions.values()),
             sum(each.conflicts for each in self._partitions.values()),
         )
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[Row]:
+        """Settle the last batch of the partition of the current key, if no later one has done so."""
+        mark = Mark.of(self._keyed)
+        place = mark.topic, mark.partition
+        (self._partitions.get(place) or self._open_partition(*place)).settle()
+        return ()
+
+    def _remind(self, ctx: KeyedProcessFunction.Context) -> None:
+        """Have the batch settled soon. Timers of one moment are one, so a busy partition has few."""
+        timers = ctx.timer_service()
+        due_ms = timers.current_processing_time() + SETTLE_AFTER_MS
+        timers.register_processing_time_timer(due_ms - due_ms % SETTLE_AFTER_MS)
 
     def _open_partition(self, topic: str, number: int) -> KeyedPartition:
         """Begin with a partition that this subtask owns from now on."""

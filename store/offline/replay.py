@@ -153,11 +153,11 @@ class States:
         return self._states
 
 
-def new_partition(group: FeatureGroup, settings: Settings) -> Partition:
+def new_partition(group: FeatureGroup, settings: Settings) -> Partition[FeatureRecord]:
     """A partition before its first record, with the live runtimes' settings."""
     window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
     limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
-    return Partition(group, window, limits)
+    return Partition(group, window, limits, lambda record: record)
 
 
 def batched(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -84,7 +84,7 @@ class Run:
 
     def __init__(self, max_events: int, states: dict[str, EntityState] | None = None, **start: Any) -> None:
         self.window = WindowConfig(WINDOW_MS, max_events)
-        self.partition = Partition(GROUP, self.window, LIMITS, **start)
+        self.partition = Partition(GROUP, self.window, LIMITS, lambda record: record, **start)
         self.states = {} if states is None else states
         self.features: list[tuple[int, bytes]] = []
         self.dead_letters: list[tuple[int, bytes]] = []

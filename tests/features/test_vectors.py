@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from features.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
 from features.errors import REASONS
 from features.groups import GROUPS
-from features.vectors import FeatureRecord, decode_feature_record, encode_feature_record, hash_values, readable
+from features.vectors import FeatureRecord, decode_feature_record, encode_feature_record, hash_lines, readable
 from tests.features.events import MIDDAY_MS, action, as_dict, payment
 from tests.features.test_state import state_of
 
@@ -66,7 +66,7 @@ def test_equal_vectors_give_equal_bytes() -> None:
 
 
 def hash_of(group: str, vector: msgspec.Struct) -> dict[str, bytes]:
-    return dict(zip(GROUPS[group].names, hash_values(GROUPS[group], vector), strict=True))
+    return dict(zip(GROUPS[group].names, hash_lines(GROUPS[group], vector).splitlines(), strict=True))
 
 
 def test_hash_has_every_feature_by_name_readable_by_a_person() -> None:

@@ -67,7 +67,7 @@ class MemoryJob:
         self.restore(self.keyed, 0)
 
     def checkpoint(self) -> tuple[MemoryKeyed, int]:
-        """Keyed state and output as they are now."""
+        """Keyed state and output as they are now, whether or not Redis has the last batch."""
         return self.keyed.copy(), len(self.rows)
 
     def restore(self, keyed: MemoryKeyed, rows: int) -> None:
@@ -88,9 +88,13 @@ class MemoryJob:
         self.working.share_memory(settings.cache_entities)
 
     def run(self, records: Sequence[Record], random: Random, largest: int = 60) -> None:
-        """Process records in batches of any sizes."""
+        """Process records in batches of any sizes. The timer fires after some of them, and after the last."""
         for batch in batches(records, random, largest):
             self.rows += self.working.rows(self.working.process(batch))
+            if random.random() < 0.3:
+                self.working.settle()
+        if self.working.unsettled:
+            self.working.settle()
 
     def outputs(self) -> dict[str, Any]:
         """Output and features, to be compared with another run's."""

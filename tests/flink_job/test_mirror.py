@@ -9,7 +9,7 @@ from tenacity import wait_none
 from flink.jobs import mirror
 from runtime.kafka.contract import Record
 from store.errors import StoreMismatch, StoreUnavailable
-from store.online import OnlineStore
+from store.online import BatchWrite
 from tests.flink.lab import SETTINGS
 from tests.flink_job.memory import MemoryJob
 
@@ -25,14 +25,14 @@ def payments(first: int, count: int) -> list[Record]:
 
 def test_batch_waits_for_redis_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     failures = iter([True] * 5)
-    really = OnlineStore.write
+    really = BatchWrite.send
 
-    def write(self: OnlineStore, *arguments: Any) -> Any:
+    def send(self: BatchWrite) -> None:
         if next(failures, False):
             raise StoreUnavailable("away")
-        return really(self, *arguments)
+        really(self)
 
-    monkeypatch.setattr(OnlineStore, "write", write)
+    monkeypatch.setattr(BatchWrite, "send", send)
     monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
     job = MemoryJob("transactions", **SETTINGS)
     job.run(payments(0, 10), Random(0))
@@ -40,11 +40,47 @@ def test_batch_waits_for_redis_and_loses_nothing(monkeypatch: pytest.MonkeyPatch
     assert len(job.rows) == 10
 
 
+def test_redis_that_goes_away_with_a_batch_gets_it_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = iter([True] * 3)
+    really = BatchWrite.outcome
+
+    def outcome(self: BatchWrite) -> Any:
+        if next(failures, False):
+            self.give_up()
+            raise StoreUnavailable("away")
+        return really(self)
+
+    monkeypatch.setattr(BatchWrite, "outcome", outcome)
+    monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 10), Random(0))
+    assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
+
+
+def test_batch_that_was_lost_on_its_way_after_the_last_checkpoint_gets_there_by_the_timer() -> None:
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 5), Random(0))
+    job.rows += job.working.rows(job.working.process(payments(5, 5)))
+    assert job.working.unsettled
+    kept = job.checkpoint()
+    job.redis.flushall()
+    job.restore(*kept)
+    job.working.settle()
+    assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
+
+
+def test_job_that_ends_settles_its_last_batch() -> None:
+    job = MemoryJob("transactions", **SETTINGS)
+    job.working.process(payments(0, 5))
+    job.working.leave()
+    assert job.redis.hget("progress:twinstream:transactions:0", "offset") == b"5"
+
+
 def test_batch_fails_when_redis_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(self: OnlineStore, *arguments: Any) -> Any:
+    def send(self: BatchWrite) -> None:
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr(OnlineStore, "write", write)
+    monkeypatch.setattr(BatchWrite, "send", send)
     monkeypatch.setattr(mirror, "PATIENCE_S", 0.2)
     job = MemoryJob("transactions", **SETTINGS)
     with pytest.raises(StoreUnavailable):
@@ -61,10 +97,10 @@ def test_partition_taken_by_another_worker_is_taken_back() -> None:
 
 
 def test_job_gives_way_to_a_worker_that_keeps_the_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(self: OnlineStore, *arguments: Any) -> Any:
+    def outcome(self: BatchWrite) -> Any:
         raise StoreMismatch("taken over")
 
     job = MemoryJob("transactions", **SETTINGS)
-    monkeypatch.setattr(OnlineStore, "write", write)
+    monkeypatch.setattr(BatchWrite, "outcome", outcome)
     with pytest.raises(StoreMismatch):
         job.run(payments(0, 5), Random(0))

@@ -33,7 +33,7 @@ class PartitionRunner:
         dead_letters: list[DeadLetter] = []
         with self.case.injected():
             for number in sorted({record.partition for record in self.case.records}):
-                partition = Partition(GROUPS[self.case.group], self.window, self.limits)
+                partition = Partition(GROUPS[self.case.group], self.window, self.limits, lambda record: record)
                 states = self.states[number] = {}
                 records = [record for record in self.case.records if record.partition == number]
                 for start in range(0, len(records), self.batch):
