@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.lab.contest import QUIX_PYTHON, Contender, Outcome, contest, ratio
+from benchmarks.lab.contest import BATCH, QUIX_PYTHON, Contender, Outcome, contest, ratio
 from benchmarks.lab.latency import freshness, recovery
 from benchmarks.lab.load import Load, seed
 from benchmarks.lab.memory import bytes_per_entity, worker_memory
@@ -96,7 +96,7 @@ def rates(local: Services, warm: int, total: int, rounds: int) -> list[Finding]:
     ]
     if QUIX_PYTHON.exists():
         quix = str(QUIX_PYTHON)
-        contenders.append(Contender("(b) Quix, commit every 1000", "quix", "even", python=quix))
+        contenders.append(Contender(f"(b) Quix, commit every {BATCH}", "quix", "even", python=quix))
         contenders.append(Contender("(b) Quix, commit every second", "quix", "even", batch=0, python=quix))
     outcomes = contest(local, contenders, warm, total, rounds)
     ours = outcomes[TWINSTREAM]

@@ -13,10 +13,14 @@ from typing import Any
 from benchmarks.contenders.stopwatch import Job
 from benchmarks.lab.services import Services
 from deploy.local.jars import ROOT
+from runtime.settings import Settings
 
 QUIX_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 
 TIMEOUT_S = 600
+
+BATCH: int = Settings.model_fields["max_poll_records"].default
+"""Most records in a batch, alike for all contenders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Contender:
     name: str
     module: str
     topic: str
-    batch: int = 1000
+    batch: int = BATCH
     python: str = sys.executable
 
 
