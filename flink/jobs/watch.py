@@ -147,9 +147,9 @@ def explain(trace: str) -> str:
     """One line for the failure of a job."""
     if REFUSED in trace.lower():
         return (
-            "The savepoint is of another epoch: the state's version, WINDOW_SIZE_MINUTES, ALLOWED_LATENESS_SECONDS or "
-            "MAX_EVENTS_PER_ENTITY has changed, or a topic was created anew. Start without SAVEPOINT to rebuild from "
-            "the log."
+            "The savepoint is of another epoch or mode: the state's version, WINDOW_SIZE_MINUTES, "
+            "ALLOWED_LATENESS_SECONDS or MAX_EVENTS_PER_ENTITY has changed, a topic was created anew, or --mode is not "
+            "what it was. Start without SAVEPOINT to rebuild from the log."
         )
     causes = [
         line.strip() for line in trace.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "..."))

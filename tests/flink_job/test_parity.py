@@ -15,8 +15,11 @@ from tests.flink_job.lab import FlinkRun, run_embedded
 
 pytestmark = pytest.mark.timeout(600)
 
+AWAY_S = 30
+"""How long Redis is away; a batch waits for a minute before it fails."""
 
-def test_make_run_flink_equals_the_loop_and_its_savepoint_is_of_its_epoch_only(
+
+def test_make_run_flink_equals_the_loop_and_its_savepoint_is_of_its_epoch_and_mode_only(
     reference: Outputs, run: Run, tmp_path: Path
 ) -> None:
     state = ("--state-directory", (tmp_path / "state").as_uri())
@@ -25,9 +28,10 @@ def test_make_run_flink_equals_the_loop_and_its_savepoint_is_of_its_epoch_only(
     assert_same(run.outputs(), reference)
     assert all(result.same and result.compared for result in rederived(run))
     assert re.search(r"make run-flink SAVEPOINT=file:\S+", done.stdout)
-    refused = run_embedded(run, tmp_path, *state, "--savepoint", "latest", window_size_minutes=2)
-    assert refused.returncode == 2
-    assert "error: The savepoint is of another epoch" in refused.stderr
+    for arguments, settings in (((), {"window_size_minutes": 2}), (("--mode", "process"), {})):
+        refused = run_embedded(run, tmp_path, *state, "--savepoint", "latest", *arguments, **settings)
+        assert refused.returncode == 2
+        assert "error: The savepoint is of another epoch or mode" in refused.stderr
 
 
 def rederived(run: Run) -> list[Comparison]:
@@ -70,7 +74,7 @@ def test_job_rescaled_from_1_to_3_to_2_equals_the_loop_with_redis_away_for_a_whi
         job.start(job.savepoint(), parallelism)
     job.until_under_way(0)
     run.lab.redis_server.stop()
-    time.sleep(3)
+    time.sleep(AWAY_S)
     run.lab.redis_server.start()
     job.finish()
     assert job.rest.restarts(job.job) == 0, "neither a poison record nor Redis restarts the job"
