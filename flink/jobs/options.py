@@ -44,8 +44,8 @@ def job_configuration(settings: Settings, options: JobOptions) -> dict[str, str]
         "pipeline.object-reuse": "true",
         "parallelism.default": str(options.parallelism),
         "python.execution-mode": options.mode,
-        # An element is a batch already, and it should not wait for another.
-        "python.fn-execution.bundle.size": "1",
+        # The partitions' micro-batches of one moment cross together; a bundle for each doubles the delay (p99).
+        "python.fn-execution.bundle.size": "64",
         "python.fn-execution.bundle.time": "10",
         "state.backend.type": "rocksdb",
         "execution.checkpointing.dir": f"{options.state_directory}/checkpoints",
