@@ -298,13 +298,13 @@ class Loop:
     def _recover(self, fault: Exception, stop: Callable[[], bool]) -> None:
         """Forget what this worker knows, wait a little, and let the next cycle start every partition anew."""
         _logger.warning("Recovering", cause=type(fault).__name__, detail=str(fault))
-        self.fault = fault
+        self.fault = fault.with_traceback(None)  # whose frames have all the states in them
         self.totals.recovering(fault)
         self._owned.clear()
-        forget_cycles()
         if self._unsettled:
             self._unsettled.writes.give_up()
             self._unsettled = None
+        forget_cycles()
         with suppress(LogError):  # a partition that is being taken from us cannot be paused, and need not be
             self.log.pause(self.log.assignment())
         while not stop():
