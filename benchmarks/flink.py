@@ -140,7 +140,7 @@ def cluster(directory: Path) -> Iterator[FlinkCluster]:
 
 
 @contextmanager
-def running(local: Services, flink: FlinkCluster, contender: Contender) -> Iterator["Running"]:
+def running(local: Services, flink: FlinkCluster, contender: Contender) -> Iterator[Running]:
     """The job of a contender."""
     run = f"flink{uuid.uuid4().hex[:8]}"
     plan = Plan(

@@ -19,7 +19,6 @@ from deploy.local import LocalRedis, free_port
 from features.events import Payment
 from features.groups import GROUPS
 from features.state import EntityState, WindowConfig
-from features.vectors import hash_lines
 from runtime.settings import load_settings
 from store.connecting import connect
 from store.keys import Partition
@@ -123,8 +122,7 @@ def _write(state: EntityState, card: int, number: int, step_ms: int) -> EntityWr
         place=(40_123_456, -70_654_321),
     )
     state.insert(event, time_ms - 30_000)
-    lines = hash_lines(GROUP, state.newest_vector())
-    return EntityWrite(f"card_{card:010d}", base, offset, time_ms, GROUP.names, lines, state.delta())
+    return EntityWrite.of(GROUP, f"card_{card:010d}", base, state)
 
 
 def _measure(

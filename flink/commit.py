@@ -24,7 +24,7 @@ from features.dead_letters import encode_dead_letter
 from features.lateness import BEGINNING_MS
 from features.partition import Applied, Partition
 from features.state import EntityState
-from features.vectors import FeatureMessage, hash_lines
+from features.vectors import FeatureMessage
 from flink.recovery import encode_note
 from runtime.kafka.contract import Committed, EventLog, TopicPartition
 from store.keys import Partition as StoredPartition
@@ -161,16 +161,7 @@ def _writes(portion: Portion) -> Iterator[EntityWrite]:
     """A fenced write for each entity that the portion changed."""
     group, states = portion.owner.partition.group, portion.owner.states
     for entity, base_offset in portion.applied.changed.items():
-        state = states[entity]
-        yield EntityWrite(
-            entity=entity,
-            base_offset=base_offset,
-            offset=state.applied_offset,
-            newest_event_time_ms=state.newest_event_time_ms or 0,
-            names=group.names,
-            lines=hash_lines(group, state.newest_vector()),
-            delta=state.delta(),
-        )
+        yield EntityWrite.of(group, entity, base_offset, states[entity])
 
 
 def _finish(portion: Portion) -> Finish:

@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import redis
 
-from features.state import StateDelta
+from features.catalog import FeatureGroup
+from features.state import EntityState, StateDelta
+from features.vectors import hash_lines
 from store.errors import StoreMismatch
 from store.keys import Keys, Partition
 from store.pipe import Command, Packed, Pipe, Sent, call
@@ -71,6 +73,25 @@ class EntityWrite(NamedTuple):
     names: Sequence[str]
     lines: bytes
     delta: StateDelta
+
+    @classmethod
+    def of(
+        cls, group: FeatureGroup, entity: str, base_offset: int, state: EntityState, delta: StateDelta | None = None
+    ) -> "EntityWrite":
+        """What Redis is to have of an entity: the change since its state was last stored, unless another is given.
+
+        Raises:
+            ValueError: the state has no event.
+        """
+        return cls(
+            entity=entity,
+            base_offset=base_offset,
+            offset=state.applied_offset,
+            newest_event_time_ms=state.newest_event_time_ms or 0,
+            names=group.names,
+            lines=hash_lines(group, state.newest_vector()),
+            delta=delta or state.delta(),
+        )
 
 
 class Written(NamedTuple):

@@ -122,7 +122,7 @@ class TimedStage(FeatureStage):
             (partition, "_keep", "keyed state"),
             (partition, "_sweep", "sweep"),
             (partition._mirror, "send", "send to Redis"),
-            (partition, "settle", "settle"),
+            (partition._mirror, "settle", "settle"),
             (partition, "rows", "encode"),
         ):
             setattr(owner, name, partial(self._timed, stage, getattr(owner, name)))

@@ -24,9 +24,9 @@ from features.stamping import Stamped, StampingLimits
 from features.state import EntityState, WindowConfig
 from features.vectors import FeatureMessage, feature_message
 from flink.jobs.keyed_state import Due, EntityStates, KeyedMap
-from flink.jobs.mirror import Change, Mirror, entity_write
+from flink.jobs.mirror import Change, Mirror
 from runtime.kafka.contract import Record
-from store.online import Progress
+from store.online import EntityWrite, Progress
 
 BUCKETS = 8
 """In how many parts the life of an idle entity is divided, for the sweep."""
@@ -105,9 +105,6 @@ class KeyedPartition:
         computation: what to do.
         keyed: its keyed state.
         mirror: its part of Redis.
-
-    Attributes:
-        unsettled: `settle` is to be called soon, and before anything is checkpointed without a reminder to do so.
     """
 
     def __init__(self, computation: Computation, keyed: Keyed, mirror: Mirror) -> None:
@@ -119,7 +116,6 @@ class KeyedPartition:
         self._mark = Mark.of(keyed)
         lifetime_ms = window.size_ms + limits.allowed_lateness_ms
         self._states: dict[str, EntityState] = {}  # of the batch
-        self.unsettled = False
         self._due = Due(keyed.due, max(1, lifetime_ms // BUCKETS), self._mark.pages)
         self._partition = Partition(
             group, window, limits, feature_message, max_event_time_ms=self._mark.max_event_time_ms
@@ -134,6 +130,11 @@ class KeyedPartition:
     def conflicts(self) -> int:
         """Entities written so far, batch by batch, that another partition has features of too."""
         return self._mirror.conflicts
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether `settle` has to be called soon, and nothing checkpointed without a reminder to do so."""
+        return self._mirror.unsettled
 
     def share_memory(self, entities: int) -> None:
         """Keep at most so many entities in memory from the next batch on."""
@@ -157,7 +158,7 @@ class KeyedPartition:
         self._mark = Mark(after.next_offset, after.max_event_time_ms, self._due.pages, *place)
         self._keyed.set_mark(_encode_mark(self._mark))
         self._mirror.settle(self._entities)
-        self.unsettled = self._mirror.send(changes, after, self._partition.sweep_until_ms, writer)
+        self._mirror.send(changes, after, self._partition.sweep_until_ms, writer)
         self._entities.trim()
         return applied
 
@@ -169,7 +170,6 @@ class KeyedPartition:
         """
         self._mirror.hold(self._entities, self._mark.next_offset)
         self._mirror.settle(self._entities)
-        self.unsettled = False
 
     def leave(self) -> None:
         """Settle the last batch if that is possible at once. Flink's current key does not matter here."""
@@ -200,7 +200,7 @@ class KeyedPartition:
         group, changes, moved = self._computation.group, [], []
         for entity, base_offset in applied.changed.items():
             state, before = self._states[entity], self._entities.place(entity)
-            write = entity_write(group, entity, base_offset, state)
+            write = EntityWrite.of(group, entity, base_offset, state)
             self._entities.store(entity, state, write.delta, writer)
             newest_ms = state.newest_event_time_ms or 0
             if before is None or self._due.bucket(before.newest_event_time_ms) != self._due.bucket(newest_ms):

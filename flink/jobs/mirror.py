@@ -13,7 +13,6 @@ When Redis turns out to have lost something, all entities of the partition are w
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -22,7 +21,6 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 
 from features.catalog import FeatureGroup
 from features.state import EntityState, Head, StateDelta
-from features.vectors import hash_lines
 from flink.jobs.keyed_state import EntityStates
 from runtime.log import get_logger
 from store.errors import StoreMismatch, StoreUnavailable
@@ -55,23 +53,8 @@ class Change(NamedTuple):
     known: bool
 
 
-def entity_write(
-    group: FeatureGroup, entity: str, base_offset: int, state: EntityState, delta: StateDelta | None = None
-) -> EntityWrite:
-    """What Redis is to have of an entity: the change since its state was last stored, or this one."""
-    return EntityWrite(
-        entity=entity,
-        base_offset=base_offset,
-        offset=state.applied_offset,
-        newest_event_time_ms=state.newest_event_time_ms or 0,
-        names=group.names,
-        lines=hash_lines(group, state.newest_vector()),
-        delta=delta or state.delta(),
-    )
-
-
 class _Sent(NamedTuple):
-    """A batch on its way to Redis."""
+    """A batch on its way to Redis; without `writes` it has not been sent yet."""
 
     changes: Sequence[Change]
     after: Progress
@@ -112,15 +95,20 @@ class Mirror:
         assert self._claim is not None
         return NOT_IN_REDIS if self._has(after) else self._claim.token
 
-    def send(self, changes: Sequence[Change], after: Progress, sweep_until_ms: int, writer: str) -> bool:
-        """Set off a batch's changes, and what is to follow them, unless Redis has them; returns whether it did.
+    @property
+    def unsettled(self) -> bool:
+        """Whether a batch has been sent and not been settled."""
+        return self._sent is not None
+
+    def send(self, changes: Sequence[Change], after: Progress, sweep_until_ms: int, writer: str) -> None:
+        """Set off a batch's changes, and what is to follow them, unless Redis has them.
 
         The batch before has to be settled. `writer` is what `writer_after` said before that.
         """
         if self._has(after):
-            return False
+            return
         assert self._claim is not None
-        assert self._sent is None, "the batch before has not been settled"
+        assert not self.unsettled, "the batch before has not been settled"
         if writer != self._claim.token:  # the partition was taken over meanwhile, and written anew
             changes = [change._replace(known=False) for change in changes]
         writes = None
@@ -131,7 +119,6 @@ class Mirror:
             except StoreUnavailable:
                 writes = None
         self._sent = _Sent(changes, after, sweep_until_ms, writes)
-        return True
 
     def settle(self, entities: EntityStates) -> None:
         """See to it that Redis has the last batch, if one was sent; then save the progress after it, and sweep.
@@ -143,25 +130,26 @@ class Mirror:
         if self._sent is None:
             return
         sent, self._sent = self._sent, None
-        try:
-            self._confirm(sent)
-        except (StoreUnavailable, StoreMismatch):
+        if not self._confirmed(sent):
             self._patiently(lambda: self._write(entities, sent.changes, sent.after, sent.sweep_until_ms))
 
     def leave(self) -> None:
         """Settle the last batch if Redis answers; if not, its progress tells whoever comes next."""
         if self._sent is not None:
-            with suppress(StoreUnavailable, StoreMismatch):
-                self._confirm(self._sent)
+            self._confirmed(self._sent)
             self._sent = None
 
-    def _confirm(self, sent: _Sent) -> None:
-        """Wait for what was sent, and move the progress on."""
+    def _confirmed(self, sent: _Sent) -> bool:
+        """Wait for what was sent, and move the progress on; whether that succeeded."""
         if sent.writes is None:
-            raise StoreUnavailable("the batch has not been sent")
-        conflicts = sent.writes.outcome().conflicts
-        self._finish(sent.after, sent.sweep_until_ms)
+            return False
+        try:
+            conflicts = sent.writes.outcome().conflicts
+            self._finish(sent.after, sent.sweep_until_ms)
+        except (StoreUnavailable, StoreMismatch):
+            return False
         self.conflicts += len(conflicts)
+        return True
 
     def _finish(self, after: Progress, sweep_until_ms: int) -> None:
         assert self._claim is not None
@@ -228,7 +216,7 @@ class Mirror:
                     whole = state.stored()
                     dropped = [] if found is None else list(found.chunks.keys() - whole.changed.keys())
                     delta = StateDelta(whole.head, whole.changed, dropped)
-                    writes.append(entity_write(self._group, entity, base_offset, state, delta))
+                    writes.append(EntityWrite.of(self._group, entity, base_offset, state, delta))
                 entities.note_writer(entity, self._claim.token if older else NOT_IN_REDIS)
             self.conflicts += len(self._store.write([(self._claim, writes)]).conflicts)
             entities.trim()

@@ -109,7 +109,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterable[Row]:
         """Process a micro-batch and hand on its results."""
         topic, number, *columns = value
-        partition = self._partitions.get((topic, number)) or self._open_partition(topic, number)
+        partition = self._partition(topic, number)
         rows, most = zip(*columns, strict=True), self._settings.max_poll_records
         while records := [Record(topic, number, *row) for row in islice(rows, most)]:
             started = time.monotonic()
@@ -129,8 +129,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[Row]:
         """Settle the last batch of the partition of the current key, if no later one has done so."""
         mark = Mark.of(self._keyed)
-        place = mark.topic, mark.partition
-        (self._partitions.get(place) or self._open_partition(*place)).settle()
+        self._partition(mark.topic, mark.partition).settle()
         return ()
 
     def _remind(self, ctx: KeyedProcessFunction.Context) -> None:
@@ -138,6 +137,10 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         timers = ctx.timer_service()
         due_ms = timers.current_processing_time() + SETTLE_AFTER_MS
         timers.register_processing_time_timer(due_ms - due_ms % SETTLE_AFTER_MS)
+
+    def _partition(self, topic: str, number: int) -> KeyedPartition:
+        """The partition of the current key."""
+        return self._partitions.get((topic, number)) or self._open_partition(topic, number)
 
     def _open_partition(self, topic: str, number: int) -> KeyedPartition:
         """Begin with a partition that this subtask owns from now on."""

@@ -7,7 +7,6 @@ import redis
 from features.events import Payment
 from features.groups import GROUPS
 from features.state import EntityState, WindowConfig
-from features.vectors import hash_lines
 from store.keys import Partition
 from store.online import EntityWrite, Finish, Load, OnlineStore, Progress, StoredState
 from tests.features.events import MIDDAY_MS, WINDOW_MS, payment
@@ -59,10 +58,8 @@ def change(entity: str, state: EntityState, *events: Payment) -> EntityWrite:
     base = state.applied_offset
     for event in events:
         state.insert(event, event.time_ms - 30_000)
-    newest_ms = state.newest_event_time_ms
-    assert newest_ms is not None
-    lines = hash_lines(TRANSACTION, state.newest_vector())
-    return EntityWrite(entity, base, state.applied_offset, newest_ms, TRANSACTION.names, lines, state.delta())
+    assert state.newest_event_time_ms is not None
+    return EntityWrite.of(TRANSACTION, entity, base, state)
 
 
 def first(entity: str = "card", offset: int = 0, time_ms: int = MIDDAY_MS) -> EntityWrite:
