@@ -53,7 +53,7 @@ class FlinkCluster:
         return [pid for daemon in self._task_managers if (pid := daemon.pid) is not None]
 
     def start(self) -> None:
-        """Start what does not run yet, and wait until all slots are offered."""
+        """Start what does not run yet, and wait until every TaskManager offers its slots."""
         java_binary()
         if not self._job_manager.running:
             require_free(self.port, "FLINK_CLUSTER=localhost:8082, for example")
@@ -70,10 +70,10 @@ class FlinkCluster:
         self._task_managers += [self._task_manager(len(self._task_managers) + index) for index in range(more)]
         for daemon in self._task_managers:
             if not daemon.running:
-                wanted = self._offered_slots() + self.slots
+                before = self._registered()  # with those that were killed and have not been missed yet
                 daemon.start(
                     ["bash", self._script("taskmanager.sh"), "start-foreground"],
-                    lambda wanted=wanted: self._offered_slots() >= wanted,  # type: ignore[misc]
+                    lambda before=before: bool(self._registered() - before),  # type: ignore[misc]
                     environment=environment(self.directory),
                 )
 
@@ -96,11 +96,11 @@ class FlinkCluster:
     def _task_manager(self, index: int) -> Daemon:
         return Daemon(f"taskmanager-{index}", self.directory / "pid", self._metrics_port + index)
 
-    def _offered_slots(self) -> int:
+    def _registered(self) -> set[str]:
         try:
-            return int(FlinkRest(self.address).overview()["slots-total"])
+            return FlinkRest(self.address).task_managers()
         except UserError:
-            return 0
+            return set()
 
     def _script(self, name: str) -> str:
         return str(flink_home() / "bin" / name)

@@ -31,6 +31,10 @@ class FlinkRest:
         seen: dict[str, Any] = self._ask("/overview")
         return seen
 
+    def task_managers(self) -> set[str]:
+        """The ids of the TaskManagers that are registered; a new one has a new id."""
+        return {each["id"] for each in self._ask("/taskmanagers")["taskmanagers"]}
+
     def running_jobs(self) -> list[str]:
         """Ids of the jobs that have not ended, the newest last."""
         jobs = self._ask("/jobs/overview")["jobs"]
