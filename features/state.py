@@ -60,6 +60,11 @@ class Head(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     truncated_offset: int
 
 
+def applied_offset(head: bytes) -> int:
+    """Source offset of the newest record that a stored state contains."""
+    return _decode_head(head).applied_offset
+
+
 class StateDelta(msgspec.Struct, frozen=True, gc=False):
     """What has changed in a state since it was last stored: write these, drop those."""
 

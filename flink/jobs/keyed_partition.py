@@ -63,6 +63,11 @@ class Mark(msgspec.Struct, array_like=True):
     topic: str = ""
     partition: int = -1
 
+    @property
+    def progress(self) -> Progress:
+        """The same as Redis knows it."""
+        return Progress(self.next_offset, self.max_event_time_ms)
+
     @classmethod
     def of(cls, keyed: "Keyed") -> "Mark":
         """What is in keyed state; of a partition of which nothing has been seen, that."""
@@ -148,7 +153,7 @@ class KeyedPartition:
             StoreUnavailable, StoreMismatch: Redis is away for long, or somebody else keeps taking the partition.
         """
         self._check_order(records)
-        self._mirror.hold(self._entities, self._mark.next_offset)
+        self._mirror.hold(self._entities, self._mark.progress)
         applied = self._apply(records)
         after = Progress(records[-1].offset + 1, self._partition.max_event_time_ms)
         writer = self._mirror.writer_after(after)
@@ -168,7 +173,7 @@ class KeyedPartition:
         Raises:
             StoreUnavailable, StoreMismatch: as `process`.
         """
-        self._mirror.hold(self._entities, self._mark.next_offset)
+        self._mirror.hold(self._entities, self._mark.progress)
         self._mirror.settle(self._entities)
 
     def leave(self) -> None:

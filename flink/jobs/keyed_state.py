@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from features.catalog import FeatureGroup
-from features.state import EntityState, StateDelta, WindowConfig
+from features.state import EntityState, StateDelta, WindowConfig, applied_offset
 
 
 class KeyedMap(Protocol):
@@ -129,10 +129,12 @@ class EntityStates:
                 self._entries.remove(f"{number}/{entity}")
             self._entries.remove(_NAME + entity)
 
-    def names(self) -> list[str]:
-        """Every entity that has a state."""
+    def changed_since(self, offset: int) -> list[str]:
+        """Every entity whose state contains a record from this offset on."""
         keys = self._entries.keys()
-        return [key[len(_NAME) :] for key in keys if key.startswith(_NAME)]
+        names = [key[len(_NAME) :] for key in keys if key.startswith(_NAME)]
+        stored = ((name, self._read(name)) for name in names)
+        return [name for name, found in stored if found is not None and applied_offset(found.head) >= offset]
 
     def trim(self) -> None:
         """Let go of the states in memory that were used longest ago, above the capacity."""

@@ -9,18 +9,18 @@ A batch's writes are sent when it has been computed, and settled when the next o
 while the job is. What has not been settled when a checkpoint is taken is in the checkpoint, and Redis' progress tells
 after a restore whether it got there.
 
-When Redis turns out to have lost something, all entities of the partition are written anew from keyed state.
+When Redis turns out to be less far than it was, or than keyed state was kept, the entities that have changed since are
+written anew from keyed state: all of them when it has lost everything, few when a restored batch had not been settled.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-import msgspec
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from features.catalog import FeatureGroup
-from features.state import EntityState, Head, StateDelta
+from features.state import EntityState, StateDelta, applied_offset
 from flink.jobs.keyed_state import EntityStates
 from runtime.log import get_logger
 from store.errors import StoreMismatch, StoreUnavailable
@@ -56,6 +56,7 @@ class Change(NamedTuple):
 class _Sent(NamedTuple):
     """A batch on its way to Redis; without `writes` it has not been sent yet."""
 
+    writer: str
     changes: Sequence[Change]
     after: Progress
     sweep_until_ms: int
@@ -82,13 +83,15 @@ class Mirror:
         self._epoch = epoch
         self._claim: Claim | None = None
         self._progress: Progress | None = None
+        self._reached = Progress(0, None)  # by Redis, if it has lost nothing since
         self._sent: _Sent | None = None
         self.conflicts = 0
 
-    def hold(self, entities: EntityStates, next_offset: int) -> None:
-        """Take the partition over, unless that has been done; if Redis has less of it than keyed state, write all."""
+    def hold(self, entities: EntityStates, kept: Progress) -> None:
+        """Take the partition over, unless that has been done, and bring Redis as far as keyed state is."""
         if self._claim is None:
-            self._patiently(lambda: self._take_over(entities, next_offset))
+            self._reached = kept
+            self._patiently(lambda: self._take_over(entities))
 
     def writer_after(self, after: Progress) -> str:
         """What to note as the writer of the entities of a batch that ends there."""
@@ -109,16 +112,14 @@ class Mirror:
             return
         assert self._claim is not None
         assert not self.unsettled, "the batch before has not been settled"
-        if writer != self._claim.token:  # the partition was taken over meanwhile, and written anew
-            changes = [change._replace(known=False) for change in changes]
         writes = None
-        if all(change.known for change in changes):
+        if writer == self._claim.token and all(change.known for change in changes):
             writes = self._store.writing([(self._claim, (change.write for change in changes))])
             try:
                 writes.send()
             except StoreUnavailable:
                 writes = None
-        self._sent = _Sent(changes, after, sweep_until_ms, writes)
+        self._sent = _Sent(writer, changes, after, sweep_until_ms, writes)
 
     def settle(self, entities: EntityStates) -> None:
         """See to it that Redis has the last batch, if one was sent; then save the progress after it, and sweep.
@@ -131,7 +132,7 @@ class Mirror:
             return
         sent, self._sent = self._sent, None
         if not self._confirmed(sent):
-            self._patiently(lambda: self._write(entities, sent.changes, sent.after, sent.sweep_until_ms))
+            self._patiently(lambda: self._write(entities, sent))
 
     def leave(self) -> None:
         """Settle the last batch if Redis answers; if not, its progress tells whoever comes next."""
@@ -151,33 +152,32 @@ class Mirror:
         self.conflicts += len(conflicts)
         return True
 
-    def _finish(self, after: Progress, sweep_until_ms: int) -> None:
+    def _finish(self, after: Progress, sweep_until_ms: int | None = None) -> None:
         assert self._claim is not None
         self._store.finish([Finish(self._claim, self._progress, after, sweep_until_ms)])
-        self._progress = after
+        self._progress = self._reached = after
 
     def _has(self, after: Progress) -> bool:
-        """Whether Redis had all this before."""
-        return self._progress is not None and after.next_offset <= self._progress.next_offset
+        """Whether Redis has got so far."""
+        return after.next_offset <= (0 if self._progress is None else self._progress.next_offset)
 
-    def _write(self, entities: EntityStates, changes: Sequence[Change], after: Progress, sweep_until_ms: int) -> None:
-        known = True
+    def _write(self, entities: EntityStates, sent: _Sent) -> None:
         for attempt in range(_ATTEMPTS):
             assert self._claim is not None
+            taken_over = sent.writer != self._claim.token
+            known = [change for change in sent.changes if change.known and not taken_over]
+            others = [change for change in sent.changes if taken_over or not change.known]
             try:
-                self._write_known([change for change in changes if known and change.known])
-                self._replace(
-                    entities,
-                    ((change.write.entity, change.state) for change in changes if not (known and change.known)),
-                )
-                self._finish(after, sweep_until_ms)
+                self._restore(entities)  # in which Redis may have gone away
+                self._write_known(known)
+                self._replace(entities, ((change.write.entity, change.state) for change in others))
+                self._finish(sent.after, sent.sweep_until_ms)
             except StoreMismatch as mismatch:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 _logger.warning("Redis is not as we left it", detail=str(mismatch))
-                self._take_over(entities, after.next_offset)
-                known = False
-                if self._has(after):
+                self._take_over(entities)
+                if self._has(sent.after):
                     return
             else:
                 return
@@ -186,20 +186,26 @@ class Mirror:
         assert self._claim is not None
         self.conflicts += len(self._store.write([(self._claim, (change.write for change in changes))]).conflicts)
 
-    def _take_over(self, entities: EntityStates, next_offset: int) -> None:
-        """Claim the partition; when Redis has less of it than what lies before an offset, write all that we have."""
-        seen = next_offset if self._progress is None else self._progress.next_offset
+    def _take_over(self, entities: EntityStates) -> None:
+        """Claim the partition, and see to it that Redis has what it had."""
         self._claim, self._progress = self._store.claim(self._source, self._epoch)
-        if seen and (self._progress is None or self._progress.next_offset < seen):
-            names = list(entities.names())
-            _logger.warning(
-                "Redis has lost states and gets them back from Flink's",
-                topic=self._source.topic,
-                partition=self._source.partition,
-                entities=len(names),
-            )
-            loaded = ((name, state) for name in names if (state := entities.get(name)) is not None)
-            self._replace(entities, loaded)
+        self._restore(entities)
+
+    def _restore(self, entities: EntityStates) -> None:
+        """Write what has changed since, if Redis is not as far as it was."""
+        if self._has(self._reached):
+            return
+        offset = 0 if self._progress is None else self._progress.next_offset
+        names = entities.changed_since(offset)
+        _logger.warning(
+            "Redis is behind and gets states from Flink's",
+            topic=self._source.topic,
+            partition=self._source.partition,
+            offset=offset,
+            entities=len(names),
+        )
+        self._replace(entities, ((name, state) for name in names if (state := entities.get(name)) is not None))
+        self._finish(self._reached)
 
     def _replace(self, entities: EntityStates, states: Iterable[tuple[str, EntityState]]) -> None:
         """Write whole states over what Redis has, unless that is newer already."""
@@ -210,7 +216,7 @@ class Mirror:
             writes = []
             for entity, state in block:
                 found = there[entity]
-                base_offset = -1 if found is None else _decode_head(found.head).applied_offset
+                base_offset = -1 if found is None else applied_offset(found.head)
                 older = base_offset < state.applied_offset
                 if older:
                     whole = state.stored()
@@ -233,5 +239,4 @@ class Mirror:
         retrying(attempt)
 
 
-_decode_head = msgspec.msgpack.Decoder(Head).decode
 _logger = get_logger(__name__)

@@ -100,7 +100,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         self._metrics = StageMetrics(runtime_context.get_metrics_group())
 
     def close(self) -> None:
-        """Leave Redis."""
+        """Leave Redis. In thread mode Flink does not call this when it stops a job: its next run settles then."""
         if hasattr(self, "_store"):
             for partition in self._partitions.values():
                 partition.leave()

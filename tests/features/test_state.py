@@ -6,7 +6,7 @@ import pytest
 
 from features.errors import Rejected
 from features.groups import GROUPS
-from features.state import CHUNK_EVENTS, EntityState, Head, StateDelta, WindowConfig, _decode_head, _encode
+from features.state import CHUNK_EVENTS, EntityState, Head, StateDelta, WindowConfig, _encode, applied_offset
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, action, as_dict, payment
 from tests.oracle.plays import raising_feature
 
@@ -303,7 +303,7 @@ def test_a_damaged_head_or_chunk_is_refused(damage: bytes) -> None:
 def test_the_head_is_small() -> None:
     delta = state_of(payment(T)).delta()
     assert len(delta.head) < 40
-    assert _decode_head(delta.head).applied_offset == 0
+    assert applied_offset(delta.head) == 0
 
 
 def test_clicks_survive_a_reload() -> None:

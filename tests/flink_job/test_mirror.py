@@ -9,16 +9,18 @@ from tenacity import wait_none
 from flink.jobs import mirror
 from runtime.kafka.contract import Record
 from store.errors import StoreMismatch, StoreUnavailable
-from store.online import BatchWrite
+from store.online import BatchWrite, OnlineStore
 from tests.flink.lab import SETTINGS
 from tests.flink_job.memory import MemoryJob
 
-PAYMENT = b'{"transaction_id":"t%d","card_id":"c","amount":1,"currency":"EUR","event_time":%d}'
+PAYMENT = b'{"transaction_id":"t%d","card_id":"%s","amount":1,"currency":"EUR","event_time":%d}'
+PROGRESS = "progress:twinstream:transactions:0"
 
 
-def payments(first: int, count: int) -> list[Record]:
+def payments(first: int, count: int, card: str = "c") -> list[Record]:
+    key = card.encode()
     return [
-        Record("transactions", 0, number, 1_000 * number, b"c", PAYMENT % (number, 1_000 * number))
+        Record("transactions", 0, number, 1_000 * number, key, PAYMENT % (number, key, 1_000 * number))
         for number in range(first, first + count)
     ]
 
@@ -67,13 +69,61 @@ def test_batch_that_was_lost_on_its_way_after_the_last_checkpoint_gets_there_by_
     job.restore(*kept)
     job.working.settle()
     assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
+    assert job.redis.hget(PROGRESS, "offset") == b"10", "or nobody could tell that Redis has all of it"
+
+
+def test_restored_batch_that_was_not_settled_asks_redis_for_its_own_entities_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 5, "a"), Random(0))
+    job.working.process(payments(5, 5, "b"))
+    asked: list[str] = []
+    really = OnlineStore.load
+
+    def load(self: OnlineStore, loads: Any) -> Any:
+        asked.extend(entity for each in loads for entity in each.entities)
+        return really(self, loads)
+
+    monkeypatch.setattr(OnlineStore, "load", load)
+    job.restore(*job.checkpoint())
+    job.working.settle()
+    assert asked == ["b"]
+    assert job.redis.hget(PROGRESS, "offset") == b"10"
+
+
+def test_redis_that_goes_away_while_it_gets_everything_back_gets_the_rest_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mirror, "ENTITIES_AT_ONCE", 1)
+    monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 1, "z"), Random(0))
+    stale = {key: job.redis.dump(key) for key in job.redis.keys("*")}
+    job.run([record for card in "abc" for record in payments(ord(card), 1, card)], Random(0))
+    kept = job.checkpoint()
+    job.redis.flushall()
+    for key, value in stale.items():
+        job.redis.restore(key, 0, value)
+    failures = iter([False, True])
+    really = OnlineStore.write
+
+    def write(self: OnlineStore, *args: Any) -> Any:
+        if next(failures, False):
+            raise StoreUnavailable("away")
+        return really(self, *args)
+
+    monkeypatch.setattr(OnlineStore, "write", write)
+    job.restore(*kept)
+    job.working.settle()
+    assert [job.redis.hget(f"features:transaction:{card}", "txn_count") for card in "abc"] == [b"1"] * 3
 
 
 def test_job_that_ends_settles_its_last_batch() -> None:
     job = MemoryJob("transactions", **SETTINGS)
     job.working.process(payments(0, 5))
     job.working.leave()
-    assert job.redis.hget("progress:twinstream:transactions:0", "offset") == b"5"
+    assert job.redis.hget(PROGRESS, "offset") == b"5"
 
 
 def test_batch_fails_when_redis_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
