@@ -48,10 +48,15 @@ class Brokers:
 
     def committed(self, partition: TopicPartition) -> Committed | None:
         """The group's committed offset; waits for a pending transaction to be decided."""
+        coordinator = self._consumer._coordinator
+        # What has not been answered the last time the client would wait for again, instead of asking.
+        coordinator._offset_fetch_futures.pop(frozenset([theirs(partition)]), None)
         try:
             answer = self._ask(lambda: self._consumer.committed(theirs(partition), True, timeout_ms=ANSWER_TIMEOUT_MS))
         except KafkaUnavailable:
             self.ping(ANSWER_TIMEOUT_MS)
+            if coordinator.coordinator_unknown():
+                raise
             raise LogError(
                 f"The committed offset of {partition.topic}-{partition.partition} is not decided yet: the transaction "
                 "of a worker that ended is open until the broker gives it up, "
