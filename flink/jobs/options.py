@@ -47,6 +47,8 @@ def job_configuration(settings: Settings, options: JobOptions) -> dict[str, str]
         # The partitions' micro-batches of one moment cross together; a bundle for each doubles the delay (p99).
         "python.fn-execution.bundle.size": "64",
         "python.fn-execution.bundle.time": "10",
+        # Between tasks records wait for a full buffer at most so long; a micro-batch hardly ever fills one.
+        "execution.buffer-timeout.interval": "10 ms",
         "state.backend.type": "rocksdb",
         "execution.checkpointing.dir": f"{options.state_directory}/checkpoints",
         "execution.checkpointing.savepoint-dir": f"{options.state_directory}/savepoints",
