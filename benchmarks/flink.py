@@ -34,11 +34,15 @@ from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
 from deploy.local.jars import ROOT
 from flink.jobs.rest import FlinkRest
+from runtime.settings import Settings
 
 console = Console(width=120, highlight=False)
 app = typer.Typer(add_completion=False)
 
 SCRIPT = ROOT / "benchmarks" / "contenders" / "flink_jobs.py"
+CHECKPOINT_INTERVAL_MS = 5_000
+"""Of rates, so that each has some in its measured stretch."""
+
 LOOK_EVERY_S = 5.0
 """How often it is looked whether a job has failed."""
 
@@ -96,7 +100,7 @@ def main(
     events: Annotated[int, typer.Option(help="Events in a measured stretch.")] = 200_000,
     warm: Annotated[int, typer.Option(help="Events before it.")] = 100_000,
     rounds: Annotated[int, typer.Option(help="Rounds, each with every contender once.")] = 3,
-    seconds: Annotated[float, typer.Option(help="How long freshness is looked at.")] = 30,
+    seconds: Annotated[float, typer.Option(help="How long freshness is looked at.")] = 60,
     only: Annotated[str, typer.Option(help="Some contenders: thread or process and a parallelism.")] = "",
 ) -> None:
     """Measure the job."""
@@ -115,7 +119,8 @@ def main(
             rates(local, flink, contenders, warm, warm + events, rounds)
         if Question.FRESHNESS in asked:
             for contender in (each for each in contenders if each.shape == TWINSTREAM):
-                fresh(local, flink, contender, seconds)
+                for interval_ms in (CHECKPOINT_INTERVAL_MS, Settings().checkpoint_interval_ms):
+                    fresh(local, flink, contender, seconds, interval_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,9 @@ def cluster(directory: Path) -> Iterator[FlinkCluster]:
 
 
 @contextmanager
-def running(local: Services, flink: FlinkCluster, contender: Contender) -> Iterator[Running]:
+def running(
+    local: Services, flink: FlinkCluster, contender: Contender, checkpoint_interval_ms: int = CHECKPOINT_INTERVAL_MS
+) -> Iterator[Running]:
     """The job of a contender."""
     run = f"flink{uuid.uuid4().hex[:8]}"
     plan = Plan(
@@ -151,6 +158,7 @@ def running(local: Services, flink: FlinkCluster, contender: Contender) -> Itera
         redis_port=local.redis.port,
         run=run,
         directory=str(local.directory / run),
+        checkpoint_interval_ms=checkpoint_interval_ms,
     )
     arguments = [msgspec.json.encode(plan).decode()]
     shipped = [local.directory / "shipped"]
@@ -220,9 +228,11 @@ def profile(contender: Contender, outcome: Outcome) -> Table:
     return table
 
 
-def fresh(local: Services, flink: FlinkCluster, contender: Contender, seconds: float) -> None:
+def fresh(
+    local: Services, flink: FlinkCluster, contender: Contender, seconds: float, checkpoint_interval_ms: int
+) -> None:
     """How old features are when they can be read, at 2 000 events/s: from `send` to readable in Redis."""
-    with running(local, flink, contender):
+    with running(local, flink, contender, checkpoint_interval_ms):
         feed = Feed(local, 2_000)
         feed.first(time.monotonic())
         until = time.monotonic() + CATCH_UP_S
@@ -230,7 +240,10 @@ def fresh(local: Services, flink: FlinkCluster, contender: Contender, seconds: f
             """It is still working off what came in while it started."""
         ages_ms = sorted(seen.age_ms for seen in feed.run(seconds))
         feed.close()
-    title = f"Freshness at 2,000 events/s for {seconds:.0f} s, {contender.mode}, parallelism {contender.parallelism}"
+    how = (
+        f"{contender.mode}, parallelism {contender.parallelism}, a checkpoint every {checkpoint_interval_ms / 1000:g} s"
+    )
+    title = f"Freshness at 2,000 events/s for {seconds:.0f} s, {how}"
     table = Table("probes", "p50 ms", "p90 ms", "p99 ms", "max ms", title=title)
     cuts = quantiles(ages_ms, n=100)
     table.add_row(f"{len(ages_ms)}", *(f"{age:.1f}" for age in (cuts[49], cuts[89], cuts[98], ages_ms[-1])))

@@ -82,20 +82,20 @@ class CountAndSumByBatch(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: Any, ctx: Any) -> Iterable[Row]:
         changed: dict[str, tuple[int, float]] = {}
-        rows = []
+        results = []
         for key, content in zip(value[4], value[5], strict=True):
             event = _decode(content)
             card = event.card_id
             count, total = changed.get(card) or self._state.get(card) or (0, 0.0)
             count, total = changed[card] = count + 1, total + event.amount
-            rows.append(Row(self._topic, key, _encode({"card_id": card, "count": count, "sum": total})))
+            results.append([key, _encode({"card_id": card, "count": count, "sum": total})])
         pipe = self._redis.pipeline(transaction=False)
         for card, (count, total) in changed.items():
             self._state.put(card, (count, total))
             pipe.hset(f"features:transaction:{card}", mapping={"txn_count": count, "amount_sum": total})
-        pipe.incrby(DONE, len(rows))
+        pipe.incrby(DONE, len(results))
         pipe.execute()
-        yield from rows
+        yield Row(self._topic, results)
 
 
 class TimedStage(FeatureStage):
@@ -150,7 +150,7 @@ def start(plan: Plan) -> Any:
         redis_port=plan.redis_port,
         consumer_group=plan.run,
         output_prefix=f"{plan.run}.",
-        checkpoint_interval_ms=5_000,
+        checkpoint_interval_ms=plan.checkpoint_interval_ms,
     )
     ensure_topics(settings)
     mode = "thread" if plan.mode == "thread" else "process"
@@ -169,13 +169,13 @@ def start(plan: Plan) -> Any:
 
 def _start_by_record(plan: Plan, settings: Any, options: Any, sources: dict[str, int], topic: str) -> Any:
     """The idiomatic job: PyFlink's own `key_by` and `process`, between the same SQL source and sink."""
-    from pyflink.table import DataTypes, Schema
+    from pyflink.table import Schema
 
     from flink.jobs import sql
     from flink.jobs.command import output_topics
     from flink.jobs.options import consumer_properties, job_configuration, producer_properties
     from flink.jobs.pipeline import environment
-    from flink.jobs.stage import OUTPUT
+    from flink.jobs.stage import BYTES
 
     configuration = job_configuration(settings, options) | FAIL_AT_ONCE
     for name in ("python.fn-execution.bundle.size", "python.fn-execution.bundle.time"):
@@ -183,17 +183,18 @@ def _start_by_record(plan: Plan, settings: Any, options: Any, sources: dict[str,
     tables, _ = environment(configuration)
     tables.execute_sql(sql.source_table(sources, consumer_properties(settings)))
     records = tables.to_data_stream(tables.sql_query(f"SELECT record_key, record_value FROM {sql.SOURCE}"))
+    columns = ["output_topic", "record_key", "record_value"]
     results = records.key_by(lambda row: row[0].decode(), Types.STRING()).process(
-        CountAndSumByRecord(plan.redis_port, topic), OUTPUT
+        CountAndSumByRecord(plan.redis_port, topic), Types.ROW_NAMED(columns, [Types.STRING(), BYTES, BYTES])
     )
-    columns = [("output_topic", DataTypes.STRING()), ("record_key", DataTypes.BYTES())]
     schema = Schema.new_builder()
-    for name, kind in [*columns, ("record_value", DataTypes.BYTES())]:
+    for name, kind in zip(columns, ("STRING", "BYTES", "BYTES"), strict=True):
         schema = schema.column(name, kind)
     tables.create_temporary_view(sql.OUTPUT, tables.from_data_stream(results, schema.build()))
     topics = [each.name for each in output_topics(settings)]
     tables.execute_sql(sql.sink_table(topics, plan.run, producer_properties(settings)))
-    return tables.create_statement_set().add_insert_sql(sql.INSERT).execute()
+    insert = f"INSERT INTO {sql.SINK} SELECT record_key, record_value, output_topic FROM {sql.OUTPUT}"
+    return tables.create_statement_set().add_insert_sql(insert).execute()
 
 
 if __name__ == "__main__":

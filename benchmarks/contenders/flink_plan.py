@@ -18,6 +18,7 @@ class Plan(msgspec.Struct):
         servers, redis_port: where Kafka and Redis are.
         run: consumer group, and with a dot the prefix of the outputs.
         directory: for checkpoints.
+        checkpoint_interval_ms: how often there is one.
     """
 
     shape: str
@@ -27,3 +28,4 @@ class Plan(msgspec.Struct):
     redis_port: int
     run: str
     directory: str
+    checkpoint_interval_ms: int

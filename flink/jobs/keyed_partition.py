@@ -76,11 +76,10 @@ class Mark(msgspec.Struct, array_like=True):
 
 
 class OutputRow(NamedTuple):
-    """A record for one of the output topics."""
+    """Records for one of the output topics, each a key and a value."""
 
     topic: str
-    key: bytes | None
-    value: bytes
+    records: Sequence[tuple[bytes | None, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +181,10 @@ class KeyedPartition:
 
     def rows(self, applied: Applied[FeatureMessage]) -> list[OutputRow]:
         """What the sink is to write of a batch."""
-        log, letters = self._computation.feature_log, self._computation.dead_letters
-        rows = [OutputRow(log, key, value) for key, value in applied.features]
-        rows += [OutputRow(letters, letter.key, encode_dead_letter(letter)) for letter in applied.dead_letters]
-        return rows
+        letters = [(letter.key, encode_dead_letter(letter)) for letter in applied.dead_letters]
+        log, dead_letters = self._computation.feature_log, self._computation.dead_letters
+        rows = (OutputRow(log, applied.features), OutputRow(dead_letters, letters))
+        return [row for row in rows if row.records]
 
     def _check_order(self, records: Sequence[Record]) -> None:
         expected = self._mark.next_offset

@@ -9,7 +9,7 @@ from pyflink.datastream import DataStream, KeyedProcessFunction, StreamExecution
 from pyflink.datastream.data_stream import _create_j_data_stream_python_function_info
 from pyflink.fn_execution.flink_fn_execution_pb2 import UserDefinedDataStreamFunction
 from pyflink.java_gateway import get_gateway
-from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableResult
+from pyflink.table import Schema, StreamTableEnvironment, TableResult
 from pyflink.util.java_utils import get_j_env_configuration
 
 from flink.jobs import sql
@@ -57,13 +57,7 @@ def build_and_start(
     tables.execute_sql(sql.slotted_view(slot_numbers(list(sources), max(sources.values()))))
     batches = tables.to_data_stream(tables.sql_query(sql.micro_batches(options.batch_interval_ms)))
     results = _keyed_stage(streams, batches, stage).uid(uid).name("features")
-    schema = (
-        Schema.new_builder()
-        .column("output_topic", DataTypes.STRING())
-        .column("record_key", DataTypes.BYTES())
-        .column("record_value", DataTypes.BYTES())
-        .build()
-    )
+    schema = Schema.new_builder().column("output_topic", "STRING").column("records", "ARRAY<ARRAY<BYTES>>").build()
     tables.create_temporary_view(sql.OUTPUT, tables.from_data_stream(results, schema))
     prefix = f"{settings.consumer_group}-flink-{settings.output_prefix}"
     topics = [topic.name for topic in outputs]

@@ -85,7 +85,10 @@ def sink_table(topics: Iterable[str], transactional_id_prefix: str, producer: Ma
         )"""
 
 
-INSERT = f"INSERT INTO {SINK} SELECT record_key, record_value, output_topic FROM {OUTPUT}"
+INSERT = f"""
+    INSERT INTO {SINK}
+    SELECT written[1], written[2], output_topic
+    FROM {OUTPUT} CROSS JOIN UNNEST(records) AS results (written)"""
 
 _RAW = """'key.format' = 'raw', 'key.fields' = 'record_key',
           'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'"""

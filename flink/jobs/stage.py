@@ -43,7 +43,11 @@ BATCH = Types.ROW(
 """Topic, partition, offsets, timestamps, keys, values: what `sql.micro_batches` makes."""
 
 KEYED_BATCH = Types.ROW([Types.INT(), BATCH])
-OUTPUT = Types.ROW_NAMED(["output_topic", "record_key", "record_value"], [Types.STRING(), BYTES, BYTES])
+OUTPUT = Types.ROW_NAMED(["output_topic", "records"], [Types.STRING(), Types.OBJECT_ARRAY(Types.OBJECT_ARRAY(BYTES))])
+"""Many records for one topic as one row, since rows are what it costs to cross; `sql.INSERT` takes it apart.
+
+A record is an array of its key and its value, not a row: in thread mode PyFlink makes one row of all rows in an array.
+"""
 
 SETTLE_AFTER_MS = 100
 """How long a batch waits at most for a next one of its partition to settle it."""
@@ -116,8 +120,8 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
             applied = partition.process(records)
             for fault in applied.faults:
                 _logger.error("A feature raised", topic=topic, detail=fault.detail, exc_info=fault.__cause__)
-            for row in partition.rows(applied):
-                yield Row(*row)
+            for output_topic, results in partition.rows(applied):
+                yield Row(output_topic, [list(result) for result in results])
             self._metrics.processed(BY_TOPIC[topic], applied, records, time.monotonic() - started)
         if partition.unsettled:
             self._remind(ctx)

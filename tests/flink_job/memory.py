@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import fakeredis
 
 from features.groups import BY_TOPIC
 from features.stamping import StampingLimits
 from features.state import WindowConfig
-from flink.jobs.keyed_partition import Computation, KeyedPartition, OutputRow
+from flink.jobs.keyed_partition import Computation, KeyedPartition
 from flink.jobs.mirror import Mirror
 from runtime.kafka.contract import Record
 from runtime.settings import Settings
@@ -51,6 +51,14 @@ class MemoryKeyed:
         return copied
 
 
+class Sent(NamedTuple):
+    """A record given to the sink."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+
+
 class MemoryJob:
     """A job of one subtask over one partition, with its own Redis.
 
@@ -62,7 +70,7 @@ class MemoryJob:
         self.settings = Settings(**settings)
         self.redis = redis or fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2)
         self.topic, self.partition = topic, partition
-        self.rows: list[OutputRow] = []
+        self.rows: list[Sent] = []
         self.keyed = MemoryKeyed()
         self.restore(self.keyed, 0)
 
@@ -90,11 +98,16 @@ class MemoryJob:
     def run(self, records: Sequence[Record], random: Random, largest: int = 60) -> None:
         """Process records in batches of any sizes. The timer fires after some of them, and after the last."""
         for batch in batches(records, random, largest):
-            self.rows += self.working.rows(self.working.process(batch))
+            self.process(batch)
             if random.random() < 0.3:
                 self.working.settle()
         if self.working.unsettled:
             self.working.settle()
+
+    def process(self, batch: Sequence[Record]) -> None:
+        """Process records as one batch."""
+        for topic, records in self.working.rows(self.working.process(batch)):
+            self.rows += [Sent(topic, *record) for record in records]
 
     def outputs(self) -> dict[str, Any]:
         """Output and features, to be compared with another run's."""

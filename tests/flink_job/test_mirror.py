@@ -62,7 +62,7 @@ def test_redis_that_goes_away_with_a_batch_gets_it_when_it_is_back(monkeypatch: 
 def test_batch_that_was_lost_on_its_way_after_the_last_checkpoint_gets_there_by_the_timer() -> None:
     job = MemoryJob("transactions", **SETTINGS)
     job.run(payments(0, 5), Random(0))
-    job.rows += job.working.rows(job.working.process(payments(5, 5)))
+    job.process(payments(5, 5))
     assert job.working.unsettled
     kept = job.checkpoint()
     job.redis.flushall()
