@@ -152,7 +152,7 @@ class KeyedPartition:
             StoreUnavailable, StoreMismatch: Redis is away for long, or somebody else keeps taking the partition.
         """
         self._check_order(records)
-        self._mirror.hold(self._entities, self._mark.progress)
+        self._hold()
         applied = self._apply(records)
         after = Progress(records[-1].offset + 1, self._partition.max_event_time_ms)
         writer = self._mirror.writer_after(after)
@@ -172,7 +172,7 @@ class KeyedPartition:
         Raises:
             StoreUnavailable, StoreMismatch: as `process`.
         """
-        self._mirror.hold(self._entities, self._mark.progress)
+        self._hold()
         self._mirror.settle(self._entities)
 
     def leave(self) -> None:
@@ -185,6 +185,9 @@ class KeyedPartition:
         log, dead_letters = self._computation.feature_log, self._computation.dead_letters
         rows = (OutputRow(log, applied.features), OutputRow(dead_letters, letters))
         return [row for row in rows if row.records]
+
+    def _hold(self) -> None:
+        self._mirror.hold(self._entities, self._mark.progress, self._partition.sweep_until_ms)
 
     def _check_order(self, records: Sequence[Record]) -> None:
         expected = self._mark.next_offset

@@ -87,11 +87,11 @@ class Mirror:
         self._sent: _Sent | None = None
         self.conflicts = 0
 
-    def hold(self, entities: EntityStates, kept: Progress) -> None:
+    def hold(self, entities: EntityStates, kept: Progress, sweep_until_ms: int) -> None:
         """Take the partition over, unless that has been done, and bring Redis as far as keyed state is."""
         if self._claim is None:
             self._reached = kept
-            self._patiently(lambda: self._take_over(entities))
+            self._patiently(lambda: self._begin(entities, sweep_until_ms))
 
     def writer_after(self, after: Progress) -> str:
         """What to note as the writer of the entities of a batch that ends there."""
@@ -185,6 +185,11 @@ class Mirror:
     def _write_known(self, changes: Sequence[Change]) -> None:
         assert self._claim is not None
         self.conflicts += len(self._store.write([(self._claim, (change.write for change in changes))]).conflicts)
+
+    def _begin(self, entities: EntityStates, sweep_until_ms: int) -> None:
+        self._take_over(entities)
+        assert self._claim is not None
+        self._store.sweep([(self._claim, sweep_until_ms)])  # which the last run may not have come to
 
     def _take_over(self, entities: EntityStates) -> None:
         """Claim the partition, and see to it that Redis has what it had."""

@@ -1,6 +1,6 @@
 """The job's partitions without Flink: keyed state in dictionaries that can be checkpointed and restored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
@@ -94,6 +94,16 @@ class MemoryJob:
         mirror = Mirror(store, Source(self.topic, self.partition, group.name), group, "epoch")
         self.working = KeyedPartition(computation, self.keyed, mirror)
         self.working.share_memory(settings.cache_entities)
+
+    def redis_copy(self) -> dict[bytes, bytes]:
+        """Everything in Redis, as a backup would keep it."""
+        return {key: self.redis.dump(key) for key in self.redis.keys("*")}
+
+    def set_redis_back(self, copy: Mapping[bytes, bytes]) -> None:
+        """Let Redis forget everything since the copy was made."""
+        self.redis.flushall()
+        for key, value in copy.items():
+            self.redis.restore(key, 0, value)
 
     def run(self, records: Sequence[Record], random: Random, largest: int = 60) -> None:
         """Process records in batches of any sizes. The timer fires after some of them, and after the last."""

@@ -10,7 +10,7 @@ from flink.jobs.keyed_partition import OutOfOrder
 from runtime.kafka.contract import Record
 from runtime.topics import dead_letter_topic, feature_log_topic
 from tests.flink.lab import SETTINGS, assert_same, mixed_messages, replayed
-from tests.flink_job.memory import MemoryJob
+from tests.flink_job.memory import MemoryJob, batches
 
 TOPICS = list(BY_TOPIC)
 LARGEST_CACHE = 50_000
@@ -73,6 +73,26 @@ def test_restored_job_makes_the_same_with_redis_ahead_of_it(
 
 
 @pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("seed", range(3))
+def test_restored_job_makes_the_same_with_redis_behind_it(
+    topic: str, seed: int, sources: dict[str, list[Record]], expected: dict[str, dict[str, Any]]
+) -> None:
+    random = Random(seed)
+    job = MemoryJob(topic, **job_settings(cache_entities=20))
+    for batch in batches(sources[topic], random, 400):
+        before = job.redis_copy()
+        job.process(batch)
+        if random.random() < 0.3:
+            job.set_redis_back(before)
+        job.restore(*job.checkpoint())
+        if random.random() < 0.3:
+            job.working.settle()
+    job.working.settle()
+    assert_same(job.outputs(), expected[topic])
+    assert job.redis.hget(f"progress:twinstream:{topic}:0", "offset") == b"%d" % len(sources[topic])
+
+
+@pytest.mark.parametrize("topic", TOPICS)
 def test_redis_that_lost_everything_is_filled_again(
     topic: str, sources: dict[str, list[Record]], expected: dict[str, dict[str, Any]]
 ) -> None:
@@ -104,11 +124,9 @@ def test_stale_copy_of_redis_is_brought_up_to_date(
     records = sources["transactions"]
     third = len(records) // 3
     job.run(records[:third], Random(1))
-    saved = {key: job.redis.dump(key) for key in job.redis.keys("*")}
+    saved = job.redis_copy()
     job.run(records[third : 2 * third], Random(2))
-    job.redis.flushall()
-    for key, value in saved.items():
-        job.redis.restore(key, 0, value)
+    job.set_redis_back(saved)
     job.run(records[2 * third :], Random(3))
     assert_same(job.outputs(), expected["transactions"])
 

@@ -92,6 +92,15 @@ def test_restored_batch_that_was_not_settled_asks_redis_for_its_own_entities_onl
     assert job.redis.hget(PROGRESS, "offset") == b"10"
 
 
+def test_restored_batch_that_was_not_settled_takes_with_it_the_entities_that_it_outlived() -> None:
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 1, "old"), Random(0))
+    job.working.process(payments(200, 1, "new"))
+    job.restore(*job.checkpoint())
+    job.working.settle()
+    assert job.redis.keys("features:*") == [b"features:transaction:new"]
+
+
 def test_redis_that_goes_away_while_it_gets_everything_back_gets_the_rest_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -99,12 +108,10 @@ def test_redis_that_goes_away_while_it_gets_everything_back_gets_the_rest_later(
     monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
     job = MemoryJob("transactions", **SETTINGS)
     job.run(payments(0, 1, "z"), Random(0))
-    stale = {key: job.redis.dump(key) for key in job.redis.keys("*")}
+    stale = job.redis_copy()
     job.run([record for card in "abc" for record in payments(ord(card), 1, card)], Random(0))
     kept = job.checkpoint()
-    job.redis.flushall()
-    for key, value in stale.items():
-        job.redis.restore(key, 0, value)
+    job.set_redis_back(stale)
     failures = iter([False, True])
     really = OnlineStore.write
 
