@@ -54,7 +54,7 @@ class Change(NamedTuple):
 
 
 class _Sent(NamedTuple):
-    """A batch on its way to Redis; without `writes` it has not been sent yet."""
+    """A batch on its way to Redis; without `writes` it has not been sent yet. `writer` is the claim it was made for."""
 
     writer: str
     changes: Sequence[Change]
