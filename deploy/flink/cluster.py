@@ -115,7 +115,9 @@ class FlinkCluster:
             "taskmanager.host": "localhost",
             "taskmanager.bind-host": "localhost",
             "taskmanager.numberOfTaskSlots": str(self.slots),
-            "taskmanager.memory.process.size": "2g",
+            # A micro-batch lies in the heap some ten times over while it is made; the rest of 2.5 GB goes there.
+            "taskmanager.memory.process.size": "2560m",
+            "taskmanager.memory.managed.size": "640m",
             # Subtasks of one job on different TaskManagers where there are several.
             "taskmanager.load-balance.mode": "TASKS",
             "rest.address": "localhost",

@@ -11,7 +11,7 @@ For a batch, in this order:
 4. hand the feature-log records and dead letters to Flink's transactional sink.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -31,6 +31,8 @@ from store.online import EntityWrite, Progress
 BUCKETS = 8
 """In how many parts the life of an idle entity is divided, for the sweep."""
 
+ROW_BYTES = 1024 * 1024
+"""Records that go to the sink as one row; a larger one goes alone."""
 
 DEFAULT_CAPACITY = 10_000
 """Most states in memory until `share_memory` is called."""
@@ -179,12 +181,11 @@ class KeyedPartition:
         """Settle the last batch if that is possible at once. Flink's current key does not matter here."""
         self._mirror.leave()
 
-    def rows(self, applied: Applied[FeatureMessage]) -> list[OutputRow]:
+    def rows(self, applied: Applied[FeatureMessage]) -> Iterator[OutputRow]:
         """What the sink is to write of a batch."""
-        letters = [(letter.key, encode_dead_letter(letter)) for letter in applied.dead_letters]
-        log, dead_letters = self._computation.feature_log, self._computation.dead_letters
-        rows = (OutputRow(log, applied.features), OutputRow(dead_letters, letters))
-        return [row for row in rows if row.records]
+        yield from _rows(self._computation.feature_log, applied.features)
+        letters = ((letter.key, encode_dead_letter(letter)) for letter in applied.dead_letters)
+        yield from _rows(self._computation.dead_letters, letters)
 
     def _hold(self) -> None:
         self._mirror.hold(self._entities, self._mark.progress, self._partition.sweep_until_ms)
@@ -228,6 +229,20 @@ class KeyedPartition:
                 self._due.postpone(place.newest_event_time_ms, entity)
             else:
                 self._entities.remove(entity)
+
+
+def _rows(topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> Iterator[OutputRow]:
+    """The records as rows of about `ROW_BYTES`: a row lies in Flink's memory several times over."""
+    together: list[tuple[bytes | None, bytes]] = []
+    size = 0
+    for record in records:
+        together.append(record)
+        size += len(record[1])
+        if size >= ROW_BYTES:
+            yield OutputRow(topic, together)
+            together, size = [], 0
+    if together:
+        yield OutputRow(topic, together)
 
 
 _encode_mark = msgspec.msgpack.Encoder().encode

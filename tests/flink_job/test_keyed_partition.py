@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from features.groups import BY_TOPIC
+from flink.jobs import keyed_partition
 from flink.jobs.keyed_partition import OutOfOrder
 from runtime.kafka.contract import Record
 from runtime.topics import dead_letter_topic, feature_log_topic
@@ -145,3 +146,13 @@ def test_records_out_of_order_are_refused(sources: dict[str, list[Record]]) -> N
     first, second = sources["transactions"][:2]
     with pytest.raises(OutOfOrder, match="transactions-0: offset 0 came after 1"):
         job.working.process([second, first])
+
+
+def test_large_dead_letters_do_not_share_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyed_partition, "ROW_BYTES", 1_000)
+    job = MemoryJob("transactions", **job_settings(max_record_bytes=1))
+    records = [
+        Record("transactions", 0, number, 0, None, b"x" * size) for number, size in enumerate((10, 10, 2_000, 10))
+    ]
+    rows = list(job.working.rows(job.working.process(records)))
+    assert [len(row.records) for row in rows] == [3, 1]
