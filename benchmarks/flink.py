@@ -41,7 +41,7 @@ app = typer.Typer(add_completion=False)
 
 SCRIPT = ROOT / "benchmarks" / "contenders" / "flink_jobs.py"
 CHECKPOINT_INTERVAL_MS = 5_000
-"""Of rates, so that each has some in its measured stretch."""
+"""Shorter than the default, so that every measured stretch has some."""
 
 LOOK_EVERY_S = 5.0
 """How often it is looked whether a job has failed."""

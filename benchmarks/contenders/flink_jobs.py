@@ -123,7 +123,6 @@ class TimedStage(FeatureStage):
             (partition, "_sweep", "sweep"),
             (partition._mirror, "send", "send to Redis"),
             (partition._mirror, "settle", "settle"),
-            (partition, "rows", "encode"),
         ):
             setattr(owner, name, partial(self._timed, stage, getattr(owner, name)))
         return partition
@@ -183,14 +182,13 @@ def _start_by_record(plan: Plan, settings: Any, options: Any, sources: dict[str,
     tables, _ = environment(configuration)
     tables.execute_sql(sql.source_table(sources, consumer_properties(settings)))
     records = tables.to_data_stream(tables.sql_query(f"SELECT record_key, record_value FROM {sql.SOURCE}"))
-    columns = ["output_topic", "record_key", "record_value"]
+    result = Types.ROW_NAMED(["output_topic", "record_key", "record_value"], [Types.STRING(), BYTES, BYTES])
     results = records.key_by(lambda row: row[0].decode(), Types.STRING()).process(
-        CountAndSumByRecord(plan.redis_port, topic), Types.ROW_NAMED(columns, [Types.STRING(), BYTES, BYTES])
+        CountAndSumByRecord(plan.redis_port, topic), result
     )
-    schema = Schema.new_builder()
-    for name, kind in zip(columns, ("STRING", "BYTES", "BYTES"), strict=True):
-        schema = schema.column(name, kind)
-    tables.create_temporary_view(sql.OUTPUT, tables.from_data_stream(results, schema.build()))
+    columns = Schema.new_builder().column("output_topic", "STRING")
+    schema = columns.column("record_key", "BYTES").column("record_value", "BYTES").build()
+    tables.create_temporary_view(sql.OUTPUT, tables.from_data_stream(results, schema))
     topics = [each.name for each in output_topics(settings)]
     tables.execute_sql(sql.sink_table(topics, plan.run, producer_properties(settings)))
     insert = f"INSERT INTO {sql.SINK} SELECT record_key, record_value, output_topic FROM {sql.OUTPUT}"

@@ -32,7 +32,7 @@ BUCKETS = 8
 """In how many parts the life of an idle entity is divided, for the sweep."""
 
 ROW_BYTES = 1024 * 1024
-"""Records that go to the sink as one row; a larger one goes alone."""
+"""A row for the sink ends with the record that brings it to so many bytes of values."""
 
 DEFAULT_CAPACITY = 10_000
 """Most states in memory until `share_memory` is called."""
@@ -232,7 +232,7 @@ class KeyedPartition:
 
 
 def _rows(topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> Iterator[OutputRow]:
-    """The records as rows of about `ROW_BYTES`: a row lies in Flink's memory several times over."""
+    """The records cut into rows: a row lies in Flink's memory several times over, so it must not be of any size."""
     together: list[tuple[bytes | None, bytes]] = []
     size = 0
     for record in records:

@@ -148,7 +148,7 @@ def test_records_out_of_order_are_refused(sources: dict[str, list[Record]]) -> N
         job.working.process([second, first])
 
 
-def test_large_dead_letters_do_not_share_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_for_the_sink_ends_with_the_record_that_fills_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyed_partition, "ROW_BYTES", 1_000)
     job = MemoryJob("transactions", **job_settings(max_record_bytes=1))
     records = [
