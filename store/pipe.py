@@ -9,6 +9,7 @@ import hiredis
 import redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from runtime.batching import cut
 from runtime.errors import UserError
 from store.errors import StoreUnavailable
 from store.scripts import SCRIPTS, Script
@@ -48,19 +49,14 @@ class Packed:
         return self
 
     def _pack(self, commands: Iterable[Command]) -> Iterator[bytes]:
-        piece: list[bytes] = []
-        size = 0
+        for piece in cut(self._packed_singly(commands), len, PIECE_BYTES):
+            yield b"".join(piece)
+
+    def _packed_singly(self, commands: Iterable[Command]) -> Iterator[bytes]:
         for command in commands:
             packed = _pack(command)
-            piece.append(packed)
-            size += len(packed)
             self.count += 1
-            if size >= PIECE_BYTES:
-                yield b"".join(piece)
-                piece.clear()
-                size = 0
-        if piece:
-            yield b"".join(piece)
+            yield packed
 
 
 class Pipe:

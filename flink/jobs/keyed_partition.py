@@ -25,6 +25,7 @@ from features.state import EntityState, WindowConfig
 from features.vectors import FeatureMessage, feature_message
 from flink.jobs.keyed_state import Due, EntityStates, KeyedMap
 from flink.jobs.mirror import Change, Mirror
+from runtime.batching import cut
 from runtime.kafka.contract import Record
 from store.online import EntityWrite, Progress
 
@@ -233,16 +234,7 @@ class KeyedPartition:
 
 def _rows(topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> Iterator[OutputRow]:
     """The records cut into rows: a row lies in Flink's memory several times over, so it must not be of any size."""
-    together: list[tuple[bytes | None, bytes]] = []
-    size = 0
-    for record in records:
-        together.append(record)
-        size += len(record[1])
-        if size >= ROW_BYTES:
-            yield OutputRow(topic, together)
-            together, size = [], 0
-    if together:
-        yield OutputRow(topic, together)
+    return (OutputRow(topic, together) for together in cut(records, lambda record: len(record[1]), ROW_BYTES))
 
 
 _encode_mark = msgspec.msgpack.Encoder().encode

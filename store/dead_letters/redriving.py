@@ -8,13 +8,14 @@
 A crash leaves record and note, or neither; two at a time cannot both pass step 2 with the same notes and commit.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any
 
 import msgspec
 
 from features.groups import BY_TOPIC
+from runtime.batching import cut
 from runtime.kafka import LogError, TopicAdmin, end_offsets, read_topic
 from runtime.kafka.sending import Message, Sender
 from runtime.settings import Settings
@@ -65,7 +66,7 @@ def redrive(
             newest_ms = newest_event_times(settings, group.name)
             judge = Judge(group, settings, notes, newest_ms, transform, even_late, again)
             chosen = read_letters(settings, Choice(topic, choice.reasons, choice.since_ms))
-            for batch in _batches(map(judge.judge, chosen)):
+            for batch in cut(map(judge.judge, chosen), lambda judged: len(judged.value), BATCH_BYTES, BATCH_RECORDS):
                 if sender is not None:
                     send = [judged for judged in batch if judged.verdict is Verdict.SEND]
                     _send(sender, name, send, None if transform is None else transform.name)
@@ -135,16 +136,3 @@ def _note(judged: Judged, partition: int, offset: int, transform: str | None) ->
             transform=transform,
         )
     )
-
-
-def _batches(judged: Iterable[Judged]) -> Iterator[list[Judged]]:
-    batch: list[Judged] = []
-    size = 0
-    for each in judged:
-        batch.append(each)
-        size += len(each.value)
-        if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
