@@ -6,10 +6,16 @@ import pkgutil
 
 import pytest
 
+import flink
 import producers
+import runtime
+import store
 
 MODULES = [
-    found.name for found in pkgutil.walk_packages(producers.__path__, "producers.") if "__main__" not in found.name
+    found.name
+    for package in (producers, runtime, store, flink)
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if "__main__" not in found.name
 ]
 
 
