@@ -73,7 +73,15 @@ class LocalKafka:
         ]
         if not (self.data / "meta.properties").exists():
             self._format(java, config)
-        self._daemon.start([*java, "kafka.Kafka", str(config)], self._answers)
+        try:
+            self._daemon.start([*java, "kafka.Kafka", str(config)], self._answers)
+        except UserError as error:
+            if "UnsupportedVersionException" in str(error):
+                raise UserError(
+                    f"{self.data} was written by a newer Kafka than deploy/pom.xml names. "
+                    'Delete the data: "python -m deploy.local down --wipe".'
+                ) from error
+            raise
         return True
 
     def stop(self) -> bool:

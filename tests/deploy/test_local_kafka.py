@@ -11,6 +11,7 @@ from kafka.admin import ConfigResource
 from kafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
 from deploy.local import LocalKafka, free_port
+from deploy.local.daemon import Daemon
 from deploy.local.jars import MissingTool, fetch_jars, jars_directory, require_tools
 from runtime.errors import UserError
 from runtime.topics import DEAD_LETTER_BYTES, all_topics, dead_letter_topic, ensure_topics, source_topic
@@ -127,6 +128,22 @@ def test_taken_port_is_one_line_that_names_the_setting(tmp_path: Path) -> None:
         broker = LocalKafka(tmp_path, taken.getsockname()[1])
         with pytest.raises(UserError, match=r"^Port \d+ is in use by .*KAFKA_SERVERS"):
             broker.start()
+
+
+def test_data_of_a_newer_kafka_is_one_line_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Kafka 4.2 says of the data of 4.3; there is no writing such data with the version that is pinned."""
+
+    def end_as_it_does(*_: object) -> None:
+        raise UserError(
+            "kafka ended while starting: Caused by: org.apache.kafka.common.errors.UnsupportedVersionException: "
+            "Can't read version 4 of BrokerEndpoint (see kafka.log)."
+        )
+
+    monkeypatch.setattr(Daemon, "start", end_as_it_does)
+    with pytest.raises(UserError, match=r"/data was written by a newer Kafka .*deploy\.local down --wipe"):
+        LocalKafka(tmp_path, free_port()).start()
 
 
 def test_missing_java_is_one_line_that_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,16 @@
 """The Kafka client when things break: brokers away, workers killed, transactions timed out, topics replaced."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -28,6 +32,8 @@ from tests.runtime.log_lab import PATIENCE_S, KafkaLab, Worker
 
 MEBIBYTE = 1024 * 1024
 
+Answer = TypeVar("Answer")
+
 
 @pytest.fixture
 def lab(kafka_broker: LocalKafka, unique: Callable[[str], str], tmp_path: Path) -> Iterator[KafkaLab]:
@@ -39,6 +45,16 @@ def write(worker: Worker, source: str, output: str, value: bytes, offset: int) -
     with worker.log.transaction() as transaction:
         transaction.send(output, b"key", value, 0)
         transaction.commit_offsets({TopicPartition(source, 0): Committed(offset)})
+
+
+def once_the_broker_is_back(question: Callable[[], Answer]) -> Answer:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return question()
+        except LogError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def network_threads() -> list[str]:
@@ -167,15 +183,53 @@ def test_broker_that_is_away_fails_a_commit_in_bounded_time_and_is_noticed_when_
         assert time.monotonic() - started < 10
     finally:
         kafka_broker.start()
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            worker.log.recover()
-            break
-        except (KafkaUnavailable, TransactionFailed):
-            assert time.monotonic() < deadline
+    once_the_broker_is_back(worker.log.recover)
     write(worker, source, output, b"back", 3)
     assert [record.value for record in lab.read(output)] == [b"before", b"back"]
+
+
+def test_transaction_decided_by_a_broker_that_is_killed_before_it_says_so_everywhere_is_whole(
+    lab: KafkaLab, kafka_broker: LocalKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed with the decision in its log, and not yet the markers for each of many partitions (ADR 11)."""
+    partitions = 500
+    source, output = lab.topic(1), lab.topic(partitions)
+    worker = lab.worker([source]).join()
+
+    def write_everywhere(value: bytes, offset: int, *, before_the_commit: Callable[[], None] = lambda: None) -> None:
+        with worker.log.transaction() as transaction:
+            for partition in range(partitions):
+                transaction.send(output, None, value, partition)
+            transaction.commit_offsets({TopicPartition(source, 0): Committed(offset)})
+            transaction.flush()
+            before_the_commit()
+
+    def decisions() -> int:
+        return sum(log.stat().st_size for log in kafka_broker.data.glob("__transaction_state-*/*.log"))
+
+    def kill_at_the_next_decision() -> None:
+        pid, before = kafka_broker.pid, decisions()
+        assert pid is not None
+        while decisions() == before:
+            pass
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_at_the_next_decision)
+    with monkeypatch.context() as patch, contextlib.suppress(LogError):
+
+        def start_killer() -> None:
+            patch.setattr(transactions, "OUTCOME_TIMEOUT_S", 1.0)
+            killer.start()
+
+        write_everywhere(b"decided", 1, before_the_commit=start_killer)
+    killer.join()
+    kafka_broker.kill()  # waits for its end
+    kafka_broker.start()
+    once_the_broker_is_back(worker.log.recover)
+    assert once_the_broker_is_back(lambda: worker.log.committed(TopicPartition(source, 0))) == Committed(1)
+    write_everywhere(b"next", 2)
+    written = Counter(record.value for record in lab.read(output))
+    assert written == {b"decided": partitions, b"next": partitions}
 
 
 @pytest.mark.parametrize("records_again", [1, 3, 5], ids=["shorter", "as long", "longer"])
