@@ -71,10 +71,14 @@ class FlinkRun:
             self.cluster.address, arguments, self.cluster.directory, run_environment(self.run, self._settings)
         )
 
-    def until_under_way(self, records: int = 1) -> None:
-        """Wait until so many more records have come into Redis, and a checkpoint has been completed."""
-        wanted = sum(self.run.progress().values()) + records
-        wait_for(lambda: sum(self.run.progress().values()) >= wanted, "getting under way")
+    def until_moving(self) -> None:
+        """Wait until more has come into Redis than there is now."""
+        before = self.run.progress()
+        assert before != self.run.lab.ends(), "everything has been read already: a longer log is needed"
+        wait_for(lambda: sum(self.run.progress().values()) > sum(before.values()), "moving")
+
+    def until_checkpointed(self) -> None:
+        """Wait until it has completed a checkpoint."""
         wait_for(lambda: self.rest.checkpoints(self.job) > 0, "a checkpoint")
 
     def until_caught_up(self) -> None:
@@ -83,19 +87,23 @@ class FlinkRun:
         wait_for(lambda: self._reached(ends), "catching up")
 
     def savepoint(self) -> str:
-        """Stop with a savepoint."""
-        location = self.rest.savepoint(self.job, (self.cluster.directory / "state").as_uri(), stop=True)
+        """Stop with a savepoint, which Flink refuses while tasks start or are restarted."""
+        directory, attempts = (self.cluster.directory / "state").as_uri(), 20
+        for attempt in range(attempts):
+            try:
+                location = self.rest.savepoint(self.job, directory, stop=True)
+                break
+            except UserError:
+                if attempt == attempts - 1:
+                    raise
+                time.sleep(1)
         wait_for(lambda: self.job not in self.rest.running_jobs(), "stopping")
         return location
 
     def finish(self) -> str:
         """Catch up, and stop with a savepoint, which commits the output."""
         self.until_caught_up()
-        for _ in range(20):
-            with suppress(UserError):  # refused while it is being restarted
-                return self.savepoint()
-            time.sleep(1)
-        raise AssertionError("the job could not be stopped")
+        return self.savepoint()
 
     def cancel(self) -> None:
         """End it if it runs."""

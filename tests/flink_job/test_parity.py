@@ -45,7 +45,8 @@ def test_job_in_process_mode_equals_the_loop_with_a_python_worker_killed(
 ) -> None:
     job = FlinkRun(cluster, run, "process", 2)
     job.start()
-    job.until_under_way()
+    job.until_moving()
+    job.until_checkpointed()
     job.python_workers()[0].kill()
     job.finish()
     assert job.rest.restarts(job.job) >= 1
@@ -57,7 +58,8 @@ def test_job_at_parallelism_4_equals_the_loop_with_a_task_manager_killed(
 ) -> None:
     job = FlinkRun(cluster, run, "thread", 4)
     job.start()
-    job.until_under_way()
+    job.until_moving()
+    job.until_checkpointed()
     cluster.kill_task_manager()
     job.finish()
     cluster.start()
@@ -70,9 +72,9 @@ def test_job_rescaled_from_1_to_3_to_2_equals_the_loop_with_redis_away_for_a_whi
     job = FlinkRun(cluster, run, "thread", 1)
     job.start()
     for parallelism in (3, 2):
-        job.until_under_way()
+        job.until_moving()
         job.start(job.savepoint(), parallelism)
-    job.until_under_way(0)
+    job.until_checkpointed()
     run.lab.redis_server.stop()
     time.sleep(AWAY_S)
     run.lab.redis_server.start()
