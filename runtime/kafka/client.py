@@ -25,6 +25,7 @@ from runtime.kafka.asking import Brokers, translated
 from runtime.kafka.clients import build_client
 from runtime.kafka.contract import (
     Committed,
+    Fenced,
     KafkaUnavailable,
     LogError,
     PositionLost,
@@ -258,7 +259,10 @@ class KafkaLog:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[KafkaTransaction]:
         """Outputs and offsets in one transaction, committed when the block ends; see `contract.Transaction`."""
-        with self._writer.begin(self._consumer.group_metadata()) as transaction:
+        membership = self._consumer.group_metadata()
+        if not membership.member_id:  # Kafka would take us for another process of the same name
+            raise Fenced("This worker did not poll for so long that its group goes on without it.")
+        with self._writer.begin(membership) as transaction:
             yield transaction
 
     def recover(self) -> None:

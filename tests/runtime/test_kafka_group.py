@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local import LocalKafka
 from runtime.errors import UserError
-from runtime.kafka import Committed, Fenced, NameTaken, TopicPartition, TransactionFailed
+from runtime.kafka import Committed, Fenced, NameTaken, TopicPartition, TransactionFailed, options
 from runtime.kafka.membership import leave_group
 from tests.runtime.log_lab import PATIENCE_S, KafkaLab, Worker
 
@@ -102,6 +102,27 @@ def test_worker_of_the_same_name_fences_the_first(lab: KafkaLab, tmp_path: Path)
     write(second, b"second")
     assert [record.value for record in lab.read(output)] == [b"second"]
     assert second.log.committed(TopicPartition(source, 0)) == Committed(len(b"second"))
+
+
+def test_worker_that_was_suspended_for_long_is_not_taken_for_another_and_goes_on(
+    lab: KafkaLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(options.MEMBER_OPTIONS, "max_poll_interval_ms", 1_000)
+    source, output = lab.topic(partitions=1), lab.topic()
+    worker = lab.worker([source]).join()
+
+    def write() -> None:
+        with worker.log.transaction() as transaction:
+            transaction.send(output, b"key", b"value", 0)
+            transaction.commit_offsets({TopicPartition(source, 0): Committed(1)})
+
+    time.sleep(3)
+    with pytest.raises(Fenced, match=r"did not poll for so long"):
+        write()
+    worker.log.recover()
+    worker.poll_until(lambda: [what for what, _ in worker.told].count("assigned") == 2)
+    write()
+    assert [record.value for record in lab.read(output)] == [b"value"]
 
 
 def test_member_that_lost_its_partitions_cannot_commit(lab: KafkaLab) -> None:
