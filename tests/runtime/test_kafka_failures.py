@@ -1,7 +1,6 @@
 """The Kafka client when things break: brokers away, workers killed, transactions timed out, topics replaced."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import pytest
 
 from deploy.local import LocalKafka, free_port
@@ -208,11 +208,11 @@ def test_transaction_decided_by_a_broker_that_is_killed_before_it_says_so_everyw
         return sum(log.stat().st_size for log in kafka_broker.data.glob("__transaction_state-*/*.log"))
 
     def kill_at_the_next_decision() -> None:
-        pid, before = kafka_broker.pid, decisions()
-        assert pid is not None
+        process, before = psutil.Process(kafka_broker.pid), decisions()
         while decisions() == before:
             pass
-        os.kill(pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
 
     killer = threading.Thread(target=kill_at_the_next_decision)
     with monkeypatch.context() as patch, contextlib.suppress(LogError):
@@ -223,7 +223,6 @@ def test_transaction_decided_by_a_broker_that_is_killed_before_it_says_so_everyw
 
         write_everywhere(b"decided", 1, before_the_commit=start_killer)
     killer.join()
-    kafka_broker.kill()  # waits for its end
     kafka_broker.start()
     once_the_broker_is_back(worker.log.recover)
     assert once_the_broker_is_back(lambda: worker.log.committed(TopicPartition(source, 0))) == Committed(1)
