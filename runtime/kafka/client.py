@@ -34,7 +34,7 @@ from runtime.kafka.contract import (
     TopicPartition,
 )
 from runtime.kafka.decoding import FetchedRecords
-from runtime.kafka.membership import Rebalances, keep_finished_join, leave_group, name_taken, ours, theirs
+from runtime.kafka.membership import Rebalances, leave_group, name_taken, ours, see_join_through, theirs
 from runtime.kafka.options import (
     ANSWER_TIMEOUT_MS,
     MEMBER_OPTIONS,
@@ -101,7 +101,7 @@ class KafkaLog:
         """The next records; see `EventLog.poll`. Empty when there are none, and also while the broker is away."""
         timer = Timer(timeout_ms)
         while True:
-            keep_finished_join(self._consumer)
+            see_join_through(self._consumer)
             try:
                 # One round of the client's own `poll`, which would not come back to tell of a rebalance.
                 with self._translated():

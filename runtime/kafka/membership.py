@@ -56,15 +56,20 @@ class Rebalances:
 ConsumerRebalanceListener.register(Rebalances)
 
 
-def keep_finished_join(consumer: Any) -> None:
-    """Let the next poll use a join that ended since the last one.
+def see_join_through(consumer: Any) -> None:
+    """Let the next poll use a join that was begun by an earlier one.
 
-    kafka-python 3.0.12 takes a finished join for none at all and joins again, which starts the next rebalance: two
-    members that both poll with short time-outs can go on like that for minutes.
+    kafka-python 3.0.12 takes a join that ended between two polls for none at all and joins again, which starts the
+    next rebalance: two members that both poll with short time-outs can go on like that for minutes. And a leader that
+    joined because the topics' partitions had changed, and has assigned them anew, forgets that it is joining: it never
+    takes the answer, and sits without partitions and heartbeats.
     """
     coordinator = consumer._coordinator
     task = coordinator._join_task
-    if task is not None and not isinstance(task, _FinishedJoin) and task.is_done and not task.failed():
+    if task is None:
+        return
+    coordinator.rejoin_needed = True
+    if not isinstance(task, _FinishedJoin) and task.is_done and not task.failed():
         coordinator._join_task = _FinishedJoin(task)
 
 

@@ -145,6 +145,17 @@ def test_member_that_lost_its_partitions_cannot_commit(lab: KafkaLab) -> None:
     share([ousted, heir], 4)
 
 
+def test_leader_whose_polls_are_shorter_than_a_join_gets_new_partitions(lab: KafkaLab) -> None:
+    topic = lab.topic(partitions=1)
+    worker = lab.worker([topic]).join()
+    for partitions in (2, 3):
+        lab.add_partitions(topic, partitions)
+        deadline = time.monotonic() + 20  # new partitions are noticed within five seconds
+        while len(worker.log.assignment()) < partitions:
+            assert time.monotonic() < deadline, worker.told
+            worker.log.poll(1, 10)
+
+
 def test_new_partitions_of_a_topic_are_given_out(lab: KafkaLab) -> None:
     topic = lab.topic(partitions=1)
     worker = lab.worker([topic]).join()
