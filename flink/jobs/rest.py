@@ -10,6 +10,8 @@ from runtime.errors import UserError
 
 ANSWER_TIMEOUT_S = 30.0
 
+_TASKS_ARE_STARTING = "Not all required tasks are currently running"
+
 
 class FlinkRest:
     """A cluster's REST interface.
@@ -67,22 +69,28 @@ class FlinkRest:
     def savepoint(self, job: str, directory: str, *, stop: bool, seconds: float = 600) -> str:
         """Take a savepoint, and stop the job with it if wanted; return where it lies.
 
+        Flink refuses while a task of the job is starting, so it is asked again until all of them run.
+
         Raises:
             UserError: it could not be taken.
         """
         if stop:
-            asked = self._ask(f"/jobs/{job}/stop", {"targetDirectory": directory, "drain": False})
+            request = f"/jobs/{job}/stop", {"targetDirectory": directory, "drain": False}
         else:
-            asked = self._ask(f"/jobs/{job}/savepoints", {"target-directory": directory, "cancel-job": False})
+            request = f"/jobs/{job}/savepoints", {"target-directory": directory, "cancel-job": False}
         deadline = time.monotonic() + seconds
+        asked = self._ask(*request)
         while time.monotonic() < deadline:
             answer = self._ask(f"/jobs/{job}/savepoints/{asked['request-id']}")
             if answer["status"]["id"] == "COMPLETED":
                 outcome = answer["operation"]
                 if "location" in outcome:
                     return str(outcome["location"])
-                cause = str(outcome["failure-cause"]["stack-trace"]).splitlines()[0]
-                raise UserError(f"Flink could not take the savepoint: {cause}. Is {directory} writable for it?")
+                cause = str(outcome["failure-cause"]["stack-trace"])
+                if _TASKS_ARE_STARTING not in cause:
+                    told = cause.splitlines()[0]
+                    raise UserError(f"Flink could not take the savepoint: {told}. Is {directory} writable for it?")
+                asked = self._ask(*request)
             time.sleep(0.2)
         raise UserError(f"Flink has not finished the savepoint after {seconds:.0f} s. See {self.url}.")
 
