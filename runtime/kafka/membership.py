@@ -1,4 +1,4 @@
-"""A static group member on kafka-python: what it is told of rebalances, and three things it would do otherwise."""
+"""A static group member on kafka-python: what it is told of rebalances, and what it would do otherwise."""
 
 from collections.abc import Iterable
 from typing import Any

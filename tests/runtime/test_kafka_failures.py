@@ -214,7 +214,7 @@ def test_transaction_decided_by_a_broker_that_is_killed_before_it_says_so_everyw
         process.kill()
         process.wait()
 
-    killer = threading.Thread(target=kill_at_the_next_decision)
+    killer = threading.Thread(target=kill_at_the_next_decision, daemon=True)
     with monkeypatch.context() as patch, contextlib.suppress(LogError):
 
         def start_killer() -> None:
@@ -222,7 +222,7 @@ def test_transaction_decided_by_a_broker_that_is_killed_before_it_says_so_everyw
             killer.start()
 
         write_everywhere(b"decided", 1, before_the_commit=start_killer)
-    killer.join()
+    killer.join(PATIENCE_S)
     kafka_broker.start()
     once_the_broker_is_back(worker.log.recover)
     assert once_the_broker_is_back(lambda: worker.log.committed(TopicPartition(source, 0))) == Committed(1)
