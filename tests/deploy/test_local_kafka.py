@@ -58,9 +58,8 @@ def test_all_topics_are_created_once(kafka_broker: LocalKafka, unique: Callable[
     assert ensure_topics(kafka_broker.servers, prefix) == ()
 
 
-def test_topics_have_four_partitions_and_source_topics_the_brokers_timestamps(kafka_broker: LocalKafka) -> None:
-    ensure_topics(kafka_broker.servers)
-    admin = KafkaAdminClient(bootstrap_servers=kafka_broker.servers)
+def test_topics_have_four_partitions_and_source_topics_the_brokers_timestamps(fresh_topics: LocalKafka) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=fresh_topics.servers)
     try:
         names = [topic.name for topic in all_topics()]
         found = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(names)}
