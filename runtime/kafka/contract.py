@@ -53,7 +53,7 @@ class TransactionFailed(LogError):
 
 
 class Fenced(TransactionFailed):
-    """Another producer has taken the transactional id, or the broker has timed the transaction out."""
+    """Another producer has the transactional id, the broker timed the transaction out, or the group left us behind."""
 
 
 class NameTaken(UserError):

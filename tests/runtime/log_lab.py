@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from kafka import KafkaAdminClient, KafkaProducer
 
-from runtime.kafka import EventLog, KafkaLog, PositionLost, Record, TopicAdmin, TopicPartition, read_topic
+from runtime.kafka import Committed, EventLog, KafkaLog, PositionLost, Record, TopicAdmin, TopicPartition, read_topic
 from runtime.memory_log import MemoryBroker, MemoryLog
 from runtime.settings import load_settings
 
@@ -81,6 +81,13 @@ class Worker:
 def committed_or_beginning(log: EventLog, partition: TopicPartition) -> int:
     committed = log.committed(partition)
     return log.beginning_offset(partition) if committed is None else committed.offset
+
+
+def write(worker: Worker, source: str, output: str, value: bytes, offset: int) -> None:
+    """One record and the offset after what it was made of, in one transaction."""
+    with worker.log.transaction() as transaction:
+        transaction.send(output, b"key", value, 0)
+        transaction.commit_offsets({TopicPartition(source, 0): Committed(offset)})
 
 
 class Lab(Protocol):

@@ -9,10 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
 import pytest
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay
 
 from deploy.local import LocalKafka, free_port
 from runtime.kafka import (
@@ -28,11 +28,9 @@ from runtime.kafka import (
     read_topic,
     transactions,
 )
-from tests.runtime.log_lab import PATIENCE_S, KafkaLab, Worker
+from tests.runtime.log_lab import PATIENCE_S, KafkaLab, write
 
 MEBIBYTE = 1024 * 1024
-
-Answer = TypeVar("Answer")
 
 
 @pytest.fixture
@@ -41,20 +39,9 @@ def lab(kafka_broker: LocalKafka, unique: Callable[[str], str], tmp_path: Path) 
         yield kafka_lab
 
 
-def write(worker: Worker, source: str, output: str, value: bytes, offset: int) -> None:
-    with worker.log.transaction() as transaction:
-        transaction.send(output, b"key", value, 0)
-        transaction.commit_offsets({TopicPartition(source, 0): Committed(offset)})
-
-
-def once_the_broker_is_back(question: Callable[[], Answer]) -> Answer:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return question()
-        except LogError:
-            if time.monotonic() > deadline:
-                raise
+once_the_broker_is_back = Retrying(
+    retry=retry_if_exception_type(LogError), stop=stop_after_delay(PATIENCE_S), reraise=True
+)
 
 
 def network_threads() -> list[str]:

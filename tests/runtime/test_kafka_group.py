@@ -10,7 +10,7 @@ from deploy.local import LocalKafka
 from runtime.errors import UserError
 from runtime.kafka import Committed, Fenced, NameTaken, TopicPartition, TransactionFailed, options
 from runtime.kafka.membership import leave_group
-from tests.runtime.log_lab import PATIENCE_S, KafkaLab, Worker
+from tests.runtime.log_lab import PATIENCE_S, KafkaLab, Worker, write
 
 
 @pytest.fixture
@@ -88,18 +88,13 @@ def test_worker_of_the_same_name_fences_the_first(lab: KafkaLab, tmp_path: Path)
     first = lab.worker([source], slots=tmp_path / "one machine").join()
     second = lab.worker([source], slots=tmp_path / "another").join()
 
-    def write(worker: Worker, value: bytes) -> None:
-        with worker.log.transaction() as transaction:
-            transaction.send(output, b"key", value, 0)
-            transaction.commit_offsets({TopicPartition(source, 0): Committed(len(value))})
-
     with pytest.raises(Fenced):
-        write(first, b"first")
+        write(first, source, output, b"first", 5)
     first.log.recover()
     with pytest.raises(NameTaken, match=r"^Another process has joined Kafka as \S+, this worker's name\."):
-        write(first, b"first")
+        write(first, source, output, b"first", 5)
     second.log.recover()
-    write(second, b"second")
+    write(second, source, output, b"second", 6)
     assert [record.value for record in lab.read(output)] == [b"second"]
     assert second.log.committed(TopicPartition(source, 0)) == Committed(len(b"second"))
 
@@ -111,17 +106,12 @@ def test_worker_that_was_suspended_for_long_is_not_taken_for_another_and_goes_on
     source, output = lab.topic(partitions=1), lab.topic()
     worker = lab.worker([source]).join()
 
-    def write() -> None:
-        with worker.log.transaction() as transaction:
-            transaction.send(output, b"key", b"value", 0)
-            transaction.commit_offsets({TopicPartition(source, 0): Committed(1)})
-
     time.sleep(3)
     with pytest.raises(Fenced, match=r"did not poll for so long"):
-        write()
+        write(worker, source, output, b"value", 1)
     worker.log.recover()
     worker.poll_until(lambda: [what for what, _ in worker.told].count("assigned") == 2)
-    write()
+    write(worker, source, output, b"value", 1)
     assert [record.value for record in lab.read(output)] == [b"value"]
 
 
