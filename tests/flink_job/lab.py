@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from deploy.flink.__main__ import submitted
 from deploy.flink.cluster import FlinkCluster
@@ -73,9 +74,8 @@ class FlinkRun:
 
     def until_moving(self) -> None:
         """Wait until more has come into Redis than there is now."""
-        before = self.run.progress()
-        assert before != self.run.lab.ends(), "everything has been read already: a longer log is needed"
-        wait_for(lambda: sum(self.run.progress().values()) > sum(before.values()), "moving")
+        assert self.run.progress() != self.run.lab.ends(), "everything has been read already: a longer log is needed"
+        self.run.until_under_way(PATIENCE_S)
 
     def until_checkpointed(self) -> None:
         """Wait until it has completed a checkpoint."""
@@ -87,16 +87,12 @@ class FlinkRun:
         wait_for(lambda: self._reached(ends), "catching up")
 
     def savepoint(self) -> str:
-        """Stop with a savepoint, which Flink refuses while tasks start or are restarted."""
-        directory, attempts = (self.cluster.directory / "state").as_uri(), 20
-        for attempt in range(attempts):
-            try:
-                location = self.rest.savepoint(self.job, directory, stop=True)
-                break
-            except UserError:
-                if attempt == attempts - 1:
-                    raise
-                time.sleep(1)
+        """Stop with a savepoint, which Flink refuses while the job is being restarted."""
+        until_it_may = Retrying(
+            retry=retry_if_exception_type(UserError), wait=wait_fixed(1), stop=stop_after_attempt(20), reraise=True
+        )
+        directory = (self.cluster.directory / "state").as_uri()
+        location = until_it_may(self.rest.savepoint, self.job, directory, stop=True)
         wait_for(lambda: self.job not in self.rest.running_jobs(), "stopping")
         return location
 
