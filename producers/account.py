@@ -17,7 +17,7 @@ from producers.schema import load_schema
 from producers.sinks.base import Sink
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
 from runtime.errors import UserError
-from runtime.settings import Settings
+from runtime.settings import Settings, load_settings
 
 OnSent = Callable[[int], None]
 
@@ -30,7 +30,7 @@ class TransactionKafkaProducer:
 
     def __init__(
         self,
-        bootstrap_servers: str | Settings = "localhost:9092",
+        bootstrap_servers: str | Settings | None = None,
         topic: str = "transactions",
         acks: str | int = "all",
         retries: int = 3,
@@ -41,7 +41,10 @@ class TransactionKafkaProducer:
         sink: Sink | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Connect; without a seed every run differs. Event times continue from the newest in the topic."""
+        """Connect, by default to `KAFKA_SERVERS`; without a seed every run differs.
+
+        Event times continue from the newest in the topic.
+        """
         self.topic = topic
         self.clock = clock or SystemClock()
         started_ms = self.clock.now_ms()
@@ -53,10 +56,11 @@ class TransactionKafkaProducer:
                 "max_in_flight_requests_per_connection": max_in_flight_requests_per_connection,
                 "enable_idempotence": acks == "all" and retries > 0,
             }
-            producer = open_producer(bootstrap_servers, options)
-            ensure_topic(bootstrap_servers, topic)
+            where = bootstrap_servers or load_settings()
+            producer = open_producer(where, options)
+            ensure_topic(where, topic)
             sink = KafkaSink(producer, topic)
-            self._floor_ms = first_free_ms(bootstrap_servers, topic, "transactions", started_ms)
+            self._floor_ms = first_free_ms(where, topic, "transactions", started_ms)
         self.sink = sink
         run = started_ms if seed is None else ""
         self.transaction_generator = FakeTransactionGenerator(
@@ -68,10 +72,10 @@ class TransactionKafkaProducer:
         self._invalid = 0
         self.metrics: ProducerMetrics = monitor.register_producer(f"{type(self).__name__}-{started_ms}-{id(self)}")
 
-    def send_transaction(self, t: Transaction) -> bool:
+    def send_transaction(self, transaction: Transaction) -> bool:
         """Send one transaction and wait for the answer; False if it was refused or not delivered."""
         failed_before = self.sink.delivery.failed
-        if not self._hand_over(t):
+        if not self._hand_over(transaction):
             return False
         self.sink.flush()
         return self.sink.delivery.failed == failed_before
@@ -168,14 +172,14 @@ class TransactionKafkaProducer:
             fraud_probability=fraud_probability, not_before_ms=self._floor_ms
         )
 
-    def _hand_over(self, t: Transaction) -> bool:
+    def _hand_over(self, transaction: Transaction) -> bool:
         """Check a transaction and hand it to the sink, which may still hold it; False if it was refused."""
-        faults = self._schema.faults(t)
+        faults = self._schema.faults(transaction)
         if faults:
             self._invalid += 1
             self._log.warning("Invalid transaction not sent", faults=faults)
             return False
-        self.sink.send(Message(t["card_id"], encode(t)))
+        self.sink.send(Message(transaction["card_id"], encode(transaction)))
         self._observe(self.clock.now_ms() / 1000)
         return True
 
@@ -203,7 +207,7 @@ class TransactionKafkaProducer:
 def send_batch_to_kafka(
     count: int,
     fraud_probability: float = 0.15,
-    bootstrap_servers: str | Settings = "localhost:9092",
+    bootstrap_servers: str | Settings | None = None,
     topic: str = "transactions",
 ) -> int:
     """Send `count` transactions to Kafka at once; return how many were acknowledged."""
@@ -215,7 +219,7 @@ def stream_to_kafka(
     transactions_per_second: float = 10,
     duration_seconds: float | None = None,
     fraud_probability: float = 0.15,
-    bootstrap_servers: str | Settings = "localhost:9092",
+    bootstrap_servers: str | Settings | None = None,
     topic: str = "transactions",
     *,
     tps: float | None = None,

@@ -17,9 +17,9 @@ from botocore.exceptions import (
 )
 
 from runtime.errors import UserError
+from runtime.settings import load_settings
 
 REGION = "us-east-1"
-LOCAL_ENDPOINT = "http://localhost:4566"
 
 _CREDENTIAL_ERRORS = {
     "AccessDenied",
@@ -33,8 +33,8 @@ _CREDENTIAL_ERRORS = {
 }
 
 
-def aws_client(service: str, *, endpoint_url: str | None = LOCAL_ENDPOINT, use_aws: bool = False) -> Any:
-    """A boto3 client of a service: at the endpoint, or with `use_aws` of real AWS whatever any endpoint says."""
+def aws_client(service: str, *, endpoint_url: str | None = None, use_aws: bool = False) -> Any:
+    """A boto3 client of a service: at the endpoint (by default `AWS_ENDPOINT_URL`), or with `use_aws` of real AWS."""
     config = Config(
         connect_timeout=3,
         read_timeout=20,
@@ -46,7 +46,8 @@ def aws_client(service: str, *, endpoint_url: str | None = LOCAL_ENDPOINT, use_a
     if use_aws:
         return session.client(service, region_name=session.region_name or REGION, config=config)
     local = {} if session.get_credentials() else {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    return session.client(service, region_name=REGION, endpoint_url=endpoint_url, config=config, **local)
+    endpoint = endpoint_url or load_settings().aws_endpoint_url
+    return session.client(service, region_name=REGION, endpoint_url=endpoint, config=config, **local)
 
 
 def place_of(client: Any) -> str:

@@ -15,7 +15,7 @@ from producers.pacing import Pacer, time_zone
 from producers.records import Message, Record, encode
 from producers.sinks.base import Sink
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
-from runtime.settings import Settings
+from runtime.settings import Settings, load_settings
 
 _SECONDS_PER_HOUR = 3600.0
 _numbers = itertools.count(1)
@@ -33,7 +33,7 @@ class BaseProducer(ABC):
 
     def __init__(
         self,
-        bootstrap_servers: str | Settings = "localhost:9092",
+        bootstrap_servers: str | Settings | None = None,
         topic: str = "events",
         generation_rate: float = 1000.0,
         producer_config: Mapping[str, Any] | None = None,
@@ -46,7 +46,7 @@ class BaseProducer(ABC):
         """Connect.
 
         Args:
-            bootstrap_servers: Kafka's brokers, or the settings that name them.
+            bootstrap_servers: Kafka's brokers, or the settings that name them; by default `KAFKA_SERVERS`.
             topic: where to; created if missing.
             generation_rate: messages per hour, before the time of day is taken into account; 0 is no limit.
             producer_config: kafka-python options; unknown ones are ignored with a warning.
@@ -60,9 +60,11 @@ class BaseProducer(ABC):
         self.clock = clock or SystemClock()
         self.log = structlog.get_logger(type(self).__module__)
         self._zone = time_zone(zone)
+        self.where: str | Settings | None = None
         if sink is None:
-            producer = open_producer(bootstrap_servers, producer_config)
-            ensure_topic(bootstrap_servers, topic)
+            self.where = bootstrap_servers or load_settings()
+            producer = open_producer(self.where, producer_config)
+            ensure_topic(self.where, topic)
             sink = KafkaSink(producer, topic)
         self.sink = sink
         self._invalid = 0

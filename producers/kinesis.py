@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
 
-from producers.aws import LOCAL_ENDPOINT, aws_client, friendly_errors, place_of
+from producers.aws import aws_client, friendly_errors, place_of
 from producers.clock import Clock, SystemClock
 from producers.records import Message, encode
 from runtime.errors import UserError
@@ -19,6 +19,7 @@ MAX_REQUEST_BYTES = 5_000_000
 """Kinesis takes 5 MB in one request, partition keys included."""
 
 MAX_ENTRY_BYTES = 1_000_000
+MAX_KEY_CHARACTERS = 256
 ATTEMPTS = 6
 PARTITION_KEY = "card_id"
 
@@ -41,7 +42,7 @@ class KinesisProducer:
         self,
         stream_name: str = STREAM,
         *,
-        endpoint_url: str | None = LOCAL_ENDPOINT,
+        endpoint_url: str | None = None,
         use_aws: bool = False,
         partition_key: str = PARTITION_KEY,
         failed_file: str | Path = "outputs/kinesis_failed.jsonl",
@@ -52,7 +53,7 @@ class KinesisProducer:
 
         Args:
             stream_name: the stream.
-            endpoint_url: where Kinesis answers; not looked at with `use_aws`.
+            endpoint_url: where Kinesis answers, by default at `AWS_ENDPOINT_URL`; not looked at with `use_aws`.
             use_aws: whether to use real AWS.
             partition_key: field of the record that decides the shard.
             failed_file: where records go that could not be delivered, as JSON lines.
@@ -71,21 +72,28 @@ class KinesisProducer:
     def put_records_batch(self, records: Iterable[Mapping[str, object]]) -> BatchResult:
         """Send the records in as few requests as the limits allow; only failed entries are tried again.
 
+        A record that Kinesis would not take, since it has no partition key or is too large, is set aside alone.
+
         Raises:
             UserError: credentials, stream or endpoint are missing. What was not sent is in the failed file then.
         """
-        return self._deliver([(str(record[self._partition_key]), encode(record)) for record in records])
+        return self._deliver([(_key_of(record, self._partition_key), encode(record)) for record in records])
 
     def put_messages(self, messages: Iterable[Message]) -> BatchResult:
-        """The same for messages that are bytes already."""
-        return self._deliver([(message.key or "-", message.value or b"null") for message in messages])
+        """The same for messages that are bytes already; those without any key share one."""
+        return self._deliver(
+            [("-" if message.key is None else message.key, message.value or b"null") for message in messages]
+        )
 
     def _deliver(self, keyed: Sequence[tuple[str, bytes]]) -> BatchResult:
         entries: list[Entry] = []
         lost: list[Entry] = []
         for key, data in keyed:
             entry = {"Data": data, "PartitionKey": key}
-            (lost if _size(entry) > MAX_ENTRY_BYTES else entries).append(entry)
+            fault = _fault(entry)
+            if fault is not None:
+                self._log.warning("Kinesis would refuse this record", fault=fault, key=key[:40])
+            (entries if fault is None else lost).append(entry)
         succeeded = 0
         requests = list(_requests(entries))
         for number, request in enumerate(requests):
@@ -156,6 +164,24 @@ def create_stream(stream_name: str = STREAM, *, shards: int = 1, client: Any) ->
             created = False
         client.get_waiter("stream_exists").wait(StreamName=stream_name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     return created
+
+
+def _key_of(record: Mapping[str, object], field: str) -> str:
+    """The record's partition key; empty if it has none."""
+    value = record.get(field)
+    return "" if value is None else str(value)
+
+
+def _fault(entry: Entry) -> str | None:
+    """Why Kinesis would refuse an entry, and with it every other one of its request; None if it would not."""
+    characters = len(entry["PartitionKey"])
+    if not characters:
+        return "no partition key"
+    if characters > MAX_KEY_CHARACTERS:
+        return f"a partition key of {characters} characters, more than {MAX_KEY_CHARACTERS}"
+    if _size(entry) > MAX_ENTRY_BYTES:
+        return f"{_size(entry):,} bytes, more than {MAX_ENTRY_BYTES:,}"
+    return None
 
 
 def _size(entry: Entry) -> int:

@@ -20,7 +20,7 @@ class TransactionProducer(BaseProducer):
 
     def __init__(
         self,
-        bootstrap_servers: str | Settings = "localhost:9092",
+        bootstrap_servers: str | Settings | None = None,
         topic: str = "orders",
         generation_rate: float = 1000.0,
         producer_config: Mapping[str, Any] | None = None,
@@ -42,7 +42,7 @@ class TransactionProducer(BaseProducer):
         self._schema = load_schema("order")
         started_ms = clock.now_ms()
         self._orders = Orders(42 if seed is None else seed, run=started_ms if seed is None else "")
-        self._floor_ms = 0 if sink else first_free_ms(bootstrap_servers, topic, "orders", started_ms)
+        self._floor_ms = 0 if self.where is None else first_free_ms(self.where, topic, "orders", started_ms)
 
     def generate_message(self) -> Record:
         """An order placed now."""

@@ -1,22 +1,34 @@
 """`kinesis` and `setup-kinesis`: card transactions into a Kinesis stream."""
 
-import sys
 from typing import Any
 
 import structlog
 
 from producers.aws import aws_client, place_of
 from producers.clock import Clock, SystemClock
-from producers.console import progress_bar, write_json
+from producers.console import Bar, progress_bar, write_json
 from producers.generator import TransactionGenerator
 from producers.kinesis import KinesisProducer, create_stream
 from runtime.errors import UserError
 
 
-def json_events() -> Any:
-    """A logger of JSON lines on standard output, also on a terminal: what scripts read."""
+class _Lines:
+    """Prints whole lines on standard output, above the progress bar where both are on one terminal."""
+
+    def __init__(self) -> None:
+        self.bar: Bar | None = None
+
+    def info(self, line: str) -> None:
+        """Print one."""
+        if self.bar is not None:
+            self.bar.clear()
+        print(line, flush=True)
+
+
+def json_events(lines: _Lines) -> Any:
+    """A logger of JSON lines, also on a terminal: what scripts read."""
     return structlog.wrap_logger(
-        structlog.PrintLogger(sys.stdout),
+        lines,
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -47,7 +59,8 @@ def send_to_kinesis(
     Ctrl-C ends it after the running batch with the same final event.
     """
     clock = clock or SystemClock()
-    events = json_events()
+    lines = _Lines()
+    events = json_events(lines)
     run = clock.now_ms() if seed is None else ""
     generator = TransactionGenerator(fraud_ratio, 42 if seed is None else seed, clock=clock, run=run)
     events.info(
@@ -57,7 +70,7 @@ def send_to_kinesis(
     generated = frauds = batches = 0
     interrupted = False
     try:
-        with progress_bar("Kinesis", num_transactions) as advance:
+        with progress_bar("Kinesis", num_transactions, between_lines=True) as lines.bar:
             while generated < num_transactions:
                 batch = generator.generate_batch(min(batch_size, num_transactions - generated))
                 batches += 1
@@ -78,9 +91,10 @@ def send_to_kinesis(
                     successes=result.successes,
                     failures=result.failures,
                 )
-                advance(generated, generated / max(1e-9, clock.monotonic() - started))
+                lines.bar(generated, generated / max(1e-9, clock.monotonic() - started))
     except KeyboardInterrupt:
         interrupted = True
+    lines.bar = None  # it has ended with a line of its own
     seconds = clock.monotonic() - started
     figures = {
         "total_records": producer.records_sent,
@@ -96,6 +110,7 @@ def send_to_kinesis(
         write_json(metrics_file, {"stream_name": producer.stream_name, **figures})
     if producer.records_failed:
         raise UserError(
-            f"{producer.records_failed} records were not delivered. They are in {producer.failed_file}; send again."
+            f"{producer.records_failed} records were not delivered. They are in {producer.failed_file}, "
+            "and the log says why."
         )
     return figures

@@ -1,5 +1,6 @@
 """`stream`: any profile into any sink at any pace. `orders` and `accounts` are this with their own defaults."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from math import inf
@@ -136,7 +137,8 @@ def run(
     if isinstance(sink, KafkaSink):
         floor_ms = first_free_ms(settings, sink.topic, profile.topic, clock.now_ms())
     started = time.monotonic()
-    with progress_bar(profile.name, count) as advance:
+    on_terminal = sink_name == "stdout" and sys.stdout.isatty()
+    with progress_bar(profile.name, count, shown=not on_terminal) as advance:
         stream(
             profile,
             sink,

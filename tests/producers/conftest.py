@@ -44,13 +44,20 @@ def s3(aws_server: LocalAws) -> Any:
 def run(tmp_path: Path) -> Run:
     """`python -m producers …` in a process of its own, as users run it; keywords are environment variables."""
 
-    def command(*arguments: str, input: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        *arguments: str,
+        input: str | None = None,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+        **environment: str,
+    ) -> subprocess.CompletedProcess[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KAFKA_", "SEED"))}
         return subprocess.run(
             [sys.executable, "-m", "producers", *arguments],
             cwd=ROOT,
             env=clean | {"COLUMNS": "200"} | environment,
-            capture_output=True,
+            stdout=stdout,
+            stderr=stderr,
             text=True,
             timeout=120,
             input=input,

@@ -71,6 +71,14 @@ def test_velocity_fraud_comes_at_once_at_the_end() -> None:
     assert times[-1] - times[-5] < 1_000
 
 
+def test_one_transaction_is_sent_by_position_and_by_name() -> None:
+    made, sink = producer()
+    transaction = made.transaction_generator.generate_transaction()
+    assert made.send_transaction(transaction)
+    assert made.send_transaction(transaction=transaction)
+    assert [json.loads(message.value or b"") for message in sink.messages] == [transaction, transaction]
+
+
 def test_wrong_speed_is_one_line() -> None:
     made, _ = producer()
     with pytest.raises(UserError, match="The speed is 0; expected a number above 0"):

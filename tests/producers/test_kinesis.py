@@ -18,7 +18,7 @@ from producers.aws import aws_client
 from producers.clock import ManualClock
 from producers.commands.kinesis import send_to_kinesis
 from producers.generator import TransactionGenerator
-from producers.kinesis import BatchResult, KinesisProducer, create_stream
+from producers.kinesis import STREAM, BatchResult, KinesisProducer, create_stream
 from producers.profiles import make_profile
 from producers.records import Message, encode
 from producers.sinks.kinesis import KinesisSink
@@ -125,6 +125,31 @@ def test_record_above_the_limit_is_set_aside_and_the_others_go(
     assert producer.put_records_batch([small, large | {"padding": "x" * 1_000_000}]) == BatchResult(1, 1)
 
 
+def test_records_that_kinesis_would_refuse_for_their_key_are_set_aside_and_the_others_go(
+    aws_server: LocalAws, kinesis: Any, stream: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "failed.jsonl"
+    producer = KinesisProducer(stream, endpoint_url=aws_server.url, failed_file=file)
+    good, bad, longest = transactions(11), transactions(4), "ü" * 256
+    for record, key in zip(bad, ["", None, longest + "ü"], strict=False):
+        record["card_id"] = key
+    del bad[3]["card_id"]
+    good[0]["card_id"] = longest
+    assert producer.put_records_batch([*good[:5], *bad, *good[5:]]) == BatchResult(11, 4)
+    assert sorted(record["key"] for record in read_back(kinesis, stream)) == sorted(each["card_id"] for each in good)
+    assert [json.loads(line) for line in file.read_bytes().splitlines()] == bad
+
+
+def test_producer_without_arguments_sends_to_where_aws_endpoint_url_says(
+    aws_server: LocalAws, kinesis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_server.url)
+    create_stream(STREAM, client=kinesis)
+    sent = transactions(2)
+    assert KinesisProducer().put_records_batch(sent) == BatchResult(2, 0)
+    assert {each["transaction_id"] for each in sent} <= {each["transaction_id"] for each in read_back(kinesis, STREAM)}
+
+
 def test_missing_stream_is_one_line_and_loses_nothing(aws_server: LocalAws, tmp_path: Path) -> None:
     file = tmp_path / "failed.jsonl"
     producer = KinesisProducer("nowhere", endpoint_url=aws_server.url, failed_file=file)
@@ -195,7 +220,32 @@ def test_command_logs_the_events_of_the_contract(
     assert len(read_back(kinesis, stream)) == 50
 
 
-def test_aws_command_line_lists_the_stream_and_reads_the_records_back(
+@pytest.mark.parametrize("output", ["terminal", "file"])
+def test_events_are_whole_lines_on_standard_output_while_a_bar_is_on_the_terminal(
+    run: Run, aws_server: LocalAws, stream: str, output: str
+) -> None:
+    shown, terminal = os.openpty()
+    os.set_blocking(shown, False)
+    standard_output = {"stdout": terminal} if output == "terminal" else {}
+    outcome = run(
+        "kinesis", "--num-transactions", "20", "--stream-name", stream,
+        AWS_ENDPOINT_URL=aws_server.url, COLUMNS="60", TERM="xterm", stderr=terminal, **standard_output,
+    )  # fmt: skip
+    on_terminal = os.read(shown, 65_536).decode()
+    os.close(terminal)
+    os.close(shown)
+    assert "20/20" in on_terminal
+    cursor_shown, line_erased = "\x1b[?25h", "\r\x1b[2K"
+    visible = [line.rpartition(line_erased)[2] for line in on_terminal.replace(cursor_shown, "").split("\r\n")]
+    lines = (outcome.stdout or "\n".join(line for line in visible if line.startswith("{"))).splitlines()
+    assert [json.loads(line)["event"] for line in lines] == [
+        "Starting fraud transaction producer",
+        *["Generated batch", "Batch sent to Kinesis"] * 2,
+        "Producer finished",
+    ]
+
+
+def test_aws_command_line_describes_the_stream_and_reads_the_records_back(
     run: Run, aws_server: LocalAws, stream: str
 ) -> None:
     assert run("kinesis", "--stream-name", stream, AWS_ENDPOINT_URL=aws_server.url).returncode == 0
@@ -219,7 +269,7 @@ def test_aws_command_line_lists_the_stream_and_reads_the_records_back(
         answer = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | credentials)
         return json.loads(answer.stdout)
 
-    assert stream in aws("list-streams")["StreamNames"]
+    assert aws("describe-stream", "--stream-name", stream)["StreamDescription"]["StreamStatus"] == "ACTIVE"
     found = []
     for shard in aws("list-shards", "--stream-name", stream)["Shards"]:
         where = ["--stream-name", stream, "--shard-id", shard["ShardId"], "--shard-iterator-type", "TRIM_HORIZON"]

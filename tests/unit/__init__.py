@@ -1,0 +1,1 @@
+"""The test files that readers of the simulator's description run."""
