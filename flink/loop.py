@@ -15,10 +15,11 @@ from features.stamping import Stamped, StampingLimits
 from features.state import EntityState, WindowConfig
 from features.vectors import feature_message
 from flink.commit import Assigned, Portion, Reached, Step, Unsettled, commit, settle
-from flink.recovery import IfLogLost, committed_note, epoch, plan_start
+from flink.recovery import IF_DELETED, Start, committed_note, encode_note, epoch, plan_start
 from flink.totals import Totals
 from runtime.interpreter import forget_cycles
 from runtime.kafka.contract import (
+    Committed,
     EventLog,
     LogError,
     PositionLost,
@@ -26,12 +27,13 @@ from runtime.kafka.contract import (
     RecordTooLarge,
     TopicPartition,
 )
+from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
 from runtime.log import get_logger
 from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.errors import StoreMismatch, StoreUnavailable
 from store.keys import Partition as StoredPartition
-from store.online import Load, OnlineStore, Progress
+from store.online import Claim, Load, OnlineStore, Progress
 
 POLL_MS = 200
 FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.1, 5.0
@@ -226,7 +228,8 @@ class Loop:
             return False, "waiting for partitions"
         if (slow_s := time.monotonic() - self._cycle_began) > SLOW_S:
             return False, f"waiting for Kafka or Redis for {slow_s:.0f} s"
-        return True, "every assigned partition makes progress"
+        well = "every assigned partition makes progress"
+        return True, f"{well}; degraded: {self.totals.gone_text}" if self.totals.gone else well
 
     # --- partitions come and go ------------------------------------------------------------------------------------
 
@@ -243,11 +246,20 @@ class Loop:
         self._to_start = [source for source in self._to_start if source not in partitions]
 
     def _start_partitions(self) -> None:
-        """Start every partition that is waiting for it; one that fails goes on waiting."""
-        starting = len(self._to_start)
+        """Start every partition that is waiting for it.
+
+        Raises:
+            RecordsDeleted: of all partitions where that is so.
+        """
+        starting, deleted = len(self._to_start), list[Deleted]()
         while self._to_start:
-            self._start(self._to_start[-1])
-            self._to_start.pop()
+            try:
+                self._start(self._to_start[-1])
+            except RecordsDeleted as error:
+                deleted += error.deleted
+            self._to_start.pop()  # only now: one that failed goes on waiting
+        if deleted:
+            raise RecordsDeleted(sorted(deleted), IF_DELETED)
         _logger.info("Partitions started", started=starting, assigned=len(self._owned))
 
     def _start(self, source: TopicPartition) -> None:
@@ -262,6 +274,16 @@ class Loop:
         if start.rebuild:
             self._store.forget(claim)
             progress = None
+        if start.deleted is not None:
+            self.totals.gone_without(start.deleted)
+            progress = self._go_on_from(source, start, claim, progress)
+        if start.incomplete:
+            _logger.warning(
+                "Kafka has deleted what a rebuild reads: features may lack events until two windows have passed",
+                topic=source.topic,
+                partition=source.partition,
+                first_offset=start.offset,
+            )
         self.log.seek(source, start.offset)
         self.log.resume([source])
         _logger.debug(
@@ -292,6 +314,20 @@ class Loop:
             feature_topic=feature_log_topic(group.name, settings.output_prefix).name,
             dead_letter_topic=dead_letter_topic(source.topic, settings.output_prefix).name,
         )
+
+    def _go_on_from(
+        self, source: TopicPartition, start: Start, claim: Claim, progress: Progress | None
+    ) -> Progress | None:
+        """Note in Kafka and Redis that nobody waits for the records before a start; return the new progress."""
+        mark = Progress(start.offset, start.max_event_time_ms)
+        if start.emit_from == start.offset:
+            with self.log.transaction() as transaction:
+                note = encode_note(claim.epoch, mark.max_event_time_ms)
+                transaction.commit_offsets({source: Committed(mark.next_offset, note)})
+        if progress is None:
+            return None
+        self._store.save_progress([(claim, progress, mark)])
+        return mark
 
     # --- failures --------------------------------------------------------------------------------------------------
 

@@ -16,24 +16,16 @@ than X, repeats every decision on lateness: a record that made others late befor
 and so are those it made late.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from features.state import STATE_VERSION
 from runtime.errors import UserError
 from runtime.kafka.contract import Committed, EventLog, TopicPartition
+from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
 from runtime.settings import Settings
 from store.online import Progress
-
-
-class IfLogLost(StrEnum):
-    """What to do when Kafka has lost records or offsets that Redis has seen."""
-
-    REFUSE = "refuse"
-    CONTINUE = "continue"
-    REBUILD = "rebuild"
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -56,16 +48,25 @@ def same_topic(one_epoch: str, other_epoch: str) -> bool:
 
 def committed_note(committed: Committed, current_epoch: str) -> Note | None:
     """The note beside a committed offset; None when the offset is of another life of the topic, or not ours."""
-    try:
-        note = _decode_note(committed.metadata)
-    except msgspec.DecodeError:
-        return None
-    return note if same_topic(note.epoch, current_epoch) else None
+    note = _note(committed)
+    return note if note is not None and same_topic(note.epoch, current_epoch) else None
+
+
+def set_by_others(committed: Committed) -> bool:
+    """Whether an offset of the group is none that a worker committed, but was set with a tool of Kafka's."""
+    return _note(committed) is None
 
 
 def encode_note(current_epoch: str, max_event_time_ms: int | None) -> str:
     """The note as the metadata of a committed offset."""
     return msgspec.json.encode(Note(current_epoch, max_event_time_ms)).decode()
+
+
+def _note(committed: Committed) -> Note | None:
+    try:
+        return _decode_note(committed.metadata)
+    except msgspec.DecodeError:
+        return None
 
 
 _decode_note = msgspec.json.Decoder(Note).decode
@@ -81,6 +82,8 @@ class Start:
         max_event_time_ms: state of the lateness rule at `offset`.
         forget_until_ms: below `emit_from`, events not newer than this change nothing any more.
         rebuild: what Redis has of the partition must be forgotten first, by the user's decision.
+        deleted: records that Kafka deleted before all was done with them, and that the user goes on without.
+        incomplete: a rebuild would read further back than the log reaches, so windows may lack events at first.
     """
 
     offset: int
@@ -88,6 +91,8 @@ class Start:
     max_event_time_ms: int | None
     forget_until_ms: int | None
     rebuild: bool = False
+    deleted: Deleted | None = None
+    incomplete: bool = False
 
 
 def plan_start(
@@ -106,32 +111,65 @@ def plan_start(
         committed: C, the committed offset and the newest event time noted beside it; None when there is none.
         progress: P; None when Redis has none of this epoch.
         settings: windows, lateness and skew.
-        if_log_lost: what the user decided for the case that C or the log's end lies behind P.
+        if_log_lost: what the user decided for the case that C or the log's end lies behind P, or that the log begins
+            after one of the two.
 
     Raises:
         UserError: Kafka lost what Redis has seen and nobody has decided what to do.
+        RecordsDeleted: retention has passed C or P, likewise.
     """
     first, end = log.beginning_offset(partition), log.end_offset(partition)
-    marks = (committed[0] if committed else None, progress.next_offset if progress else None)
+    marks = [mark[0] for mark in (committed, progress) if mark is not None]
     reached = end if committed is None else min(committed[0], end)
-    lost = any(mark is not None and mark > reached for mark in marks)
+    lost = any(mark > reached for mark in marks)
     if lost and if_log_lost is not IfLogLost.REBUILD:
         if progress is None or if_log_lost is IfLogLost.REFUSE or progress.next_offset > end:
-            raise UserError(_lost(partition, reached, max(mark for mark in marks if mark is not None)))
-        return Start(progress.next_offset, progress.next_offset, progress.max_event_time_ms, None)
-    if progress is not None and not lost:
-        emit_from = progress.next_offset if committed is None else committed[0]
-        forget_ms = None if committed is None else horizon_ms(committed[1], settings)
-        return Start(max(first, progress.next_offset), emit_from, progress.max_event_time_ms, forget_ms)
-    if committed is None:
-        return Start(first, reached if lost else first, None, None, rebuild=lost)
-    until_ms = horizon_ms(committed[1], settings)
+            raise UserError(_lost(partition, reached, max(marks)))
+        committed, marks = None, [progress.next_offset]  # C does not hold
+    wanted = min(marks, default=first)
+    deleted = Deleted(*partition, wanted, first) if wanted < first else None
+    if deleted is not None and if_log_lost is IfLogLost.REFUSE:
+        raise RecordsDeleted([deleted], IF_DELETED)
+    rebuild = if_log_lost is IfLogLost.REBUILD and (lost or deleted is not None)
+    if progress is not None and not rebuild:
+        start = _resumed(first, committed, progress, settings)
+    elif committed is not None:
+        start = _rebuilt(log, partition, (reached, committed[1]), rebuild, settings)
+    else:
+        start = Start(first, reached if lost else first, None, None, rebuild)
+    return replace(start, deleted=deleted)
+
+
+def _resumed(first: int, committed: tuple[int, int | None] | None, progress: Progress, settings: Settings) -> Start:
+    """From P on, silently up to C; from the log's beginning if both lie before it."""
+    emit_from, newest_ms = progress if committed is None else committed
+    forget_ms = None if committed is None else horizon_ms(newest_ms, settings)
+    if emit_from < first:
+        return Start(first, first, newest_ms, forget_ms)
+    return Start(max(first, progress.next_offset), emit_from, progress.max_event_time_ms, forget_ms)
+
+
+def _rebuilt(
+    log: EventLog, partition: TopicPartition, committed: tuple[int, int | None], rebuild: bool, settings: Settings
+) -> Start:
+    """From as far back as can be asked for, silently up to C; from the log's beginning if C lies before it."""
+    (emit_from, newest_ms), first = committed, log.beginning_offset(partition)
+    until_ms = horizon_ms(newest_ms, settings)
+    if emit_from < first:
+        return Start(first, first, None if rebuild else newest_ms, until_ms, rebuild)
+    offset = first
     if until_ms is None:
-        first = reached
+        offset = emit_from
     elif log.is_append_timed(partition.topic):
         found = log.offset_for_time(partition, until_ms - settings.max_future_skew_ms)
-        first = reached if found is None else min(found, reached)
-    return Start(first, reached, None, until_ms, rebuild=lost)
+        offset = emit_from if found is None else min(found, emit_from)
+    return Start(offset, emit_from, None, until_ms, rebuild, incomplete=0 < offset == first < emit_from)
+
+
+IF_DELETED = (
+    "Start with --if-log-lost continue (go on with the first record that there is, the windows as they are) or "
+    "--if-log-lost rebuild (forget what Redis has and go on with what there is)."
+)
 
 
 def horizon_ms(newest_event_time_ms: int | None, settings: Settings) -> int | None:

@@ -94,6 +94,8 @@ class Status:
         notes = [f"{totals.input:,} records in {seconds:.1f} s ({totals.input / seconds:,.0f}/s)"]
         if totals.replayed.total():
             notes.append(f"{totals.replayed.total():,} more were applied again, silently")
+        if totals.gone:
+            notes.append(totals.gone_text)
         if totals.recoveries:
             notes.append(f"{totals.recoveries} recoveries")
         table.caption = "; ".join(notes)

@@ -20,6 +20,7 @@ from features.vectors import FeatureRecord, decode_feature_record
 from flink.commit import Reached
 from flink.loop import Loop
 from runtime.kafka.contract import Record
+from runtime.kafka.retention import IfLogLost
 from runtime.memory_log import MemoryBroker, MemoryLog
 from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
@@ -52,12 +53,13 @@ class Driver:
         self._reached: Reached = reached or (lambda step: None)
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, if_log_lost: IfLogLost = IfLogLost.REFUSE) -> None:
         """Put a new worker in the place of the old one, as after a crash."""
         self.loop = Loop(
             lambda on_assigned, on_revoked: MemoryLog(self.broker, list(BY_TOPIC), on_assigned, on_revoked),
             self.store,
             self.settings,
+            if_log_lost=if_log_lost,
             reached=self._reached,
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from flink.commit import Portion
 from runtime.kafka.contract import KafkaUnavailable, TransactionFailed
+from runtime.kafka.retention import Deleted
 from runtime.log import get_logger
 from runtime.telemetry import LoopMetrics
 from store.errors import StoreUnavailable
@@ -21,6 +22,7 @@ class Totals:
         dead_letters: by topic and reason.
         replayed: by group: applied again, silently, because an earlier run had emitted their results.
         shared: entities written, batch by batch, that are in more than one partition.
+        gone: records that Kafka deleted before they were processed, and that the user goes on without.
     """
 
     metrics: LoopMetrics = field(default_factory=LoopMetrics)
@@ -30,11 +32,23 @@ class Totals:
     shared: int = 0
     rebalances: int = 0
     recoveries: int = 0
+    gone: list[Deleted] = field(default_factory=list)
 
     @property
     def input(self) -> int:
         """Records whose outcome this run has emitted."""
         return self.accepted.total() + self.dead_letters.total()
+
+    @property
+    def gone_text(self) -> str:
+        """What is gone, for a person; empty when nothing is."""
+        return f"Kafka deleted {', '.join(map(str, self.gone))} before they were processed" if self.gone else ""
+
+    def gone_without(self, deleted: Deleted) -> None:
+        """A partition goes on without records that Kafka has deleted."""
+        self.gone.append(deleted)
+        _logger.warning("Kafka deleted records before they were processed; going on without them", gone=str(deleted))
+        self.metrics.records_deleted.labels(deleted.topic, str(deleted.partition)).inc(deleted.count)
 
     def rebalanced(self) -> None:
         """Partitions were assigned anew."""

@@ -11,12 +11,11 @@ from rich.console import Console
 
 from features.groups import BY_TOPIC
 from flink.loop import Loop
-from flink.recovery import IfLogLost
 from flink.status import Status
 from runtime.errors import UserError
 from runtime.health import HealthServer
 from runtime.interpreter import tune_interpreter
-from runtime.kafka import KafkaLog
+from runtime.kafka import IfLogLost, KafkaLog
 from runtime.log import bind, configure_logging, get_logger
 from runtime.settings import Settings, load_settings
 from runtime.topics import ensure_topics
@@ -106,7 +105,8 @@ def main(
     worker_slot: Annotated[int | None, typer.Option(help="Number of this worker; by default the first free.")] = None,
     until_caught_up: Annotated[bool, typer.Option("--until-caught-up", help="End at the log's present end.")] = False,
     if_log_lost: Annotated[
-        IfLogLost, typer.Option(help="What to do when Kafka has lost data that was processed.")
+        IfLogLost,
+        typer.Option(help="What to do when Kafka has lost data: processed records, or records that nobody processed."),
     ] = IfLogLost.REFUSE,
 ) -> None:
     """Compute features from Kafka into Redis until Ctrl-C."""

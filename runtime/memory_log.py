@@ -25,6 +25,7 @@ class MemoryBroker:
         self.partitions = partitions
         self.topic_ids: dict[str, str] = {}
         self._records: dict[TopicPartition, list[Record]] = defaultdict(list)
+        self._beginnings: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, Committed] = {}
         for topic in topics:
             self.create(topic)
@@ -34,12 +35,13 @@ class MemoryBroker:
         self.topic_ids[topic] = uuid.uuid4().hex
         for number in range(self.partitions):
             self._records.pop(TopicPartition(topic, number), None)
+            self._beginnings.pop(TopicPartition(topic, number), None)
             self._committed.pop(TopicPartition(topic, number), None)
 
     def append(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> Record:
         """Write a record at the end of a partition."""
         records = self._records[TopicPartition(topic, partition)]
-        record = Record(topic, partition, len(records), self.now_ms(), key, value)
+        record = Record(topic, partition, self.end_offset(TopicPartition(topic, partition)), self.now_ms(), key, value)
         records.append(record)
         return record
 
@@ -49,11 +51,21 @@ class MemoryBroker:
 
     def read(self, partition: TopicPartition, offset: int, limit: int) -> list[Record]:
         """Up to `limit` records of a partition from an offset on."""
-        return self._records[partition][offset : offset + limit]
+        at = offset - self.beginning_offset(partition)
+        return self._records[partition][at : at + limit]
+
+    def delete_before(self, partition: TopicPartition, offset: int) -> None:
+        """Delete the records before an offset, as retention does."""
+        del self._records[partition][: offset - self.beginning_offset(partition)]
+        self._beginnings[partition] = offset
+
+    def beginning_offset(self, partition: TopicPartition) -> int:
+        """The first offset that is still there."""
+        return self._beginnings.get(partition, 0)
 
     def end_offset(self, partition: TopicPartition) -> int:
         """The offset that the next record gets."""
-        return len(self._records[partition])
+        return self.beginning_offset(partition) + len(self._records[partition])
 
     def committed(self, partition: TopicPartition) -> Committed | None:
         """The group's committed offset."""
@@ -125,7 +137,7 @@ class MemoryLog:
         for partition, position in self._positions.items():
             if position is None or partition in self._paused or max_records <= 0:
                 continue
-            if position > self._broker.end_offset(partition):
+            if not self.beginning_offset(partition) <= position <= self._broker.end_offset(partition):
                 self._positions[partition] = None
                 raise PositionLost([partition], "The log does not hold the position")
             records = self._broker.read(partition, position, max_records)
@@ -160,8 +172,8 @@ class MemoryLog:
         return self._broker.committed(partition)
 
     def beginning_offset(self, partition: TopicPartition) -> int:
-        """Always 0: nothing is ever deleted but whole topics."""
-        return 0
+        """The first offset that is still there."""
+        return self._broker.beginning_offset(partition)
 
     def end_offset(self, partition: TopicPartition) -> int:
         """The offset after the last record."""
@@ -173,7 +185,8 @@ class MemoryLog:
 
     def offset_for_time(self, partition: TopicPartition, timestamp_ms: int) -> int | None:
         """The first offset stamped at or after a time."""
-        records = self._broker.read(partition, 0, self._broker.end_offset(partition))
+        first, end = self._broker.beginning_offset(partition), self._broker.end_offset(partition)
+        records = self._broker.read(partition, first, end)
         return next((record.offset for record in records if record.timestamp >= timestamp_ms), None)
 
     def topic_id(self, topic: str) -> str:

@@ -66,6 +66,12 @@ class LoopMetrics:
             ["group"],
             registry=self.registry,
         )
+        self.records_deleted = Counter(
+            "twinstream_records_deleted_unprocessed",
+            "Records that Kafka deleted before they were processed, and that the worker goes on without.",
+            ["topic", "partition"],
+            registry=self.registry,
+        )
         self.redis_up = Gauge("twinstream_redis_up", "1 while Redis answers, else 0.", registry=self.registry)
         self.kafka_up = Gauge("twinstream_kafka_up", "1 while Kafka answers, else 0.", registry=self.registry)
         self._last_commit = time.monotonic()

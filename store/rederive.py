@@ -26,7 +26,15 @@ from features.stamping import SourceRecord
 from features.vectors import FeatureRecord, encode_feature_record
 from runtime.errors import UserError
 from runtime.health import HealthServer
-from runtime.kafka import Record, committed_offsets, end_offsets, read_topic
+from runtime.kafka import (
+    Deleted,
+    Record,
+    beginning_offsets,
+    committed_offsets,
+    deleted_records,
+    end_offsets,
+    read_topic,
+)
 from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.comparing import Comparison, Pairs
@@ -59,13 +67,16 @@ def rederive_run(settings: Settings, sample: Sample, group_name: str | None = No
     """Compare the logs that a run has written with its source topics; left is what should be, right what is there.
 
     Raises:
-        UserError: the run has written nothing.
+        UserError: the run has written nothing, or Kafka has deleted all that it was made from.
     """
     if group_name is not None:
         check_group(group_name)
-    results = []
+    results, deleted, nothing_left = [], list[Deleted](), True
     for group in [GROUPS[group_name]] if group_name else GROUPS.values():
         until = committed_offsets(settings, group.topic) or end_offsets(settings, group.topic)
+        beginnings = beginning_offsets(settings, group.topic)
+        deleted += deleted_records(group.topic, until, beginnings)
+        nothing_left &= all(beginnings[number] >= end for number, end in until.items())
         pairs = Pairs(feature_log_topic(group.name).name), Pairs(dead_letter_topic(group.topic).name)
         for number, end in until.items():
             log, letters = (
@@ -80,6 +91,9 @@ def rederive_run(settings: Settings, sample: Sample, group_name: str | None = No
             compare_partition(group, settings, sample, below, log, letters, end, pairs)
         results += [each.result() for each in pairs[: 2 if sample.is_everything else 1]]
     if not any(result.right for result in results):
+        if nothing_left:
+            missed = f" {', '.join(map(str, deleted))} were deleted before the run came to them." if deleted else ""
+            raise UserError(f"Kafka has deleted all the source records that the run has read.{missed} Nothing is left.")
         raise UserError(
             f"The run with OUTPUT_PREFIX {settings.output_prefix!r} has written nothing that could be compared. "
             "Is the prefix right, and has it run?"

@@ -22,12 +22,16 @@ from runtime.kafka.contract import (
     Transaction,
     TransactionFailed,
 )
-from runtime.kafka.reading import committed_offsets, end_offsets, read_topic
+from runtime.kafka.reading import beginning_offsets, committed_offsets, end_offsets, read_topic
+from runtime.kafka.retention import Deleted, IfDeleted, IfLogLost, RecordsDeleted, deleted_records
 
 __all__ = [
     "Committed",
+    "Deleted",
     "EventLog",
     "Fenced",
+    "IfDeleted",
+    "IfLogLost",
     "KafkaLog",
     "KafkaUnavailable",
     "LogError",
@@ -36,11 +40,14 @@ __all__ = [
     "Rebalanced",
     "Record",
     "RecordTooLarge",
+    "RecordsDeleted",
     "TopicAdmin",
     "TopicPartition",
     "Transaction",
     "TransactionFailed",
+    "beginning_offsets",
     "committed_offsets",
+    "deleted_records",
     "end_offsets",
     "read_topic",
 ]

@@ -56,6 +56,19 @@ def end_offsets(where: Settings | str, topic: str) -> dict[int, int]:
         consumer.close(autocommit=False)
 
 
+def beginning_offsets(where: Settings | str, topic: str) -> dict[int, int]:
+    """The first offset of each partition that is still there."""
+    consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS)
+    try:
+        partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
+        return {each.partition: int(first[each]) for each in partitions}
+    except RetriableError as error:
+        raise KafkaUnavailable(does_not_answer(where)) from error
+    finally:
+        consumer.close(autocommit=False)
+
+
 def committed_offsets(settings: Settings, topic: str) -> dict[int, int]:
     """Up to where a consumer group, the settings' own, has dealt with each partition; only those with a commit."""
     options = connection_options(settings) | READER_OPTIONS | {"group_id": settings.consumer_group}

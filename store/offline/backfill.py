@@ -23,7 +23,15 @@ from features.catalog import FeatureGroup
 from features.groups import GROUPS
 from features.vectors import FeatureRecord
 from runtime.errors import UserError
-from runtime.kafka import Record, end_offsets, read_topic
+from runtime.kafka import (
+    IfDeleted,
+    Record,
+    RecordsDeleted,
+    beginning_offsets,
+    deleted_records,
+    end_offsets,
+    read_topic,
+)
 from runtime.settings import Settings
 from store.offline.columns import as_time, to_frame
 from store.offline.dataset import AS_KNOWN_NOW, AS_KNOWN_THEN, Dataset
@@ -58,6 +66,7 @@ def backfill(
     *,
     include_late: bool = False,
     cores: int | None = None,
+    if_deleted: IfDeleted = IfDeleted.REFUSE,
     on_progress: OnProgress = lambda done: None,
 ) -> Replayed:
     """Compute a group's vectors over a source and write them as a dataset.
@@ -69,15 +78,19 @@ def backfill(
         settings: window, lateness and limits; where Kafka is.
         include_late: as known now: late records count, too.
         cores: processes; by default one per core.
+        if_deleted: whether to go on where Kafka has deleted the beginning of the topic.
         on_progress: told how far it has got.
 
     Raises:
         UserError: there is nothing to read, or something in the way of the output.
+        RecordsDeleted: the topic has lost its beginning, and nobody decided to go on without it.
     """
     group = GROUPS[group_name]
     dataset = Dataset(out, group)
     if dataset.exists:
         raise UserError(f"{dataset.directory} has records already. Choose another --out, or delete it first.")
+    if not source.endswith(".parquet") and if_deleted is IfDeleted.REFUSE:
+        _refuse_deleted(source, settings)
     cores = cores or os.cpu_count() or 1
     unfinished = Dataset(out / f".unfinished-{group_name}", group)
     with unfinished.writing(f"{source}, {AS_KNOWN_NOW if include_late else AS_KNOWN_THEN}"):
@@ -95,6 +108,17 @@ def backfill(
         unfinished.directory.rename(dataset.directory)
         unfinished.directory.parent.rmdir()
     return replayed
+
+
+def _refuse_deleted(topic: str, settings: Settings) -> None:
+    beginnings = beginning_offsets(settings, topic)
+    deleted = deleted_records(topic, dict.fromkeys(beginnings, 0), beginnings)
+    if deleted:
+        wait_s = (settings.window_ms + settings.lateness_ms) // 1_000
+        raise RecordsDeleted(
+            deleted,
+            f"Vectors of the first {wait_s} s after them lack events. Take what is left with --if-log-lost continue.",
+        )
 
 
 def split_file(source: Path, group: FeatureGroup, scratch: Path, count: int) -> list[Shard]:

@@ -13,15 +13,19 @@ from rich.table import Table
 
 from features.groups import BY_TOPIC, GROUPS
 from runtime.errors import UserError
+from runtime.kafka import IfDeleted
 from runtime.kafka.reading import end_offsets
 from runtime.settings import load_settings
 from store.reading import check_group
 
 Out = Annotated[Path, typer.Option(help="Root folder of the dataset.")]
+IfLogLost = Annotated[
+    IfDeleted, typer.Option(help="What to do when Kafka has deleted records that were not read: refuse or continue.")
+]
 Group = Annotated[str | None, typer.Option(help=f"Only this group: {', '.join(GROUPS)}.", show_default="all")]
 
 
-def export(out: Out = Path("features-dataset"), group: Group = None) -> None:
+def export(out: Out = Path("features-dataset"), group: Group = None, if_log_lost: IfLogLost = IfDeleted.REFUSE) -> None:
     """The feature log as a Parquet dataset: what has come in since the last export, each record exactly once."""
     from store.offline.export import export as export_group
     from store.offline.export import pending
@@ -30,7 +34,7 @@ def export(out: Out = Path("features-dataset"), group: Group = None) -> None:
     table = Table("group", "new records", "dataset", box=box.SIMPLE_HEAD)
     for name in _groups(group):
         with _progress(f"Exporting {name}", pending(settings, GROUPS[name], out)) as advance:
-            count = export_group(settings, GROUPS[name], out, advance)
+            count = export_group(settings, GROUPS[name], out, advance, if_log_lost)
         table.add_row(name, f"{count:,}", f"{out}/group={name}")
     Console().print(table)
 
@@ -45,6 +49,7 @@ def backfill(
         bool, typer.Option("--include-dead-letters", help="As known now: late records count, too.")
     ] = False,
     cores: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
+    if_log_lost: IfLogLost = IfDeleted.REFUSE,
 ) -> None:
     """Features over history: the live runtimes' functions over a topic or a file, on all cores."""
     import time
@@ -74,7 +79,14 @@ def backfill(
             done = count
 
         replayed = run(
-            source, out, name, settings, include_late=include_dead_letters, cores=cores, on_progress=on_progress
+            source,
+            out,
+            name,
+            settings,
+            include_late=include_dead_letters,
+            cores=cores,
+            if_deleted=if_log_lost,
+            on_progress=on_progress,
         )
     seconds = time.monotonic() - began
     table = Table("group", "accepted", *replayed.dead_letters, "seconds", "records/s", box=box.SIMPLE_HEAD)

@@ -9,7 +9,16 @@ from pathlib import Path
 from features.catalog import FeatureGroup
 from features.vectors import FeatureRecord
 from runtime.errors import UserError
-from runtime.kafka import Record, TopicAdmin, end_offsets, read_topic
+from runtime.kafka import (
+    IfDeleted,
+    Record,
+    RecordsDeleted,
+    TopicAdmin,
+    beginning_offsets,
+    deleted_records,
+    end_offsets,
+    read_topic,
+)
 from runtime.settings import Settings
 from runtime.topics import feature_log_topic
 from store.offline.columns import RecordDecoder, to_frame
@@ -22,11 +31,18 @@ Advance = Callable[[int], None]
 """Told the number of records that were just done."""
 
 
-def export(settings: Settings, group: FeatureGroup, out: Path, advance: Advance = lambda count: None) -> int:
+def export(
+    settings: Settings,
+    group: FeatureGroup,
+    out: Path,
+    advance: Advance = lambda count: None,
+    if_deleted: IfDeleted = IfDeleted.REFUSE,
+) -> int:
     """Add to a dataset what has come into a group's feature log; return the number of records.
 
     Raises:
         UserError: the folder holds another log's records, or the log's are of another version.
+        RecordsDeleted: Kafka deleted records since the last export, and nobody decided to go on without them.
     """
     topic = feature_log_topic(group.name, settings.output_prefix).name
     dataset = Dataset(out, group)
@@ -40,6 +56,9 @@ def export(settings: Settings, group: FeatureGroup, out: Path, advance: Advance 
         for partition, end in ends.items():
             if reached.get(partition, 0) > end:
                 raise UserError(f"Kafka has lost records of {topic} that were exported. Export it to another folder.")
+        deleted = deleted_records(topic, reached, beginning_offsets(settings, topic)) if reached else []
+        if deleted and if_deleted is IfDeleted.REFUSE:
+            raise RecordsDeleted(deleted, "Export what is left with --if-log-lost continue.")
         return _export(dataset, topic, read_topic(settings, topic, start=reached), advance)
 
 

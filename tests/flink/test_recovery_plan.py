@@ -4,15 +4,16 @@ C is the group's committed offset with the newest event time noted beside it, P 
 from offset 100 to 1000, and a record's Kafka timestamp is a thousand times its offset.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from features.state import STATE_VERSION
-from flink.recovery import IfLogLost, Note, Start, committed_note, encode_note, epoch, horizon_ms, plan_start
+from flink.recovery import Note, Start, committed_note, encode_note, epoch, horizon_ms, plan_start
 from runtime.errors import UserError
 from runtime.kafka.contract import Committed, TopicPartition
+from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
 from runtime.settings import Settings
 from store.online import Progress
 
@@ -58,7 +59,6 @@ CASES = {
     "P behind C: apply silently up to C": ((600, 9), (500, 5), Start(500, 600, 5, 9 - REACH_MS)),
     "P before the first event": ((600, None), (500, None), Start(500, 600, None, None)),
     "no C: emit from P": (None, (600, 5), Start(600, 600, 5, None)),
-    "P before the log's beginning": ((600, 9), (50, 5), Start(100, 600, 5, 9 - REACH_MS)),
     "no P: rebuild from as far back as can be asked for": (
         (900, 900_000),
         None,
@@ -67,7 +67,7 @@ CASES = {
     "no P: never from before the log's beginning": (
         (300, 200_000),
         None,
-        Start(100, 300, None, 200_000 - REACH_MS),
+        Start(100, 300, None, 200_000 - REACH_MS, incomplete=True),
     ),
     "no P: never from after C": ((150, 900_000), None, Start(150, 150, None, 900_000 - REACH_MS)),
     "no P, and nothing was accepted up to C": ((600, None), None, Start(600, 600, None, None)),
@@ -82,7 +82,9 @@ def test_a_partition_continues(committed: Any, progress: Any, expected: Start) -
 
 def test_a_rebuild_of_a_topic_with_producers_timestamps_reads_it_from_its_beginning() -> None:
     start = plan((900, 900_000), None, log=Log(append_timed=False))
-    assert start == Start(100, 900, None, 900_000 - REACH_MS)
+    assert start == Start(100, 900, None, 900_000 - REACH_MS, incomplete=True)
+    whole = Log(first=0, append_timed=False)
+    assert plan((900, 900_000), None, log=whole) == Start(0, 900, None, 900_000 - REACH_MS)
 
 
 def test_a_rebuild_of_which_nothing_is_left_to_read_starts_at_c() -> None:
@@ -140,6 +142,49 @@ def test_a_decision_changes_nothing_while_nothing_is_lost(
     committed: Any, progress: Any, expected: Start, decided: IfLogLost
 ) -> None:
     assert plan(committed, progress, decided) == expected
+
+
+# What is known (C, P)         continue                                   rebuild
+OVERTAKEN = {
+    "C and P": ((60, 9), (60, 9), Start(100, 100, 9, 9 - REACH_MS), Start(100, 100, None, 9 - REACH_MS, rebuild=True)),
+    "C, and P further back": (
+        (60, 9),
+        (50, 5),
+        Start(100, 100, 9, 9 - REACH_MS),
+        Start(100, 100, None, 9 - REACH_MS, rebuild=True),
+    ),
+    "C without P": ((60, 9), None, Start(100, 100, 9, 9 - REACH_MS), Start(100, 100, None, 9 - REACH_MS, rebuild=True)),
+    "P without C": (None, (60, 5), Start(100, 100, 5, None), Start(100, 100, None, None, rebuild=True)),
+    "P alone": (
+        (600, 400_000),
+        (50, 5),
+        Start(100, 600, 5, 400_000 - REACH_MS),
+        Start((400_000 - REACH_MS - SKEW_MS) // 1_000, 600, None, 400_000 - REACH_MS, rebuild=True),
+    ),
+}
+
+
+@pytest.mark.parametrize(("committed", "progress", "continued", "rebuilt"), OVERTAKEN.values(), ids=OVERTAKEN)
+def test_records_deleted_before_they_were_read_are_counted_and_a_person_decides(
+    committed: Any, progress: Any, continued: Start, rebuilt: Start
+) -> None:
+    wanted = min(mark[0] for mark in (committed, progress) if mark is not None)
+    with pytest.raises(RecordsDeleted, match="--if-log-lost continue .*--if-log-lost rebuild") as refusal:
+        plan(committed, progress)
+    told = f"Kafka has deleted {100 - wanted} records of transactions-3 (offsets {wanted} to 99) before they were read."
+    assert str(refusal.value).startswith(told)
+    assert "\n" not in str(refusal.value)
+    deleted = Deleted("transactions", 3, wanted, 100)
+    assert plan(committed, progress, CONTINUE) == replace(continued, deleted=deleted)
+    assert plan(committed, progress, REBUILD) == replace(rebuilt, deleted=deleted)
+
+
+def test_a_new_group_takes_the_log_as_it_is() -> None:
+    assert plan(None, None).deleted is None
+
+
+def test_offsets_put_back_to_before_the_logs_beginning_are_no_deletion_once_redis_holds() -> None:
+    assert plan((60, 9), (600, 9), CONTINUE) == Start(600, 600, 9, None)
 
 
 def test_the_horizon_lies_two_windows_and_three_latenesses_back() -> None:
