@@ -160,9 +160,8 @@ def _columns(rows: int, folder: Path) -> Path:
     rng = np.random.Generator(np.random.PCG64(1))
 
     def text(name: str, size: int, width: int) -> pl.Series:
-        pool = pl.Enum([f"{name}_{number:0{width}d}" for number in range(size)])
-        kind = np.uint8 if size <= 255 else np.uint16 if size <= 65_535 else np.uint32
-        return pl.Series(name, rng.integers(0, size, rows, dtype=kind)).cat.to(pool)
+        pool = pl.Series(name, [f"{name}_{number:0{width}d}" for number in range(size)], pl.Categorical)
+        return pool.gather(rng.integers(0, size, rows, dtype=np.uint32))
 
     pools = {
         "card_id": 40_000, "card_brand": 4, "card_last4": 10_000, "account_id": 40_000, "user_id": 40_000,

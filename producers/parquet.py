@@ -25,7 +25,7 @@ from runtime.errors import UserError
 
 CHUNK_ROWS = 100_000
 ROW_GROUP_ROWS = 2_000_000
-"""About 110 MB in the file: one row group of up to 128 MB."""
+"""About 100 MB in the file: one row group of up to 128 MB."""
 
 CARDS = 40_000
 ADDRESSES = 20_000
@@ -166,18 +166,18 @@ class Columns:
         self._id_prefix = id_prefix
         texts = pools.card_text | pools.merchant_text | pools.country_text | {"ip_address": pools.addresses}
         texts["auth_result"] = ["approved", "declined"]
-        self._enums: dict[str, pl.Enum] = {}
+        self._texts: dict[str, pl.Series] = {}
         self._numbers: dict[str, npt.NDArray[np.unsignedinteger[Any]]] = {}
         for name, pool in texts.items():
             distinct = list(dict.fromkeys(pool))
             position = {text: number for number, text in enumerate(distinct)}
-            self._enums[name] = pl.Enum(distinct)
+            self._texts[name] = pl.Series(name, distinct, pl.Categorical)
             small = np.uint8 if len(distinct) <= 255 else np.uint16 if len(distinct) <= 65_535 else np.uint32
             self._numbers[name] = np.array([position[text] for text in pool], small)
 
     def with_text(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame of all chunks with the texts that its numbers point to."""
-        return frame.with_columns(frame[name].cat.to(enum) for name, enum in self._enums.items())
+        return frame.with_columns(texts.gather(frame[name]) for name, texts in self._texts.items())
 
     def chunk(self, plan: Plan, start: int, stop: int, rng: Rng) -> pl.DataFrame:
         """Rows `start` to `stop`, texts still as numbers."""

@@ -105,6 +105,11 @@ def test_file_is_snappy_in_one_row_group_with_statistics(path: Path) -> None:
     assert column.is_stats_set
 
 
+def test_schema_of_the_file_is_short_and_holds_no_pool_of_texts(path: Path, frame: pl.DataFrame) -> None:
+    assert len(str(frame.schema)) < 1_000
+    assert pyarrow.parquet.ParquetFile(path).metadata.serialized_size < 10_000
+
+
 def test_same_rows_seed_and_as_of_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     here = generate_dataset(120_000, tmp_path / "a", as_of=AS_OF).read_bytes()
     call = f"generate_dataset(120_000, {str(tmp_path / 'b')!r}, as_of={AS_OF!r})"
