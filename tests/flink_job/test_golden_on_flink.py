@@ -16,6 +16,7 @@ from runtime.topics import Topic, dead_letter_topic, ensure_topics, feature_log_
 from tests.flink.lab import Lab
 from tests.flink_job.lab import run_embedded
 from tests.golden.cases import Case, Settings, check, load_cases, merged
+from tests.other_clients import ENCODINGS, compressing
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -45,20 +46,24 @@ def outcomes(redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory)
 
 def _source(case: Case) -> Topic:
     wanted = source_topic(case.topic, 1 + max(record.partition for record in case.records))
-    return Topic(
-        wanted.name, wanted.partitions, wanted.configs | {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
-    )
+    as_sent = {"message.timestamp.type": "CreateTime", "compression.type": "producer", "retention.ms": "-1"}
+    return Topic(wanted.name, wanted.partitions, wanted.configs | as_sent)
 
 
 def _send(broker: LocalKafka) -> None:
-    producer = KafkaProducer(bootstrap_servers=broker.servers, max_request_size=32 * 1024 * 1024)
-    for case in CASES:
-        for record in case.records:
-            producer.send(
-                case.topic, record.value, record.key, partition=record.partition, timestamp_ms=record.timestamp
+    """Append the cases, each partition as one of the clients compresses that people have."""
+    for number, encoding in enumerate(ENCODINGS):
+        with compressing(encoding) as codec:
+            producer = KafkaProducer(
+                bootstrap_servers=broker.servers, compression_type=codec, linger_ms=50, max_request_size=32 * 1024 * 1024
             )
-    producer.flush()
-    producer.close()
+            for case in CASES:
+                for record in case.records:
+                    if record.partition % len(ENCODINGS) == number:
+                        at = {"partition": record.partition, "timestamp_ms": record.timestamp}
+                        producer.send(case.topic, record.value, record.key, **at)
+            producer.flush()
+            producer.close()
 
 
 def _read(broker: LocalKafka, prefix: str, case: Case) -> Outcomes:

@@ -14,9 +14,11 @@ from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from runtime.kafka.decoding import FetchedRecords, decode_batch
 from runtime.kafka.encoding import BatchBuffer, zigzag_varint
 from runtime.kafka.transactions import HEADER_BYTES, _finished_batch
+from tests.other_clients import ENCODINGS, compressing
 
 PARTITION = ClientPartition("topic", 3)
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
+NUMBERS = {"gzip": GZIP, "snappy": SNAPPY, "lz4": LZ4, "zstd": ZSTD}
 CODECS = [
     0,
     *(code for code, there in ((GZIP, has_gzip), (SNAPPY, has_snappy), (LZ4, has_lz4), (ZSTD, has_zstd)) if there()),
@@ -37,7 +39,7 @@ def batch(
     headers: list[tuple[str, bytes]] | None = None,
 ) -> bytes:
     """A batch as kafka-python writes it, at an offset as the broker would set it."""
-    builder = MemoryRecordsBuilder(2, compression, 1 << 24)
+    builder = MemoryRecordsBuilder(2, compression, 1 << 26)
     for index, (key, value) in enumerate(records):
         builder.append(1_000 + index if timestamps is None else timestamps[index], key, value, headers or [])
     if producer >= 0:
@@ -101,6 +103,15 @@ def test_read_batch_is_what_the_client_wrote(
     assert [(record.topic, record.partition) for record in read] == [("topic", 3)] * len(records)
     assert [record.offset for record in read] == [base + index for index in range(len(records))]
     assert [record.timestamp for record in read] == times
+    assert [(record.key, record.value) for record in read] == records
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_batches_of_other_clients_are_read(encoding: str) -> None:
+    records = [(b"key", b"value" * number * 1_000) for number in range(1, 100)]
+    with compressing(encoding) as codec:
+        written = batch(records, compression=NUMBERS[codec])
+    read = decode_batch(MemoryRecords(written).next_batch(), "topic", 3)
     assert [(record.key, record.value) for record in read] == records
 
 
