@@ -5,19 +5,28 @@ the features need, as integers and identifiers: it is what a window holds and wh
 """
 
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
+"""Identifies an event, an entity or a session; `check_id` says more."""
+
+Name = Annotated[str, Meta(max_length=128)]
+"""Identifies something else: a merchant, a device, a product."""
+
 Text = Annotated[str, Meta(max_length=1024)]
+FourDigits = Annotated[str, Meta(min_length=4, max_length=4)]
 CurrencyCode = Annotated[str, Meta(min_length=3, max_length=3)]
 CountryCode = Annotated[str, Meta(min_length=2, max_length=2)]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
 Timestamp = int | Annotated[datetime, Meta(tz=True)]
 """Epoch milliseconds, or ISO-8601 with a zone."""
+
+Amount = Any
+"""What the JSON has, a number as int or Decimal; `check_amount` decides. (A field typed as Decimal takes any text that
+Python reads as a number, and no longer tells text from a number.)"""
 
 
 class Transaction(Struct, frozen=True, gc=False):
@@ -26,16 +35,16 @@ class Transaction(Struct, frozen=True, gc=False):
     transaction_id: Id
     event_time: Timestamp
     card_id: Id
-    amount: Decimal
+    amount: Amount
     currency: CurrencyCode
     card_brand: Text | None = None
-    card_last4: Text | None = None
-    account_id: Text | None = None
-    user_id: Text | None = None
-    account_age_days: int | None = None
-    merchant_id: Text | None = None
+    card_last4: FourDigits | None = None
+    account_id: Name | None = None
+    user_id: Name | None = None
+    account_age_days: Annotated[int, Meta(ge=0, le=40_000)] | None = None
+    merchant_id: Name | None = None
     merchant_name: Text | None = None
-    mcc_code: Annotated[int, Meta(ge=0, le=9999)] | None = None
+    mcc_code: Annotated[int, Meta(ge=1, le=9999)] | None = None
     channel: Literal["pos", "ecommerce", "atm"] | None = None
     card_present: bool | None = None
     payment_method: Text | None = None
@@ -43,7 +52,7 @@ class Transaction(Struct, frozen=True, gc=False):
     city: Text | None = None
     latitude: Latitude | None = None
     longitude: Longitude | None = None
-    device_id: Text | None = None
+    device_id: Name | None = None
     ip_address: Text | None = None
     auth_result: Literal["approved", "declined"] | None = None
     label_fraud: bool | Annotated[int, Meta(ge=0, le=1)] | None = None
@@ -52,7 +61,7 @@ class Transaction(Struct, frozen=True, gc=False):
 class Location(Struct, frozen=True, gc=False):
     """Where an order was placed from."""
 
-    country: Text | None = None
+    country: CountryCode | None = None
     state: Text | None = None
     city: Text | None = None
     zip_code: Text | None = None
@@ -72,7 +81,7 @@ class Device(Struct, frozen=True, gc=False):
 class Attribution(Struct, frozen=True, gc=False):
     """The marketing that an order is attributed to."""
 
-    campaign_id: Text | None = None
+    campaign_id: Name | None = None
     channel: Text | None = None
     referrer: Text | None = None
 
@@ -83,14 +92,14 @@ class Order(Struct, frozen=True, gc=False):
     transaction_id: Id
     user_id: Id
     timestamp: Timestamp
-    price: Decimal
+    price: Amount
     quantity: Annotated[int, Meta(ge=1, le=1_000_000)]
     currency: CurrencyCode
-    discount_applied: Decimal = Decimal(0)
-    session_id: Text | None = None
-    product_id: Text | None = None
+    discount_applied: Amount = 0
+    session_id: Name | None = None
+    product_id: Name | None = None
     product_name: Text | None = None
-    category_id: Text | int | None = None
+    category_id: Name | int | None = None
     category_name: Text | None = None
     subcategory: Text | None = None
     brand: Text | None = None
@@ -110,7 +119,7 @@ class Click(Struct, frozen=True, gc=False):
     session_id: Id
     event_type: Literal["page_view", "product_view", "add_to_cart", "remove_from_cart", "checkout", "purchase"]
     page: Text | None = None
-    product_id: Text | None = None
+    product_id: Name | None = None
     category: Text | None = None
     dwell_ms: Annotated[int, Meta(ge=0, le=86_400_000)] | None = None
     referrer: Text | None = None

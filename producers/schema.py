@@ -1,4 +1,7 @@
-"""The record schemas of `schema/*.yaml`, and the check of a record against one."""
+"""The record schemas of `schema/*.yaml`, and the check of a record against one.
+
+What passes here, the feature engine accepts, and the other way round.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,11 +12,17 @@ from typing import Any
 import msgspec
 import yaml
 
+from features.decoding import check_amount, check_id, epoch_ms
+from features.errors import Rejected
+from features.events import Timestamp
+
 SCHEMA_FOLDER = Path(__file__).resolve().parent.parent / "schema"
 
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "id": (str,),
     "string": (str,),
     "timestamp": (str, int),
+    "amount": (int, float, str),
     "integer": (int,),
     "number": (int, float),
     "boolean": (bool,),
@@ -21,8 +30,15 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+class Generated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What our own generators write into a field besides what its schema demands."""
+
+    values: tuple[Any, ...] = ()
+    pattern: str | None = None
+
+
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One field of a record, as its YAML file says."""
+    """One field of a record, as its YAML file says; the keys' meaning stands in `schema/transaction_schema.yaml`."""
 
     name: str
     type: str
@@ -32,10 +48,17 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     required: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    min_length: int | None = None
     max_length: int | None = None
     pattern: str | None = None
     values: tuple[Any, ...] = ()
+    generated: Generated = Generated()
     fields: tuple["Field", ...] = ()
+
+    @property
+    def types(self) -> list[str]:
+        """The types that a value may have."""
+        return self.type.split("|")
 
 
 class Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +82,10 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dataset: Dataset | None = None
 
     def faults(self, record: Mapping[str, Any]) -> list[str]:
-        """What is wrong with a record, one line each; empty when it is right. Unknown fields count as wrong."""
+        """What is wrong with a record, one line each; empty when it is right.
+
+        Unknown fields count as wrong here, though the engine ignores them: in a generated record they are a mistake.
+        """
         return list(_faults(self.fields, record, ""))
 
 
@@ -75,14 +101,11 @@ def _faults(fields: tuple[Field, ...], record: Mapping[str, Any], path: str) -> 
     yield from (f"{path}{name}: no such field" for name in record if name not in known)
     for field in fields:
         at = path + field.name
-        if field.name not in record:
-            yield f"{at}: missing"
-            continue
-        value: Any = record[field.name]
+        value: Any = record.get(field.name)
         if value is None:
-            if not field.nullable:
-                yield f"{at}: null"
-        elif not _has_type(value, field.type):
+            if field.required:
+                yield f"{at}: {'null' if field.name in record else 'missing'}"
+        elif not any(_has_type(value, kind) for kind in field.types):
             yield f"{at}: expected {field.type}, got {type(value).__name__}"
         elif field.type == "object":
             yield from _faults(field.fields, value, f"{at}.")
@@ -97,14 +120,38 @@ def _has_type(value: Any, type_name: str) -> bool:
 
 
 def _value_fault(field: Field, value: Any) -> str | None:
-    if field.minimum is not None and not value >= field.minimum:
+    try:
+        number = _checked(field, value)
+    except (Rejected, msgspec.ValidationError) as fault:
+        return str(getattr(fault, "detail", fault)).partition(" - at ")[0]
+    if field.minimum is not None and not number >= field.minimum:
         return f"{value} is below {field.minimum:g}"
-    if field.maximum is not None and not value <= field.maximum:
+    if field.maximum is not None and not number <= field.maximum:
         return f"{value} is above {field.maximum:g}"
-    if field.max_length is not None and len(value) > field.max_length:
-        return f"longer than {field.max_length} characters"
-    if field.pattern is not None and not re.search(field.pattern, value):
-        return f"{value!r} does not match {field.pattern}"
-    if field.values and value not in field.values:
-        return f"{value!r} is none of {', '.join(map(str, field.values))}"
+    if isinstance(value, str):
+        return _text_fault(field, value)
+    return None
+
+
+def _checked(field: Field, value: Any) -> Any:
+    """The value, or the number that it is written for, once it has passed what the engine checks of such a type."""
+    if field.type == "id":
+        check_id(value, field.name)
+    elif field.type == "timestamp":
+        epoch_ms(msgspec.convert(value, Timestamp), field.name)
+    elif field.type == "amount" and isinstance(value, str):
+        return check_amount(value, field.name)
+    return value
+
+
+def _text_fault(field: Field, text: str) -> str | None:
+    shortest, longest = (1, 128) if field.type == "id" else (field.min_length, field.max_length)
+    if shortest is not None and len(text) < shortest:
+        return f"shorter than {shortest} characters"
+    if longest is not None and len(text) > longest:
+        return f"longer than {longest} characters"
+    if field.pattern is not None and not re.fullmatch(field.pattern, text):
+        return f"{text!r} does not match {field.pattern}"
+    if field.values and text not in field.values:
+        return f"{text!r} is none of {', '.join(map(str, field.values))}"
     return None

@@ -11,10 +11,12 @@ from producers.schema import Dataset, Field, Schema, load_schema
 from runtime.errors import UserError
 
 _DUCKDB_TYPES = {
+    "id": ("VARCHAR", "ENUM"),
     "string": ("VARCHAR", "ENUM"),
     "timestamp": ("TIMESTAMP",),
     "integer": ("INTEGER",),
     "number": ("DOUBLE",),
+    "amount": ("DOUBLE",),
     "boolean": ("BOOLEAN",),
 }
 
@@ -97,7 +99,7 @@ def _types(schema: Schema, types: dict[str, str]) -> Iterator[Check]:
     for field in schema.fields:
         found = types.get(field.name)
         if found is not None:
-            passed = found.startswith(_DUCKDB_TYPES[field.type])
+            passed = found.startswith(_DUCKDB_TYPES[field.types[0]])
             yield Check(f"{field.name} type", field.type, found.split("(")[0], passed)
 
 
@@ -106,17 +108,17 @@ def _values(field: Field, figures: Figures) -> Iterator[Check]:
     if not field.nullable:
         nulls = figures.where(f"{name} IS NULL")
         yield Check(f"{name} nulls", "none", str(nulls), nulls == 0)
-    if field.type in {"integer", "number"} and field.minimum is not None:
+    if field.type in {"integer", "number", "amount"} and field.minimum is not None:
         low, high = figures.one(f"min({name})"), figures.one(f"max({name})")
         outside = figures.where(f"{name} NOT BETWEEN {field.minimum!r} AND {field.maximum!r} OR isnan({name}::DOUBLE)")
         yield Check(f"{name} range", f"{field.minimum:g} to {field.maximum:g}", f"{low} to {high}", outside == 0)
-    if field.values:
-        allowed = ", ".join(_literal(value) for value in field.values)
+    if values := field.values or field.generated.values:
+        allowed = ", ".join(_literal(value) for value in values)
         bad = figures.where(f"{name}::VARCHAR NOT IN ({allowed})")
-        yield Check(f"{name} set", f"one of {len(field.values)}", f"{bad} others", bad == 0)
-    if field.pattern:
-        bad = figures.where(f"NOT regexp_matches({name}::VARCHAR, {_literal(field.pattern)})")
-        yield Check(f"{name} pattern", field.pattern, f"{bad} others", bad == 0)
+        yield Check(f"{name} set", f"one of {len(values)}", f"{bad} others", bad == 0)
+    if pattern := field.generated.pattern or field.pattern:
+        bad = figures.where(f"NOT regexp_full_match({name}::VARCHAR, {_literal(pattern)})")
+        yield Check(f"{name} pattern", pattern, f"{bad} others", bad == 0)
     if field.max_length:
         longest = figures.one(f"max(length({name}::VARCHAR))") or 0
         yield Check(f"{name} length", f"at most {field.max_length}", str(longest), longest <= field.max_length)

@@ -20,7 +20,7 @@ def decode(value: bytes | None, offset: int) -> tuple[str, Action]:
         time_ms=epoch_ms(record.event_time, "event_time"),
         offset=offset,
         id=check_id(record.event_id, "event_id"),
-        session=record.session_id,
+        session=check_id(record.session_id, "session_id"),
         type=record.event_type,
         page=record.page,
         product=record.product_id,

@@ -1,7 +1,7 @@
 """Features of a user, from the user's orders."""
 
 from features.catalog import FeatureGroup
-from features.decoding import Decoder, check_code, check_id, epoch_ms, microdegrees
+from features.decoding import Decoder, check_amount, check_code, check_id, epoch_ms, microdegrees
 from features.errors import Rejected
 from features.events import Order, Payment
 from features.geo import LocatedWindow, geo
@@ -20,10 +20,12 @@ def decode(value: bytes | None, offset: int) -> tuple[str, Payment]:
     """
     record = _decoder.decode(value)
     currency = check_code(record.currency, "currency")
-    if not (record.discount_applied.is_finite() and 0 <= record.discount_applied <= 1):
+    price = check_amount(record.price, "price")
+    discount = check_amount(0 if record.discount_applied is None else record.discount_applied, "discount_applied")
+    if not (discount.is_finite() and 0 <= discount <= 1):
         raise Rejected("schema", "expected a discount from 0 to 1 - at `$.discount_applied`")
     try:
-        amount_minor = to_minor(order_total(record.price, record.quantity, record.discount_applied), currency)
+        amount_minor = to_minor(order_total(price, record.quantity, discount), currency)
     except ValueError as fault:
         raise Rejected("schema", f"{fault} - at `$.price`") from None
     location, device = record.user_location, record.device_info
@@ -35,7 +37,9 @@ def decode(value: bytes | None, offset: int) -> tuple[str, Payment]:
         currency=currency,
         declined=False,
         merchant=record.brand,
-        country=None if location is None else location.country,
+        country=None
+        if location is None or location.country is None
+        else check_code(location.country, "user_location.country"),
         device=None if device is None else device.user_agent,
         place=None
         if location is None or location.latitude is None or location.longitude is None

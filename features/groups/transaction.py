@@ -1,7 +1,18 @@
 """Features of a card, from its transactions."""
 
+from decimal import Decimal
+
 from features.catalog import FeatureGroup
-from features.decoding import Decoder, check_code, check_id, epoch_ms, microdegrees
+from features.decoding import (
+    Decoder,
+    check_amount,
+    check_code,
+    check_digits,
+    check_id,
+    check_ip_address,
+    epoch_ms,
+    microdegrees,
+)
 from features.errors import Rejected
 from features.events import Payment, Transaction
 from features.geo import geo
@@ -21,10 +32,17 @@ def decode(value: bytes | None, offset: int) -> tuple[str, Payment]:
     """
     record = _decoder.decode(value)
     currency = check_code(record.currency, "currency")
+    amount = record.amount
+    if type(amount) is not Decimal:
+        amount = check_amount(amount, "amount")
     try:
-        amount_minor = to_minor(record.amount, currency)
+        amount_minor = to_minor(amount, currency)
     except ValueError as fault:
         raise Rejected("schema", f"{fault} - at `$.amount`") from None
+    if record.card_last4 is not None:
+        check_digits(record.card_last4, "card_last4")
+    if record.ip_address is not None:
+        check_ip_address(record.ip_address, "ip_address")
     return check_id(record.card_id, "card_id"), Payment(
         time_ms=epoch_ms(record.event_time, "event_time"),
         offset=offset,

@@ -43,6 +43,10 @@ def _raw_number(scene: Scene, literal: str) -> bytes:
     return json.dumps(scene.altered(**{field: float(literal)})).encode()
 
 
+def _amount(scene: Scene, amount: object) -> Record:
+    return scene.altered(**{"amount" if "amount" in scene.record else "price": amount})
+
+
 def _padded(scene: Scene, size: int) -> bytes:
     """A record of exactly `size` bytes, right in everything but that."""
     empty = encode(scene.altered(padding=""))
@@ -82,6 +86,7 @@ BAD_RECORDS = (
     BadRecord("twice_too_large", "oversized", lambda scene: _padded(scene, scene.max_record_bytes * 2)),
     BadRecord("ten_megabytes", "oversized", lambda scene: _padded(scene, TEN_MEGABYTES), ("transactions",)),
     BadRecord("truncated_json", "malformed", lambda scene: encode(scene.altered())[:-20]),
+    BadRecord("wrong_and_truncated", "malformed", lambda scene: encode(scene.altered(**{scene.schema.time: []}))[:-20]),
     BadRecord("no_json", "malformed", lambda _: b"<transaction/>"),
     BadRecord("invalid_utf8", "malformed", _invalid_utf8),
     BadRecord("deeply_nested", "malformed", lambda _: b"[" * NESTING + b"]" * NESTING),
@@ -91,6 +96,12 @@ BAD_RECORDS = (
     BadRecord("null_value", "malformed", lambda _: None),
     BadRecord("missing_field", "schema", lambda scene: encode(scene.altered(**{scene.schema.key: ...}))),
     BadRecord("wrong_type", "schema", lambda scene: encode(scene.altered(**{scene.schema.time: ["noon"]}))),
+    BadRecord(
+        "epoch_seconds",
+        "schema",
+        lambda scene: encode(scene.altered(**{scene.schema.time: scene.time_ms // 1000})),
+    ),
+    BadRecord("grouped_digits", "schema", lambda scene: encode(_amount(scene, "1_000")), _MONEY),
     BadRecord("latitude_91", "schema", lambda scene: encode(_location(scene, 91.0)), _MONEY),
     BadRecord("bad_currency", "schema", lambda scene: encode(scene.altered(currency="usd")), _MONEY),
     BadRecord(

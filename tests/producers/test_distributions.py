@@ -1,18 +1,22 @@
 """Weights, shares and stories of the generated data."""
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 from scipy.stats import chisquare
 
+from features.groups import BY_TOPIC
 from producers.profiles.accounts import AccountTransactions
 from producers.profiles.cards import CardTransactions
 from producers.profiles.clicks import Clicks
-from producers.profiles.orders import Orders
-from producers.world.goods import CATEGORIES, DISCOUNTS, PAYMENT_METHODS, QUANTITIES, TOWNS
+from producers.profiles.orders import Basket, Orders, Product
+from producers.records import encode
+from producers.schema import load_schema
+from producers.world.goods import CATEGORIES, DISCOUNTS, PAYMENT_METHODS, QUANTITIES, TOWNS, Category, Kind
 from producers.world.places import DECIMALS
+from producers.world.shoppers import make_shoppers
 from tests.producers.conftest import START_MS
 
 ORDERS = 20_000
@@ -66,7 +70,7 @@ def test_order_quantities_and_discounts_follow_their_weights(orders: list[dict[s
 
 def test_order_city_state_zip_and_coordinates_belong_together(orders: list[dict[str, Any]]) -> None:
     towns = {town.city: town for town, _ in TOWNS}
-    assert {town.country for town in towns.values()} == {"US", "Canada", "UK"}
+    assert {town.country for town in towns.values()} == {"US", "CA", "GB"}
     for order in orders:
         place = order["user_location"]
         town = towns[place["city"]]
@@ -154,3 +158,13 @@ def test_account_activity_is_brazilian_in_reais() -> None:
     profile = AccountTransactions(1, fraud_ratio=0.0)
     records = [profile.record(START_MS + number) for number in range(500)]
     assert {(record["country"], record["currency"]) for record in records} == {("BR", "BRL")}
+
+
+def test_a_new_category_is_one_entry_of_the_table() -> None:
+    category = Category("Pets & Friends", 7, ("Pawly",), (Kind("Scratching Post", "Cats", 39),))
+    shopper = make_shoppers(1, 3)[0]
+    basket = Basket(shopper, shopper.session_id(START_MS), Product(category, 42), START_MS)
+    order = Orders(3, shoppers=[shopper], baskets=deque([basket])).record(START_MS)
+    assert (order["category_id"], order["product_id"]) == ("cat_pets_friends", "prod_pets_friends_0042")
+    assert load_schema("order").faults(order) == []
+    assert BY_TOPIC["orders"].decode(encode(order), 0)[0] == shopper.user_id

@@ -165,7 +165,7 @@ def test_files_of_any_size_pass_validation(tmp_path: Path, rows: int) -> None:
         (lambda frame: frame.with_columns(amount=pl.lit(float("nan"))), "amount range"),
         (lambda frame: frame.with_columns(currency=pl.lit("usd")), "currency pattern"),
         (lambda frame: frame.with_columns(channel=pl.lit("fax")), "channel set"),
-        (lambda frame: frame.with_columns(city=pl.lit("x" * 101)), "city length"),
+        (lambda frame: frame.with_columns(city=pl.lit("x" * 1_025)), "city length"),
         (lambda frame: frame.with_columns(card_id=pl.lit(None, pl.String)), "card_id nulls"),
         (lambda frame: frame.with_columns(label_fraud=pl.lit(False)), "fraud rows"),
         (lambda frame: frame.with_columns(device_id=pl.lit("d")), "device_id null rate"),
