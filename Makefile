@@ -63,9 +63,11 @@ $(ALL): requirements.lock | $(BIN)/uv
 	$(LINK_REDIS_CLI)
 	@touch $@
 
-.PHONY: venv requirements
-venv: $(loop) ## The environment of the loop in .venv (no Flink, no AWS)
-requirements: $(ALL) ## The environment of everything in .venv
+.PHONY: venv venv-data venv-flink requirements
+venv: $(loop) ## What the loop needs into .venv (no Flink, no AWS)
+venv-data: $(loop) $(data) ## And what files, S3, Kinesis and history need
+venv-flink: $(flink) ## What the loop and the PyFlink job need
+requirements: $(ALL) ## Everything
 
 .PHONY: bench-env
 bench-env: | $(BIN)/uv ## The environment of the benchmarks' rival (Quix Streams) in .venv-bench

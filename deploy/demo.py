@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from zlib import crc32
 
 import redis
-from rich.console import Console
 from rich.table import Table
 
 from deploy.local.__main__ import up
@@ -29,6 +28,7 @@ from runtime.errors import UserError
 from runtime.log import configure_logging
 from runtime.memory_log import MemoryBroker, MemoryLog
 from runtime.settings import Settings, load_settings
+from runtime.terminal import Terminal, print_error, styled
 from runtime.topics import PARTITIONS
 from store.connecting import connect
 from store.keys import features_key
@@ -45,7 +45,7 @@ SHOWN = {
 """The features that the demo shows of each group: too many columns say nothing."""
 
 
-def demo(console: Console) -> bool:
+def demo(console: Terminal) -> bool:
     """Run the demo; return whether features of every group were really written.
 
     Raises:
@@ -58,7 +58,7 @@ def demo(console: Console) -> bool:
         seed(settings, count=COUNT, seed=SEED)
         loop = kafka_loop(settings)
     else:
-        console.print(f"[yellow]No broker here, so this demo runs on a log in this process.[/] {missing}")
+        console.print(styled(("No broker here, so this demo runs on a log in this process.", "yellow"), f" {missing}"))
         LocalRedis(RUN_DIRECTORY / "redis", Ports.of(settings).redis).start()
         loop = _memory_loop(settings)
     run(loop, settings, until_caught_up=True, console=console)
@@ -90,7 +90,7 @@ def _memory_loop(settings: Settings) -> Loop:
     )
 
 
-def _show(console: Console, settings: Settings, loop: Loop) -> bool:
+def _show(console: Terminal, settings: Settings, loop: Loop) -> bool:
     """Print some features of each group and the dead letters by reason."""
     client = redis.Redis.from_url(settings.redis_connection_url, decode_responses=True)
     written = True
@@ -101,7 +101,7 @@ def _show(console: Console, settings: Settings, loop: Loop) -> bool:
     letters = loop.totals.dead_letters
     counts = {reason: sum(letters[topic, reason] for topic in BY_TOPIC) for reason in REASONS}
     told = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
-    console.print(f"\n[bold]{letters.total()} dead letters[/]\n{told}")
+    console.print("", styled((f"{letters.total()} dead letters", "bold")), told, sep="\n")
     console.print(f"\nLook around: redis-cli -p {Ports.of(settings).redis} KEYS 'features:*'")
     client.close()
     return written
@@ -119,7 +119,7 @@ def _features_table(group: str, columns: tuple[str, ...], rows: list[tuple[str, 
     numeric = [feature.name for feature in GROUPS[group].features if feature.type in ("int", "float")]
     by = [name for name in reversed(columns) if name in numeric]
     rows.sort(key=lambda row: ([-float(row[1][name].replace("null", "-1")) for name in by], row[0]))
-    title = f"[bold]{len(rows):,} keys[/] {features_key(group, '*')}"
+    title = styled((f"{len(rows):,} keys", "bold"), f" {features_key(group, '*')}")
     table = Table(title=title, title_justify="left", title_style="", box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -131,11 +131,11 @@ def _features_table(group: str, columns: tuple[str, ...], rows: list[tuple[str, 
 def main() -> int:
     """Run the demo; 0 if features of every group were written, 1 if not, 2 if it could not run."""
     configure_logging("WARNING")
-    console = Console(highlight=False)
+    console = Terminal()
     try:
         return 0 if demo(console) else 1
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 2
 
 

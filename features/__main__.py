@@ -1,73 +1,8 @@
-"""`python -m features catalog`: every feature, as a table for a person, Markdown for the docs, or JSON."""
+"""`python -m features`."""
 
-from enum import StrEnum
-from typing import Annotated
+from runtime.packages import missing_packages_named
 
-import msgspec
-import typer
-from rich.console import Console
-from rich.table import Table
+with missing_packages_named():
+    from features.cli import main
 
-from features.catalog import Feature
-from features.groups import GROUPS
-
-COLUMNS = ("group", "feature", "type", "unit", "meaning")
-
-app = typer.Typer(no_args_is_help=True, help="The feature definitions.", rich_markup_mode="rich")
-
-
-class Format(StrEnum):
-    """How the catalog is written."""
-
-    TABLE = "table"
-    MARKDOWN = "markdown"
-    JSON = "json"
-
-
-@app.callback()
-def main() -> None:
-    """The feature definitions."""
-
-
-@app.command(
-    epilog="Examples:  python -m features catalog   |   python -m features catalog --format markdown > docs/features.md"
-)
-def catalog(
-    format: Annotated[Format, typer.Option(help="How to write it.")] = Format.TABLE,
-    group: Annotated[str | None, typer.Option(help="Only this group.")] = None,
-) -> None:
-    """List every feature: group, name, type, unit and meaning."""
-    if group is not None and group not in GROUPS:
-        raise typer.BadParameter(f"there is no group {group}; choose from {', '.join(GROUPS)}", param_hint="--group")
-    rows = [row(name, feature) for name in GROUPS if group in (None, name) for feature in GROUPS[name].features]
-    if format is Format.JSON:
-        typer.echo(msgspec.json.format(msgspec.json.encode([dict(zip(COLUMNS, cells, strict=True)) for cells in rows])))
-    elif format is Format.MARKDOWN:
-        typer.echo(markdown(rows))
-    else:
-        table = Table(*COLUMNS, title="Features")
-        for cells in rows:
-            table.add_row(*cells)
-        Console().print(table)
-
-
-def row(group: str, feature: Feature) -> tuple[str, ...]:
-    """One feature as the cells of its row."""
-    return group, feature.name, feature.type + (" or null" if feature.nullable else ""), feature.unit, feature.meaning
-
-
-def markdown(rows: list[tuple[str, ...]]) -> str:
-    """The docs page that lists these rows."""
-    lines = [
-        "# Feature catalog",
-        "",
-        "Made by `python -m features catalog --format markdown`; CI checks that it is fresh.",
-        "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + "---|" * len(COLUMNS),
-    ]
-    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
-
-
-if __name__ == "__main__":
-    app(prog_name="python -m features")
+    main()

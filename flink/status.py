@@ -4,15 +4,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
-from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 from features.errors import REASONS
 from features.groups import BY_TOPIC
 from flink.loop import Loop
 from runtime.kafka.contract import LogError
+from runtime.terminal import Terminal, spinner, styled
 
 REFRESH_S = 1.0
 
@@ -23,7 +24,7 @@ class Status:
     Call `update` as often as you like; it looks once a second.
     """
 
-    def __init__(self, loop: Loop, console: Console) -> None:
+    def __init__(self, loop: Loop, console: Terminal) -> None:
         self._loop = loop
         self._console = console
         self._live: Live | None = None
@@ -37,7 +38,7 @@ class Status:
         if not self._console.is_terminal:
             yield self
             return
-        with Live(Spinner("dots", "starting"), console=self._console, transient=True, refresh_per_second=4) as live:
+        with Live(spinner("starting"), console=self._console, transient=True, refresh_per_second=4) as live:
             self._live = live
             yield self
             self._live = None
@@ -55,7 +56,7 @@ class Status:
             self._look_at_lag()
         metrics.cached_entities.set(self._loop.cached_entities)
         if self._live is not None:
-            self._live.update(Spinner("dots", self._line(rate)))
+            self._live.update(spinner(self._line(rate)))
 
     def _look_at_lag(self) -> None:
         try:
@@ -66,14 +67,19 @@ class Status:
         for (topic, partition), behind in lag.items():
             self._loop.totals.metrics.consumer_lag.labels(topic, str(partition)).set(behind)
 
-    def _line(self, rate: float) -> str:
+    def _line(self, rate: float) -> Text:
         fault = self._loop.fault
         if fault is not None:
-            return f"[yellow]recovering:[/] {fault}"
+            return styled(("recovering:", "yellow"), " ", (fault, ""))
         letters = self._loop.totals.dead_letters.total()
-        return (
-            f"[bold]{rate:,.0f}[/] events/s   lag [bold]{self._lag:,}[/]   "
-            f"dead letters [bold]{letters:,}[/]   cached entities [bold]{self._loop.cached_entities:,}[/]"
+        return styled(
+            (f"{rate:,.0f}", "bold"),
+            " events/s   lag ",
+            (f"{self._lag:,}", "bold"),
+            "   dead letters ",
+            (f"{letters:,}", "bold"),
+            "   cached entities ",
+            (f"{self._loop.cached_entities:,}", "bold"),
         )
 
     def summary(self) -> RenderableType:

@@ -11,9 +11,12 @@ from pathlib import Path
 
 def main() -> None:
     """Run one worker with the arguments of the command line."""
-    from flink.worker import app
+    from runtime.packages import missing_packages_named
 
-    app(prog_name="python flink/stream_processor.py")
+    with missing_packages_named():
+        from flink.worker import run_from_command_line
+
+        run_from_command_line()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from features.groups import BY_TOPIC
 from flink.loop import Loop
@@ -15,16 +14,18 @@ from flink.status import Status
 from runtime.errors import UserError
 from runtime.health import HealthServer
 from runtime.interpreter import tune_interpreter
-from runtime.kafka import IfLogLost, KafkaLog
+from runtime.kafka import IfLogLost, KafkaLog, LogError
 from runtime.log import bind, configure_logging, get_logger
 from runtime.settings import Settings, load_settings
+from runtime.terminal import Terminal, command_line, run_command
 from runtime.topics import ensure_topics
 from store.connecting import connect
+from store.errors import StoreError
 
 DRAIN_DEADLINE_S = 15.0
 """How long the batch in hand may take after a request to end."""
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = command_line()
 
 
 class StopRequest:
@@ -64,7 +65,7 @@ def kafka_loop(settings: Settings, if_log_lost: IfLogLost = IfLogLost.REFUSE) ->
     )
 
 
-def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Console) -> None:
+def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Terminal) -> None:
     """Run a loop until it is told to stop, or until it has caught up, and print its summary.
 
     Raises:
@@ -110,22 +111,23 @@ def main(
     ] = IfLogLost.REFUSE,
 ) -> None:
     """Compute features from Kafka into Redis until Ctrl-C."""
-    console = Console()
-    try:
-        settings = load_settings(
-            kafka_servers=kafka_servers,
-            consumer_group=consumer_group,
-            output_prefix=output_prefix,
-            redis_db=redis_db,
-            metrics_port=metrics_port,
-            worker_slot=worker_slot,
-        )
-        configure_logging(settings.log_level)
-        bind(group=settings.consumer_group)
-        run(kafka_loop(settings, if_log_lost), settings, until_caught_up, console)
-    except UserError as error:
-        Console(stderr=True).print(f"[red]error:[/] {error}", soft_wrap=True)
-        raise typer.Exit(2) from None
+    console = Terminal()
+    settings = load_settings(
+        kafka_servers=kafka_servers,
+        consumer_group=consumer_group,
+        output_prefix=output_prefix,
+        redis_db=redis_db,
+        metrics_port=metrics_port,
+        worker_slot=worker_slot,
+    )
+    configure_logging(settings.log_level)
+    bind(group=settings.consumer_group)
+    run(kafka_loop(settings, if_log_lost), settings, until_caught_up, console)
+
+
+def run_from_command_line() -> None:
+    """Run one worker with the arguments of the command line."""
+    run_command(app, "python flink/stream_processor.py", told=(UserError, LogError, StoreError))
 
 
 _logger = get_logger(__name__)

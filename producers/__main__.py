@@ -1,5 +1,8 @@
 """`python -m producers`."""
 
-from producers.cli import main
+from runtime.packages import missing_packages_named
 
-main()
+with missing_packages_named():
+    from producers.cli import main
+
+    main()

@@ -1,7 +1,6 @@
 """`python -m producers`: every command, its flags and examples. The work is in `producers.commands`."""
 
 import logging
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,17 +9,12 @@ import typer
 
 from producers.interrupts import interrupts
 from runtime.errors import UserError
+from runtime.kafka import LogError
 from runtime.log import configure_logging
 from runtime.settings import load_settings
+from runtime.terminal import command_line, run_command
 
-app = typer.Typer(
-    name="python -m producers",
-    help=__doc__,
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+app = command_line(no_args_is_help=True)
 
 Servers = Annotated[
     str | None,
@@ -284,8 +278,4 @@ def main() -> None:
     SIGTERM ends a stream as Ctrl-C does: flushed and summed up.
     """
     interrupts.install()
-    try:
-        app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_command(app, "python -m producers", told=(UserError, LogError))

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.control import Control
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.segment import ControlType
 
 from runtime.errors import UserError
+from runtime.terminal import Terminal
 
 
 class Bar:
@@ -41,12 +41,12 @@ def progress_bar(title: str, total: int | None, *, shown: bool = True, between_l
     With `between_lines` it is drawn when it is called only, and the caller clears it before each line of its own.
     """
     progress = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:,.0f}/s"),
+        TextColumn("{task.fields[rate]:,.0f}/s", markup=False),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=Terminal(stderr=True),
         auto_refresh=not between_lines,
         redirect_stdout=False,
         disable=not shown or not sys.stderr.isatty(),
@@ -67,6 +67,6 @@ def write_json(target: str, figures: dict[str, Any]) -> None:
         raise UserError(f"{target} cannot be written ({error.strerror}). Choose another file.") from None
 
 
-def table_console(json_target: str | None) -> Console:
+def table_console(json_target: str | None) -> Terminal:
     """Where tables go: standard output, unless that carries JSON."""
-    return Console(stderr=json_target == "-")
+    return Terminal(stderr=json_target == "-")

@@ -12,13 +12,13 @@ from typing import Annotated
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from features.groups import GROUPS
 from runtime.errors import UserError
 from runtime.kafka import Record, read_topic
 from runtime.settings import load_settings
+from runtime.terminal import Terminal
 from runtime.topics import feature_log_topic
 from store.ranking import hits_at, percentiles, roc_auc
 
@@ -144,13 +144,13 @@ def evaluate(
     """How well risk_score finds the labelled frauds in the stream, beside the amount alone."""
     settings = load_settings()
     feature_log = feature_log_topic(GROUP.name, settings.output_prefix).name
-    with Console(stderr=True).status(f"Reading {feature_log} and {GROUP.topic} ..."):
+    with Terminal(stderr=True).status(f"Reading {feature_log} and {GROUP.topic} ..."):
         joined = sample(read_topic(settings, feature_log), read_topic(settings, GROUP.topic))
     result = evaluation(joined, alerts / 100)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(result)))
     else:
-        Console().print(as_table(result))
+        Terminal().print(as_table(result))
 
 
 def as_table(result: Evaluation) -> Table:

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from features.groups import GROUPS
 from features.state import WindowConfig
 from features.vectors import readable
 from runtime.settings import load_settings
+from runtime.terminal import Terminal, plain
 from store.connecting import connect
 from store.moments import iso, parse_moment
 from store.reading import Reader, Reading, check_group
@@ -38,16 +38,17 @@ def get(
     reader = Reader(store, WindowConfig(settings.window_ms, settings.max_events_per_entity))
     reading = reader.read(group, entity, at_ms)
     if reading is None:
-        typer.echo(
-            f"{entity} has no {group} features: it was never seen, or too long ago. "
-            f"See those there are with: redis-cli KEYS 'features:{group}:*'",
-            err=True,
+        Terminal(stderr=True).say(
+            plain(
+                f"{entity} has no {group} features: it was never seen, or too long ago. "
+                f"See those there are with: redis-cli KEYS 'features:{group}:*'"
+            )
         )
         raise typer.Exit(NOT_FOUND)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(as_data(reading))))
     else:
-        Console().print(as_table(reading))
+        Terminal().print(as_table(reading))
 
 
 def as_data(reading: Reading) -> dict[str, Any]:
@@ -71,11 +72,11 @@ def as_table(reading: Reading) -> Table:
         "feature",
         "value",
         "unit",
-        title=f"{reading.group} {reading.entity} at {iso(reading.at_ms)}",
+        title=plain(f"{reading.group} {reading.entity} at {iso(reading.at_ms)}"),
         caption=f"newest event {newest}\n{reading.topic}-{reading.partition} offset {reading.offset}",
         box=box.SIMPLE_HEAD,
     )
     table.columns[1].justify = "right"
     for feature in GROUPS[reading.group].features:
-        table.add_row(feature.name, readable(getattr(reading.vector, feature.name)), feature.unit)
+        table.add_row(feature.name, plain(readable(getattr(reading.vector, feature.name))), feature.unit)
     return table

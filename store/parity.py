@@ -13,13 +13,13 @@ from typing import Annotated, Any
 import msgspec
 import redis
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from features.groups import GROUPS
 from runtime.errors import UserError
 from runtime.kafka import read_topic
 from runtime.settings import Settings, load_settings
+from runtime.terminal import Terminal, plain
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.comparing import Comparison, compare, short
 from store.keys import features_key
@@ -156,16 +156,16 @@ def finish(results: list[Comparison], as_json: bool) -> None:
 def show(results: list[Comparison], as_json: bool) -> None:
     """Show results as a table, or as JSON."""
     if as_json:
-        print(msgspec.json.encode([_as_dict(result) for result in results]).decode())
+        typer.echo(msgspec.json.encode([_as_dict(result) for result in results]).decode())
     else:
-        _print(results, Console())
+        _print(results, Terminal())
 
 
 def _total(results: Iterable[Comparison], side: str) -> int:
     return sum(int(getattr(result, side)) for result in results)
 
 
-def _print(results: Iterable[Comparison], console: Console) -> None:
+def _print(results: Iterable[Comparison], console: Terminal) -> None:
     table = Table("", "compared", "missing", "extra", "different", title="Parity")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -175,7 +175,7 @@ def _print(results: Iterable[Comparison], console: Console) -> None:
     console.print(table)
     for result in results:
         for line in result.shown:
-            console.print(f"{result.name}  {line}", soft_wrap=True, markup=False, highlight=False)
+            console.say(plain(f"{result.name}  {line}"))
 
 
 def _as_dict(result: Comparison) -> Mapping[str, Any]:

@@ -24,9 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from features.catalog import Family, FeatureGroup
 from features.dead_letters import DeadLetter
@@ -34,6 +32,7 @@ from features.groups import BY_TOPIC, GROUPS
 from runtime.errors import UserError
 from runtime.kafka import Record, end_offsets, read_topic
 from runtime.settings import Settings, load_settings
+from runtime.terminal import Terminal, plain
 from store.offline.replay import States, batched, new_partition
 from store.reading import check_group
 from store.rederive import Sample
@@ -218,7 +217,7 @@ def shadow(
     settings = load_settings()
     with (
         tempfile.TemporaryDirectory() as scratch,
-        Console(stderr=True).status(f"Replaying {source or present.topic} ..."),
+        Terminal(stderr=True).status(f"Replaying {source or present.topic} ..."),
     ):
         logs = _logs(source or present.topic, present, settings, Path(scratch))
         before, after = side_by_side(present, following, logs, settings, Sample(share))
@@ -229,7 +228,7 @@ def shadow(
         typer.echo(msgspec.json.format(msgspec.json.encode(changes)))
     else:
         title = f"{group} version {present.version} and {following.version}, {before.height:,} vectors each"
-        Console().print(as_table(changes, title))
+        Terminal().print(as_table(changes, title))
 
 
 def _logs(source: str, group: FeatureGroup, settings: Settings, scratch: Path) -> Iterator[Iterable[Record]]:
@@ -256,7 +255,7 @@ def as_table(changes: Iterable[ColumnChange], title: str) -> Table:
         column.justify = "right"
     for each in changes:
         table.add_row(
-            Text(each.feature),
+            plain(each.feature),
             each.change,
             "" if each.rows_changed is None else f"{each.rows_changed:.1%}",
             _both(each.nulls, ".1%"),

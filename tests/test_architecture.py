@@ -1,6 +1,7 @@
 """What the import contracts cannot say: who may use which library, and what pure code may touch."""
 
 import ast
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ ALLOWED = {
 
 
 MORE = {
-    "__main__.py": {"rich", "typer"},
+    "cli.py": {"rich", "typer"},
     "testing.py": libraries("dev"),
 }
 """What a file of that name may use besides: commands print, and what helps a user's tests uses what tests use."""
@@ -71,7 +72,7 @@ def test_room_uses_only_declared_libraries(room: str) -> None:
 
 
 def test_features_touch_no_clock_no_chance_and_no_outside_world() -> None:
-    commands = {ROOT / "features" / "__main__.py"}
+    commands = {ROOT / "features" / "cli.py"}
     for path in modules("features"):
         if path not in commands:
             assert not set(imports(path)) & IMPURE, path
@@ -81,6 +82,37 @@ def test_features_touch_no_clock_no_chance_and_no_outside_world() -> None:
 def test_no_module_grows_beyond_a_few_hundred_lines(room: str) -> None:
     for path in modules(room):
         assert len(path.read_text().splitlines()) <= 400, path
+
+
+ONE_PLACE = ROOT / "runtime" / "terminal.py"
+MADE_THERE = {
+    "Console",
+    "Prompt.from_markup",
+    "Spinner",
+    "Text",
+    "Text.from_markup",
+    "print",
+    "render_markup",
+    "typer.Typer",
+}
+MARKUP = re.compile(r"\[/?(bold|dim|red|green|yellow|blue|cyan|italic)|\[/\]")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_is_printed_is_never_markup(room: str) -> None:
+    """An id such as `[/red]` has to be shown as it is: see `runtime.terminal`."""
+    for path in modules(room):
+        if path == ONE_PLACE:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            place = f"{path}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in MADE_THERE, place
+                options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert called != "TextColumn" or options.get("markup") == "False", place
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not MARKUP.search(node.value), place
 
 
 def test_no_room_hides_a_library() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from deploy.flink.cluster import DEFAULT_PORT, FlinkCluster
 from deploy.flink.distribution import FLINK_DIRECTORY, environment, flink_home, prepare
@@ -19,15 +18,14 @@ from flink.jobs.rest import FlinkRest
 from runtime.errors import UserError
 from runtime.log import configure_logging
 from runtime.settings import load_settings
+from runtime.terminal import Terminal, command_line, run_command
 
 JOB = ROOT / "flink" / "jobs" / "feature_job.py"
 
 Cluster = Annotated[str | None, typer.Option(help="host:port of a running cluster.", envvar="FLINK_CLUSTER")]
 
-app = typer.Typer(
-    help="The PyFlink job, and a local standalone cluster for it.", no_args_is_help=True, pretty_exceptions_enable=False
-)
-console = Console(highlight=False)
+app = command_line(help="The PyFlink job, and a local standalone cluster for it.", no_args_is_help=True)
+console = Terminal()
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -57,8 +55,8 @@ def up(
     flink = FlinkCluster(port=port, task_managers=task_managers, slots=slots)
     with console.status("Starting Flink ..."):
         flink.start()
-    console.print(f"flink   running, web UI at http://{flink.address}", soft_wrap=True)
-    console.print(f"        submit to it with: make run-flink FLINK_CLUSTER={flink.address}", soft_wrap=True)
+    console.say(f"flink   running, web UI at http://{flink.address}")
+    console.say(f"        submit to it with: make run-flink FLINK_CLUSTER={flink.address}")
 
 
 @app.command()
@@ -73,7 +71,7 @@ def status(cluster: Cluster = None) -> None:
     rest = FlinkRest(cluster or f"localhost:{DEFAULT_PORT}")
     jobs = rest.running_jobs()
     for job in jobs:
-        console.print(f"{job}  {rest.state(job)}  {rest.restarts(job)} restarts", soft_wrap=True)
+        console.say(f"{job}  {rest.state(job)}  {rest.restarts(job)} restarts")
     if not jobs:
         console.print(f"No job runs on {rest.address}.")
 
@@ -93,7 +91,7 @@ def savepoint(
         raise UserError(f"{len(jobs)} jobs run on {rest.address}; there must be one. See {rest.url}.")
     where = f"{directory or (FLINK_DIRECTORY / 'state').as_uri()}/savepoints"
     location = rest.savepoint(jobs[0], where, stop=not keep_running)
-    console.print(f"Savepoint taken. Continue from it: make run-flink SAVEPOINT={location}", soft_wrap=True)
+    console.say(f"Savepoint taken. Continue from it: make run-flink SAVEPOINT={location}")
 
 
 def submit(cluster: str, arguments: list[str]) -> None:
@@ -107,7 +105,7 @@ def submit(cluster: str, arguments: list[str]) -> None:
     rest = FlinkRest(cluster)
     rest.overview()
     job = submitted(cluster, arguments)
-    console.print(f"Job {job} runs, web UI at {rest.url}/#/job/running/{job}", soft_wrap=True)
+    console.say(f"Job {job} runs, web UI at {rest.url}/#/job/running/{job}")
     if sys.stdout.isatty():
         console.print("Ctrl-C leaves it running; make flink-savepoint stops it.")
         follow(rest, job, settings, None, StopRequest(), console)
@@ -164,11 +162,7 @@ def _refusal(said: str) -> str:
 
 def main() -> None:
     """Run a command; what a user can mend is one line and exit code 2."""
-    try:
-        app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_command(app, "python -m deploy.flink")
 
 
 if __name__ == "__main__":

@@ -1,26 +1,23 @@
 """`python -m deploy.local up|down|status|topics`: what `make up` and its siblings call."""
 
 import shutil
-import sys
 import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from deploy.local.compose import Compose, docker_answers
 from deploy.local.jars import ROOT, RUN_DIRECTORY
 from deploy.local.services import Ports, Service, local_services
-from runtime.errors import UserError
 from runtime.settings import Settings, load_settings
+from runtime.terminal import Terminal, command_line, run_command
 from runtime.topics import ensure_topics
 
-app = typer.Typer(
+app = command_line(
     help="Kafka, Redis and the topics on this machine: by Docker Compose where it answers, else as local processes.",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
 )
-console = Console(highlight=False)
+console = Terminal()
 
 
 @app.command()
@@ -91,16 +88,12 @@ def _start(service: Service) -> None:
 
 
 def _tell(name: str, message: str) -> None:
-    console.print(f"{name:<8}{message}", soft_wrap=True)
+    console.say(f"{name:<8}{message}")
 
 
 def main() -> None:
     """Run a command; what a user can mend is one line and exit code 2."""
-    try:
-        app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_command(app, "python -m deploy.local")
 
 
 if __name__ == "__main__":

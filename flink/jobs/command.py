@@ -8,7 +8,6 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from features.groups import BY_TOPIC
 from flink.jobs.options import BATCH_INTERVAL_MS, JobOptions, Mode
@@ -16,13 +15,15 @@ from flink.jobs.rest import FlinkRest
 from flink.jobs.watch import Ends, Look, StatusLine, explain, log_ends, watch
 from flink.recovery import epoch
 from runtime.errors import UserError
-from runtime.kafka import TopicAdmin
+from runtime.kafka import LogError, TopicAdmin
 from runtime.log import configure_logging, get_logger
 from runtime.settings import Settings, load_settings
+from runtime.terminal import Terminal, command_line, run_command
 from runtime.topics import Topic, dead_letter_topic, ensure_topics, feature_log_topic
 from store.connecting import connect
+from store.errors import StoreError
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = command_line()
 
 
 class StopRequest:
@@ -75,7 +76,7 @@ def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> 
     return str(client.get_job_id())
 
 
-def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caught_up: bool, console: Console) -> None:
+def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caught_up: bool, console: Terminal) -> None:
     """Run the job on a Flink in this process, until Ctrl-C or until it has caught up; it ends with a savepoint.
 
     Raises:
@@ -106,7 +107,7 @@ def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caug
     follow(rest, job, settings, until, stop, console)
     if job in rest.running_jobs():
         where = rest.savepoint(job, f"{options.state_directory}/savepoints", stop=True)
-        console.print(f"Stopped with a savepoint. Continue from it: make run-flink SAVEPOINT={where}", soft_wrap=True)
+        console.say(f"Stopped with a savepoint. Continue from it: make run-flink SAVEPOINT={where}")
 
 
 def log_ends_before(settings: Settings) -> Ends:
@@ -116,7 +117,7 @@ def log_ends_before(settings: Settings) -> Ends:
 
 
 def follow(
-    rest: FlinkRest, job: str, settings: Settings, until: Ends | None, stop: StopRequest, console: Console
+    rest: FlinkRest, job: str, settings: Settings, until: Ends | None, stop: StopRequest, console: Terminal
 ) -> None:
     """Show how a job is doing until it has reached some offsets, has ended, or Ctrl-C.
 
@@ -156,27 +157,23 @@ def main(
     until_caught_up: Annotated[bool, typer.Option("--until-caught-up", help="End at the log's present end.")] = False,
 ) -> None:
     """Compute features from Kafka into Redis with Flink until Ctrl-C."""
-    console = Console()
-    try:
-        if mode not in ("thread", "process"):
-            raise UserError(f"FLINK_MODE is {mode!r}; expected thread or process.")
-        settings = load_settings(
-            kafka_servers=kafka_servers,
-            consumer_group=consumer_group,
-            output_prefix=output_prefix,
-            redis_db=redis_db,
-        )
-        configure_logging(settings.log_level)
-        where: Mode = "thread" if mode == "thread" else "process"
-        directory = (state_directory or (Path.cwd() / ".run" / "flink" / "state").as_uri()).rstrip("/")
-        options = JobOptions(directory, where, parallelism, batch_interval_ms, _found(savepoint, directory))
-        if "PYFLINK_GATEWAY_PORT" in os.environ:  # set by `flink run`
-            console.print(f"Job started: {start_job(settings, options, {})}")
-        else:
-            run_here(settings, options, rest_port, until_caught_up, console)
-    except UserError as error:
-        Console(stderr=True).print(f"[red]error:[/] {error}", soft_wrap=True)
-        raise typer.Exit(2) from None
+    console = Terminal()
+    if mode not in ("thread", "process"):
+        raise UserError(f"FLINK_MODE is {mode!r}; expected thread or process.")
+    settings = load_settings(
+        kafka_servers=kafka_servers,
+        consumer_group=consumer_group,
+        output_prefix=output_prefix,
+        redis_db=redis_db,
+    )
+    configure_logging(settings.log_level)
+    where: Mode = "thread" if mode == "thread" else "process"
+    directory = (state_directory or (Path.cwd() / ".run" / "flink" / "state").as_uri()).rstrip("/")
+    options = JobOptions(directory, where, parallelism, batch_interval_ms, _found(savepoint, directory))
+    if "PYFLINK_GATEWAY_PORT" in os.environ:  # set by `flink run`
+        console.print(f"Job started: {start_job(settings, options, {})}")
+    else:
+        run_here(settings, options, rest_port, until_caught_up, console)
 
 
 def _found(savepoint: str | None, directory: str) -> str | None:
@@ -192,6 +189,11 @@ def _found(savepoint: str | None, directory: str) -> str | None:
     if newest is None:
         raise UserError(f"There is no savepoint in {directory}. Start without SAVEPOINT.")
     return newest.parent.as_uri()
+
+
+def run_from_command_line() -> None:
+    """Start the job with the arguments of the command line."""
+    run_command(app, "python flink/jobs/feature_job.py", told=(UserError, LogError, StoreError))
 
 
 _logger = get_logger(__name__)

@@ -9,9 +9,12 @@ from pathlib import Path
 
 def main() -> None:
     """Start the job with the arguments of the command line."""
-    from flink.jobs.command import app
+    from runtime.packages import missing_packages_named
 
-    app(prog_name="python flink/jobs/feature_job.py")
+    with missing_packages_named():
+        from flink.jobs.command import run_from_command_line
+
+        run_from_command_line()
 
 
 if __name__ == "__main__":

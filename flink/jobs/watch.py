@@ -5,9 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import redis
-from rich.console import Console
 from rich.live import Live
-from rich.spinner import Spinner
 
 from features.groups import BY_TOPIC
 from flink.jobs.rest import FlinkRest
@@ -15,6 +13,7 @@ from runtime.errors import UserError
 from runtime.kafka import end_offsets
 from runtime.log import get_logger
 from runtime.settings import Settings
+from runtime.terminal import Terminal, spinner
 from store.keys import Keys
 from store.keys import Partition as Source
 
@@ -107,8 +106,8 @@ def watch(
 class StatusLine:
     """A live line on a terminal, and a line in the log now and then elsewhere; use it in a `with` block."""
 
-    def __init__(self, console: Console) -> None:
-        self._live = Live(Spinner("dots", "starting"), console=console, transient=True) if console.is_terminal else None
+    def __init__(self, console: Terminal) -> None:
+        self._live = Live(spinner("starting"), console=console, transient=True) if console.is_terminal else None
         self._shown = time.monotonic()
         self._processed: int | None = None
 
@@ -140,7 +139,7 @@ class StatusLine:
             )
         else:
             text = f"{look.state.lower()}  {rate:,.0f} events/s  {look.behind:,} behind  "
-            self._live.update(Spinner("dots", f"{text}{checkpoints} checkpoints  {restarts} restarts"))
+            self._live.update(spinner(f"{text}{checkpoints} checkpoints  {restarts} restarts"))
 
 
 def explain(trace: str) -> str:

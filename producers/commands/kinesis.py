@@ -1,5 +1,6 @@
 """`kinesis` and `setup-kinesis`: card transactions into a Kinesis stream."""
 
+import sys
 from typing import Any
 
 import structlog
@@ -10,6 +11,7 @@ from producers.console import Bar, progress_bar, write_json
 from producers.generator import TransactionGenerator
 from producers.kinesis import KinesisProducer, create_stream
 from runtime.errors import UserError
+from runtime.terminal import Terminal, plain
 
 
 class _Lines:
@@ -22,7 +24,8 @@ class _Lines:
         """Print one."""
         if self.bar is not None:
             self.bar.clear()
-        print(line, flush=True)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 def json_events(lines: _Lines) -> Any:
@@ -41,7 +44,9 @@ def setup_kinesis(stream_name: str, shards: int, *, endpoint_url: str, use_aws: 
     """Create the stream if it is not there."""
     client = aws_client("kinesis", endpoint_url=endpoint_url, use_aws=use_aws)
     created = create_stream(stream_name, shards=shards, client=client)
-    print(f"Stream {stream_name} {'created' if created else 'was there already'} at {place_of(client)}.")
+    Terminal().say(
+        plain(f"Stream {stream_name} {'created' if created else 'was there already'} at {place_of(client)}.")
+    )
 
 
 def send_to_kinesis(

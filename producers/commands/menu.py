@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 
-from rich.console import Console
 from rich.prompt import FloatPrompt, IntPrompt, Prompt
 
 from producers.account import TransactionKafkaProducer
 from producers.console import progress_bar
 from runtime.settings import Settings
+from runtime.terminal import Terminal
 
 CHOICES = {
     "1": "Batch: so many transactions at once",
@@ -20,7 +20,7 @@ CHOICES = {
 
 def menu(settings: Settings, topic: str = "transactions") -> int:
     """Ask what to send until the user quits; return how many transactions were sent."""
-    console = Console()
+    console = Terminal()
     total = 0
     with TransactionKafkaProducer(settings, topic) as producer:
         actions: dict[str, Callable[[TransactionKafkaProducer], int]] = {
@@ -30,13 +30,13 @@ def menu(settings: Settings, topic: str = "transactions") -> int:
         }
         while True:
             for key, title in CHOICES.items():
-                console.print(f"  {key}  {title}", highlight=False)
+                console.print(f"  {key}  {title}")
             choice = _ask(lambda: Prompt.ask("What now", choices=list(CHOICES), default="q"), "q")
             if choice not in actions:
                 break
             sent = actions[choice](producer)
             total += sent
-            console.print(f"{sent:,} sent to {topic}, {total:,} in all", highlight=False)
+            console.print(f"{sent:,} sent to {topic}, {total:,} in all")
     return total
 
 

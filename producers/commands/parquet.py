@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from producers.console import progress_bar, table_console, write_json
 from producers.datasets import newest_dataset
 from runtime.errors import UserError
+from runtime.terminal import Terminal, plain
 
 DEFAULT_ROWS = 1_000_000
 
@@ -38,11 +38,9 @@ def generate(rows: int, out: Path, *, seed: int = 42, as_of: str | None = None, 
     }
     if json_target is not None:
         write_json(json_target, figures)
-    table_console(json_target).print(
+    table_console(json_target).say(
         f"{path}: {rows:,} rows in {seconds:.2f} s ({rows / seconds:,.0f} rows/s), "
         f"{figures['file_mb']} MB, peak RSS {figures['peak_rss_mb']} MB",
-        highlight=False,
-        soft_wrap=True,
     )
     return path
 
@@ -58,15 +56,15 @@ def validate(paths: list[Path], json_target: str | None = None) -> bool:
         checks = validate_file(path)
         passed = passed and all(check.passed for check in checks)
         all_checks[str(path)] = [check._asdict() for check in checks]
-        table = Table(box=None, padding=(0, 2, 0, 0), title=str(path), title_justify="left")
+        table = Table(box=None, padding=(0, 2, 0, 0), title=plain(path), title_justify="left")
         for heading in ("check", "expected", "found", ""):
             table.add_column(heading)
         for check in checks:
-            verdict = "[green]ok[/]" if check.passed else "[bold red]FAILED[/]"
-            table.add_row(check.subject, check.expected.replace("[", r"\["), check.found, verdict)
+            verdict = plain("ok", "green") if check.passed else plain("FAILED", "bold red")
+            table.add_row(plain(check.subject), plain(check.expected), plain(check.found), verdict)
         console.print(table)
         failures = sum(not check.passed for check in checks)
-        console.print(f"{len(checks)} checks, {failures} failed", highlight=False)
+        console.print(f"{len(checks)} checks, {failures} failed")
     if json_target is not None:
         write_json(json_target, all_checks)
     return passed
@@ -79,14 +77,14 @@ def profile(paths: list[Path], out: Path, *, rows: int = DEFAULT_ROWS) -> list[P
     if not paths:
         today = datetime.now(UTC)
         paths = [newest_dataset(out, rows, today) or generate(rows, out)]
-    console = Console()
+    console = Terminal()
     written = []
     for path in paths:
         started = time.monotonic()
         html = write_profile(path)
         written.append(html)
         size = html.stat().st_size / 1e6
-        console.print(f"{html}: {size:.2f} MB in {time.monotonic() - started:.1f} s", highlight=False, soft_wrap=True)
+        console.say(f"{html}: {size:.2f} MB in {time.monotonic() - started:.1f} s")
     return written
 
 
@@ -100,5 +98,5 @@ def upload(paths: list[Path], *, endpoint_url: str, use_aws: bool) -> list[str]:
     client = aws_client("s3", endpoint_url=endpoint_url, use_aws=use_aws)
     addresses = upload_files(client, paths, read_destination(), create_bucket=not use_aws)
     for address in addresses:
-        print(f"Upload complete to {address}")
+        Terminal().say(plain(f"Upload complete to {address}"))
     return addresses

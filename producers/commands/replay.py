@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from rich.console import Console
 
 from producers.clock import Clock, SystemClock
 from producers.console import progress_bar
@@ -15,6 +14,7 @@ from producers.records import Message, iso_utc
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
 from runtime.errors import UserError
 from runtime.settings import Settings
+from runtime.terminal import Terminal
 
 BATCH_ROWS = 20_000
 
@@ -64,11 +64,9 @@ def replay(
         sink.close()
     seconds = clock.monotonic() - started
     figures = {"topic": topic, "sent": sink.delivery.sent, "failed": sink.delivery.failed, "seconds": round(seconds, 3)}
-    Console().print(
+    Terminal().say(
         f"{sink.delivery.sent:,} records to {topic} in {seconds:.1f} s "
         f"({sink.delivery.sent / max(1e-9, seconds):,.0f}/s), {sink.delivery.failed} failed",
-        highlight=False,
-        soft_wrap=True,
     )
     if sink.delivery.failed:
         raise UserError(f"{sink.delivery.failed} records did not reach Kafka. The log says why; replay again.")
@@ -92,10 +90,9 @@ def _warn_if_ahead(settings: Settings, topic: str, frame: pl.DataFrame) -> None:
     newest_ms = newest_event_ms(settings, topic, "transactions")
     first_ms = frame["event_time"].dt.epoch("ms").min()
     if newest_ms is not None and isinstance(first_ms, int) and first_ms < newest_ms:
-        Console(stderr=True).print(
+        Terminal(stderr=True).say(
             f"warning: the topic {topic} is ahead: its newest event is of {iso_utc(newest_ms)}, the file begins at "
             f"{iso_utc(first_ms)}. Older events will be late; leave --topic out for a fresh one.",
-            soft_wrap=True,
         )
 
 

@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from producers.clock import SystemClock
@@ -16,6 +15,7 @@ from producers.seeding.seeder import SHARES, SeedPlan, TopicTally, describe, new
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
 from runtime.errors import UserError
 from runtime.settings import Settings
+from runtime.terminal import Terminal
 
 _TOGETHER = ("orders", "clickstream")
 """Topics that share a span, since the clicks of one lead to the orders of the other."""
@@ -97,7 +97,7 @@ def _send(plan: SeedPlan, sinks: dict[str, KafkaSink], tallies: dict[str, TopicT
         advance(plan.count, plan.count / max(1e-9, time.monotonic() - started))
 
 
-def _show(console: Console, plan: SeedPlan, tallies: dict[str, TopicTally], figures: dict[str, Any]) -> None:
+def _show(console: Terminal, plan: SeedPlan, tallies: dict[str, TopicTally], figures: dict[str, Any]) -> None:
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("topic", no_wrap=True)
     for heading in ("events", *REASONS, "records"):
@@ -109,10 +109,8 @@ def _show(console: Console, plan: SeedPlan, tallies: dict[str, TopicTally], figu
     for topic in tallies:
         continued = figures["continued_from"].get(topic)
         note = f", continuing from {continued}" if continued else ""
-        console.print(f"{topic}: events from {plan.spans[topic]}{note}", highlight=False, soft_wrap=True)
-    console.print(
+        console.say(f"{topic}: events from {plan.spans[topic]}{note}")
+    console.say(
         f"{figures['records']:,} records in {figures['seconds']:.1f} s "
         f"({figures['records_per_second'] or 0:,.0f}/s), seed {plan.seed}, as of {figures['as_of']}",
-        highlight=False,
-        soft_wrap=True,
     )

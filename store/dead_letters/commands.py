@@ -8,19 +8,19 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 
 from features.groups import BY_TOPIC
 from runtime.errors import UserError
 from runtime.kafka import LogError
 from runtime.settings import load_settings
+from runtime.terminal import Terminal, command_line
 from store.dead_letters.reading import Choice, Notes, find, read_letters, read_notes
 from store.dead_letters.redriving import redrive
 from store.dead_letters.tables import Summary, letter_table, letters_table, report_tables, stats_table
 from store.dead_letters.verdicts import Transform, Verdict
 from store.moments import parse_since
 
-app = typer.Typer(no_args_is_help=True, help="What was set aside and why; sending back what can be repaired.")
+app = command_line(no_args_is_help=True, help="What was set aside and why; sending back what can be repaired.")
 
 Topic = Annotated[str | None, typer.Option(help=f"Source topic: {', '.join(BY_TOPIC)}.", show_default="all")]
 Reason = Annotated[list[str] | None, typer.Option(help="Only this reason; again for more.", show_default="all")]
@@ -49,7 +49,7 @@ def list_letters(
         typer.echo(msgspec.json.format(msgspec.json.encode(newest)))
         return
     notes: dict[str, Notes] = {name: read_notes(settings, name) for name in {letter.topic for letter in newest}}
-    Console().print(letters_table(newest, notes))
+    Terminal().print(letters_table(newest, notes))
 
 
 @app.command(epilog="Example:\n\n`python -m store dead-letters show transactions-2@17`")
@@ -63,7 +63,7 @@ def show(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(letter)))
     else:
-        Console().print(letter_table(letter, read_notes(settings, letter.topic)))
+        Terminal().print(letter_table(letter, read_notes(settings, letter.topic)))
 
 
 @app.command(epilog="Example:\n\n`python -m store dead-letters stats --since 2d`")
@@ -75,7 +75,7 @@ def stats(topic: Topic = None, reason: Reason = None, since: Since = None, as_js
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(summary.as_data())))
     else:
-        Console().print(stats_table(summary))
+        Terminal().print(stats_table(summary))
 
 
 @app.command(
@@ -116,7 +116,7 @@ def replay(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(_as_data(outcomes, entities, dry_run))))
     else:
-        console = Console()
+        console = Terminal()
         for table in report_tables(outcomes, details, entities, dry_run):
             console.print(table)
 

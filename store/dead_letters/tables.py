@@ -10,10 +10,10 @@ from rich import box
 from rich.console import Group
 from rich.syntax import Syntax
 from rich.table import Table
-from rich.text import Text
 
 from features.dead_letters import DeadLetter
 from features.errors import REASONS
+from runtime.terminal import plain, visible
 from store.comparing import short
 from store.dead_letters.reading import Notes, place
 from store.dead_letters.verdicts import REMEDIES, Verdict
@@ -36,9 +36,9 @@ def letters_table(letters: Iterable[DeadLetter], notes: Mapping[str, Notes]) -> 
         table.add_row(
             iso(letter.timestamp),
             place(letter),
-            Text(f"{letter.reason} ↻" if redriven else letter.reason, style="yellow"),
-            Text(_key(letter)),
-            Text(letter.detail),
+            plain(f"{letter.reason} ↻" if redriven else letter.reason, "yellow"),
+            plain(_key(letter)),
+            plain(letter.detail),
         )
     if table.row_count:
         table.caption = "↻ has been re-driven. A record in full: python -m store dead-letters show RECORD"
@@ -64,7 +64,7 @@ def letter_table(letter: DeadLetter, notes: Notes) -> Group:
         "bytes": "null" if letter.value is None else f"{len(letter.value):,}",
     }
     for name, value in rows.items():
-        table.add_row(name, Text(value))
+        table.add_row(name, plain(value))
     return Group(table, _value(letter.value or b""))
 
 
@@ -105,7 +105,7 @@ def stats_table(summary: Summary) -> Table:
     for row in summary.as_data():
         bars = _bars(summary.times[row["topic"], row["reason"]], first, last)
         times = (iso(row[name])[:19].replace("T", " ") for name in ("first", "last"))
-        table.add_row(row["topic"], Text(row["reason"], style="yellow"), f"{row['records']:,}", *times, bars)
+        table.add_row(row["topic"], plain(row["reason"], "yellow"), f"{row['records']:,}", *times, bars)
     table.caption = (
         f"{sum(row['records'] for row in summary.as_data()):,} dead letters" if seconds else "There are none."
     )
@@ -125,14 +125,14 @@ def report_tables(
     for kind in sorted(outcomes, key=lambda each: (list(Verdict).index(each[0]), each[1], each[2])):
         verdict, topic, reason = kind
         remedy = REMEDIES[verdict] + (f" ({details[kind]})" if details[kind] else "")
-        table.add_row(verdict, topic, reason, f"{outcomes[kind]:,}", Text(remedy))
+        table.add_row(verdict, topic, reason, f"{outcomes[kind]:,}", plain(remedy))
     if not outcomes:
         table.caption = "There are no such dead letters."
     if not entities:
         return [table]
     concerned = Table("group", "entity", "records", title="Entities whose features change", box=box.SIMPLE_HEAD)
     for (group, entity), count in entities.most_common(SHOWN_ENTITIES):
-        concerned.add_row(group, Text(entity), f"{count:,}")
+        concerned.add_row(group, plain(entity), f"{count:,}")
     if len(entities) > SHOWN_ENTITIES:
         concerned.caption = f"and {len(entities) - SHOWN_ENTITIES:,} more; --json has all"
     return [table, concerned]
@@ -142,17 +142,17 @@ def _key(letter: DeadLetter) -> str:
     return "" if letter.key is None else short(letter.key)[:40]
 
 
-def _value(value: bytes) -> Syntax | Text:
+def _value(value: bytes) -> Syntax | str:
     """A record's bytes: JSON indented, text as it is, anything else as Python writes it."""
     beginning = value[:SHOWN_BYTES]
     rest = f"\n… {len(value) - SHOWN_BYTES:,} more bytes" if len(value) > SHOWN_BYTES else ""
     try:
         if not rest:
-            return Syntax(msgspec.json.format(value).decode(), "json", word_wrap=True)
+            return Syntax(visible(msgspec.json.format(value).decode(), keep="\n"), "json", word_wrap=True)
     except (msgspec.DecodeError, UnicodeDecodeError):
         """It is no JSON, which may be what is wrong with it."""
     text = beginning.decode(errors="replace")
-    return Text((text if text.replace("\n", "").isprintable() else repr(beginning)) + rest)
+    return (text if text.replace("\n", "").isprintable() else repr(beginning)) + rest
 
 
 def _bars(seconds: Counter[int], first: int, last: int) -> str:

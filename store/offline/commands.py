@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -16,6 +15,7 @@ from runtime.errors import UserError
 from runtime.kafka import IfDeleted
 from runtime.kafka.reading import end_offsets
 from runtime.settings import load_settings
+from runtime.terminal import Terminal
 from store.reading import check_group
 
 Out = Annotated[Path, typer.Option(help="Root folder of the dataset.")]
@@ -36,7 +36,7 @@ def export(out: Out = Path("features-dataset"), group: Group = None, if_log_lost
         with _progress(f"Exporting {name}", pending(settings, GROUPS[name], out)) as advance:
             count = export_group(settings, GROUPS[name], out, advance, if_log_lost)
         table.add_row(name, f"{count:,}", f"{out}/group={name}")
-    Console().print(table)
+    Terminal().print(table)
 
 
 def backfill(
@@ -93,7 +93,7 @@ def backfill(
     letters = [f"{count:,}" for count in replayed.dead_letters.values()]
     records = replayed.accepted + replayed.dead_letters.total()
     table.add_row(name, f"{replayed.accepted:,}", *letters, f"{seconds:.1f}", f"{records / seconds:,.0f}")
-    Console().print(table)
+    Terminal().print(table)
 
 
 def training_set(
@@ -124,7 +124,7 @@ def training_set(
         time_column=time_column,
         as_known_now=as_known_now,
     )
-    Console().print(f"{made.rows:,} rows, {made.matched:,} with a vector, in {out}", highlight=False)
+    Terminal().print(f"{made.rows:,} rows, {made.matched:,} with a vector, in {out}")
 
 
 def _groups(group: str | None) -> list[str]:
@@ -143,12 +143,12 @@ def _group_of(topic: str) -> str:
 def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error, where that is a terminal."""
     shown = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*shown, console=Terminal(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda count: progress.advance(task, count)

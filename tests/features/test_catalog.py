@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import features
-from features.__main__ import app
+from features.cli import app
 from features.groups import BY_TOPIC, GROUPS
 from features.state import EntityState, WindowConfig
 from tests.features.events import MIDDAY_MS, action, as_dict, payment

@@ -86,4 +86,5 @@ def work(injection: Injection, arguments: list[str], environment: dict[str, str]
         options.WRITER_OPTIONS["transaction_timeout_ms"] = injection.transaction_timeout_ms
     if injection.outcome_timeout_s:
         transactions.OUTCOME_TIMEOUT_S = injection.outcome_timeout_s
-    worker.app(args=arguments, prog_name="injected")
+    sys.argv[1:] = arguments
+    worker.run_from_command_line()

@@ -18,7 +18,7 @@ from producers.seeding.seeder import Seeded
 from runtime.errors import UserError
 from runtime.kafka import LogError
 from runtime.kafka.sending import Sender
-from store.__main__ import app
+from store.cli import app
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run
 

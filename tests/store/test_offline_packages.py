@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from store.__main__ import main
+from store.cli import main
 
 
 def test_a_command_that_needs_polars_says_how_to_get_it(
@@ -16,9 +16,9 @@ def test_a_command_that_needs_polars_says_how_to_get_it(
     monkeypatch.setattr(sys, "argv", ["store", "backfill", "--in", "x.parquet", "--out", str(tmp_path)])
     with pytest.raises(SystemExit, match="2"):
         main()
-    assert capsys.readouterr().err == 'error: This command needs polars. Install it with "make requirements".\n'
+    assert capsys.readouterr().err == "error: polars is not installed here. Run: make venv-data\n"
 
 
 def test_the_others_do_without_it() -> None:
-    code = "import sys, store.__main__; sys.exit('polars' in sys.modules or 'duckdb' in sys.modules)"
+    code = "import sys, store.cli; sys.exit('polars' in sys.modules or 'duckdb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

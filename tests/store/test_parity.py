@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from deploy.local import LocalKafka, LocalRedis
 from runtime.errors import UserError
 from runtime.topics import ensure_topics
-from store.__main__ import app
+from store.cli import app
 from store.comparing import compare
 
 Rows = Sequence[tuple[str, bytes]]

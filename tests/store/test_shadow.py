@@ -13,7 +13,7 @@ from producers.parquet import generate_dataset
 from runtime.errors import UserError
 from runtime.kafka import Record
 from runtime.settings import Settings
-from store.__main__ import app
+from store.cli import app
 from store.rederive import Sample
 from store.shadow import ColumnChange, column_changes, load_candidate, side_by_side
 

@@ -22,7 +22,7 @@ from runtime.errors import UserError
 from runtime.kafka import read_topic
 from runtime.settings import Settings
 from runtime.topics import feature_log_topic
-from store.__main__ import app
+from store.cli import app
 from store.offline import export as module
 from store.offline.columns import to_records
 from store.offline.dataset import Dataset

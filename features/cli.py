@@ -1,0 +1,74 @@
+"""`python -m features catalog`: every feature, as a table for a person, Markdown for the docs, or JSON."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from features.catalog import Feature
+from features.groups import GROUPS
+from runtime.terminal import Terminal, command_line, run_command
+
+COLUMNS = ("group", "feature", "type", "unit", "meaning")
+
+app = command_line(no_args_is_help=True)
+
+
+class Format(StrEnum):
+    """How the catalog is written."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+@app.callback()
+def commands() -> None:
+    """The feature definitions."""
+
+
+@app.command(
+    epilog="Examples:  python -m features catalog   |   python -m features catalog --format markdown > docs/features.md"
+)
+def catalog(
+    format: Annotated[Format, typer.Option(help="How to write it.")] = Format.TABLE,
+    group: Annotated[str | None, typer.Option(help="Only this group.")] = None,
+) -> None:
+    """List every feature: group, name, type, unit and meaning."""
+    if group is not None and group not in GROUPS:
+        raise typer.BadParameter(f"there is no group {group}; choose from {', '.join(GROUPS)}", param_hint="--group")
+    rows = [row(name, feature) for name in GROUPS if group in (None, name) for feature in GROUPS[name].features]
+    if format is Format.JSON:
+        typer.echo(msgspec.json.format(msgspec.json.encode([dict(zip(COLUMNS, cells, strict=True)) for cells in rows])))
+    elif format is Format.MARKDOWN:
+        typer.echo(markdown(rows))
+    else:
+        table = Table(*COLUMNS, title="Features")
+        for cells in rows:
+            table.add_row(*cells)
+        Terminal().print(table)
+
+
+def row(group: str, feature: Feature) -> tuple[str, ...]:
+    """One feature as the cells of its row."""
+    return group, feature.name, feature.type + (" or null" if feature.nullable else ""), feature.unit, feature.meaning
+
+
+def markdown(rows: list[tuple[str, ...]]) -> str:
+    """The docs page that lists these rows."""
+    lines = [
+        "# Feature catalog",
+        "",
+        "Made by `python -m features catalog --format markdown`; CI checks that it is fresh.",
+        "",
+        "| " + " | ".join(COLUMNS) + " |",
+        "|" + "---|" * len(COLUMNS),
+    ]
+    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
+
+
+def main() -> None:
+    """Run a command."""
+    run_command(app, "python -m features")

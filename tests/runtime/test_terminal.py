@@ -1,0 +1,73 @@
+"""What a person sees: text of others as it is, and failures in one line."""
+
+import io
+
+import pytest
+from rich.table import Table
+
+from runtime.errors import UserError
+from runtime.terminal import Terminal, command_line, plain, print_error, run_command, styled, visible
+
+NASTY = ["[/red]x", "[bold]b", "[link=file:///etc]", ":smile:", "a\\[b", "[/]"]
+
+
+def shown(*texts: object, **options: object) -> str:
+    """What a terminal of 80 columns gets."""
+    file = io.StringIO()
+    Terminal(file=file, width=80, **options).print(*texts)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_text_is_printed_as_it_is(text: str) -> None:
+    table = Table("name", title=text, caption=text)
+    table.add_row(text)
+    assert text in shown(text)
+    assert text in shown(plain(text, "red"))
+    assert text in shown(styled("of ", (text, "bold")))
+    assert shown(table).count(text) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "readable"),
+    [
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("two\nlines", r"two\nlines"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("zero\u200bwidth", r"zero\u200bwidth"),
+        ("half \ud83d", r"half \ud83d"),
+        ("München 漢 ✓", "München 漢 ✓"),
+    ],
+)
+def test_what_cannot_be_seen_is_written_out(text: str, readable: str) -> None:
+    assert visible(text) == readable
+    assert readable in shown(plain(text))
+    assert readable in shown(styled((text, "red")))
+
+
+def test_no_escape_sequence_of_a_cell_reaches_the_terminal() -> None:
+    table = Table("id", box=None)
+    table.add_row("\x1b]0;title\x07x")
+    assert "\x1b" not in shown(table)
+
+
+@pytest.mark.parametrize("text", [*NASTY, "\x1b[2J", "two\nlines"])
+def test_an_error_is_one_line_that_holds_its_text_as_it_is(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_error(f"{text} is wrong")
+    assert capsys.readouterr().err == f"error: {visible(text)} is wrong\n"
+
+
+def test_a_failure_that_a_user_can_mend_ends_a_command_with_one_line_and_code_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = command_line()
+
+    @app.command()
+    def fail() -> None:
+        raise UserError("mend [/red] this")
+
+    monkeypatch.setattr("sys.argv", ["fail"])
+    with pytest.raises(SystemExit) as ended:
+        run_command(app, "fail")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: mend [/red] this\n"
