@@ -7,6 +7,7 @@ to start: then the same loop runs on a log in this process, and only Redis is re
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from zlib import crc32
 
 import redis
@@ -32,6 +33,7 @@ from runtime.terminal import Terminal, print_error, styled
 from runtime.topics import PARTITIONS
 from store.connecting import connect
 from store.keys import features_key
+from store.writer import check_writer
 
 COUNT = 10_000
 SEED = 42
@@ -55,6 +57,8 @@ def demo(console: Terminal) -> bool:
     missing = _missing_broker()
     if missing is None:
         up()
+        with closing(connect(settings)) as store:
+            check_writer(store.pipe, store.writer, GROUPS)
         seed(settings, count=COUNT, seed=SEED)
         loop = kafka_loop(settings)
     else:

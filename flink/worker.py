@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from features.groups import BY_TOPIC
+from features.groups import BY_TOPIC, GROUPS
 from flink.loop import Loop
 from flink.status import Status
 from runtime.errors import UserError
@@ -21,6 +21,7 @@ from runtime.terminal import Terminal, command_line, run_command
 from runtime.topics import ensure_topics
 from store.connecting import connect
 from store.errors import StoreError
+from store.writer import Runtime, check_writer
 
 DRAIN_DEADLINE_S = 15.0
 """How long the batch in hand may take after a request to end."""
@@ -54,12 +55,14 @@ def kafka_loop(settings: Settings, if_log_lost: IfLogLost = IfLogLost.REFUSE) ->
     """The loop on the Kafka and the Redis that the settings name.
 
     Raises:
-        UserError: one of them does not answer, or cannot be relied on.
+        UserError: one of them does not answer, or cannot be relied on, or Redis has another writer.
     """
+    store = connect(settings, Runtime.LOOP)
+    check_writer(store.pipe, store.writer, GROUPS)
     ensure_topics(settings)
     return Loop(
         lambda on_assigned, on_revoked: KafkaLog(settings, list(BY_TOPIC), on_assigned, on_revoked),
-        connect(settings),
+        store,
         settings,
         if_log_lost=if_log_lost,
     )

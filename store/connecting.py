@@ -8,13 +8,14 @@ from redis.retry import Retry
 from runtime.errors import UserError
 from runtime.settings import Settings
 from store.online import OnlineStore
+from store.writer import Runtime
 
 CONNECT_TIMEOUT_S = 2
 REPLY_TIMEOUT_S = 5
 
 
-def connect(settings: Settings) -> OnlineStore:
-    """The online store that the settings name.
+def connect(settings: Settings, runtime: Runtime = Runtime.LOOP) -> OnlineStore:
+    """The online store that the settings name, for a runtime that writes to it, or for a reader.
 
     Raises:
         UserError: nobody answers there, or it is not a Redis that can be relied on.
@@ -39,7 +40,7 @@ def connect(settings: Settings) -> OnlineStore:
             f'Redis does not answer at {settings.redis_address} ({reason}). Start it with "make up" or set REDIS_HOST '
             "and REDIS_PORT."
         ) from None
-    return OnlineStore(client, settings.namespace, settings.redis_address)
+    return OnlineStore(client, settings.namespace, settings.redis_address, runtime)
 
 
 def check(info: dict[str, object], address: str) -> None:

@@ -6,6 +6,7 @@
 | `state:<namespace>:<group>:<topic>:<partition>:<entity>` | hash | `epoch`, `offset`, `head`, a `c<number>` per chunk |
 | `progress:<namespace>:<topic>:<partition>` | hash | `token`, `epoch`, `offset` (next), `max_event_time` |
 | `entities:<namespace>:<topic>:<partition>` | sorted set | the entities with a state, by newest event time |
+| `writer:<group>` | hash | `runtime` and `consumer_group` of those who write the group's features |
 
 The entity comes last in its keys, since only an entity may contain a colon.
 """
@@ -52,3 +53,12 @@ def features_key(group: str, entity: str) -> str:
     'features:transaction:card_7'
     """
     return f"features:{group}:{entity}"
+
+
+def writer_key(group: str) -> str:
+    """Where it stands who writes a group's features.
+
+    >>> writer_key("transaction")
+    'writer:transaction'
+    """
+    return f"writer:{group}"

@@ -17,9 +17,10 @@ from features.catalog import FeatureGroup
 from features.state import EntityState, StateDelta
 from features.vectors import hash_lines
 from store.errors import StoreMismatch
-from store.keys import Keys, Partition
+from store.keys import Keys, Partition, writer_key
 from store.pipe import Command, Packed, Pipe, Sent, call
 from store.scripts import CLAIM, FINISH, SWEEP, WRITE
+from store.writer import Runtime, Writer, other_writer
 
 ENTITIES_PER_WRITE = 32
 """Entities written by one script call: few enough that other clients of Redis wait a millisecond at most."""
@@ -27,6 +28,7 @@ ENTITIES_PER_WRITE = 32
 ENTITIES_PER_SWEEP = 500
 """Entities removed by one script call."""
 
+LOOP = Runtime.LOOP
 _EVERYTHING = "+inf"
 _NO_EPOCH = ""
 
@@ -124,10 +126,12 @@ class OnlineStore:
         client: replies as bytes.
         namespace: keeps the states of two consumer groups apart.
         address: of Redis, for messages.
+        runtime: what claims partitions with it.
     """
 
-    def __init__(self, client: redis.Redis, namespace: str, address: str) -> None:
+    def __init__(self, client: redis.Redis, namespace: str, address: str, runtime: Runtime = Runtime.LOOP) -> None:
         self.namespace = namespace
+        self.writer = Writer(runtime, namespace)
         self.pipe = Pipe(client, address)
 
     def ping(self) -> None:
@@ -145,6 +149,9 @@ class OnlineStore:
 
         Returns:
             The claim, and the progress if there is one of this epoch.
+
+        Raises:
+            OtherWriter: the features are another runtime's, or another consumer group's.
         """
         claim = Claim(partition, epoch, uuid.uuid4().hex)
         found = self._take(claim, epoch, "")
@@ -255,7 +262,10 @@ class OnlineStore:
 
     def _take(self, claim: Claim, epoch: str, held: str) -> list[bytes | None]:
         """The stored offset and newest event time of the epoch; empty when another epoch's leftovers are in the way."""
-        ((code, *stored),) = self.pipe.run([call(CLAIM, self._keys(claim)[:2], claim.token, epoch, held)])
+        places = *self._keys(claim)[:2], writer_key(claim.partition.group)
+        ((code, *stored),) = self.pipe.run([call(CLAIM, places, claim.token, epoch, held, *self.writer)])
+        if code == -2:
+            raise other_writer(self.pipe, claim.partition.group, stored, self.writer)
         if code < 0:
             raise _lost(claim)
         return list(stored)
@@ -278,15 +288,8 @@ class OnlineStore:
         return total
 
     def _removal(self, claim: Claim, until_ms: int | str) -> Command:
-        keys, partition = self._keys(claim), claim.partition
-        return (
-            until_ms,
-            ENTITIES_PER_SWEEP,
-            keys.features_prefix,
-            keys.state_prefix,
-            partition.topic,
-            partition.partition,
-        )
+        keys, (topic, number, _) = self._keys(claim), claim.partition
+        return until_ms, ENTITIES_PER_SWEEP, keys.features_prefix, keys.state_prefix, topic, number
 
     def _keys(self, claim: Claim) -> Keys:
         return Keys.of(self.namespace, claim.partition)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from features.groups import BY_TOPIC
+from features.groups import BY_TOPIC, GROUPS
 from flink.jobs.options import BATCH_INTERVAL_MS, JobOptions, Mode
 from flink.jobs.rest import FlinkRest
 from flink.jobs.watch import Ends, Look, StatusLine, explain, log_ends, watch
@@ -22,6 +22,7 @@ from runtime.terminal import Terminal, command_line, run_command
 from runtime.topics import Topic, dead_letter_topic, ensure_topics, feature_log_topic
 from store.connecting import connect
 from store.errors import StoreError
+from store.writer import Runtime, check_writer
 
 app = command_line()
 
@@ -54,7 +55,7 @@ def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> 
     """Check what the job needs, start it, and return its id.
 
     Raises:
-        UserError: Kafka, Redis or Flink does not answer, or refuses.
+        UserError: Kafka or Flink does not answer, or refuses.
     """
     from py4j.protocol import Py4JJavaError
     from pyflink.util.exceptions import JavaException
@@ -62,7 +63,6 @@ def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> 
     from flink.jobs.pipeline import start
 
     ensure_topics(settings)
-    connect(settings).close()
     with TopicAdmin(settings) as admin:
         partitions, ids = admin.partitions(), admin.ids()
     sources = {topic: partitions[topic] for topic in BY_TOPIC}
@@ -74,6 +74,17 @@ def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> 
     client = result.get_job_client()
     assert client is not None
     return str(client.get_job_id())
+
+
+def check_redis(settings: Settings) -> None:
+    """Make sure that Redis answers, and that its features are the job's to write.
+
+    Raises:
+        UserError: they are not.
+    """
+    store = connect(settings, Runtime.JOB)
+    check_writer(store.pipe, store.writer, GROUPS)
+    store.close()
 
 
 def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caught_up: bool, console: Terminal) -> None:
@@ -170,6 +181,7 @@ def main(
     where: Mode = "thread" if mode == "thread" else "process"
     directory = (state_directory or (Path.cwd() / ".run" / "flink" / "state").as_uri()).rstrip("/")
     options = JobOptions(directory, where, parallelism, batch_interval_ms, _found(savepoint, directory))
+    check_redis(settings)
     if "PYFLINK_GATEWAY_PORT" in os.environ:  # set by `flink run`
         console.print(f"Job started: {start_job(settings, options, {})}")
     else:

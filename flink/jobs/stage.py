@@ -27,6 +27,7 @@ from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.connecting import connect
 from store.keys import Partition as Source
+from store.writer import Runtime
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 KEY = Types.ROW([Types.INT()])
@@ -99,7 +100,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
             runtime_context.get_state(ValueStateDescriptor("mark", Types.PICKLED_BYTE_ARRAY())),
         )
         self._partitions: dict[tuple[str, int], KeyedPartition] = {}
-        self._store = connect(settings)
+        self._store = connect(settings, Runtime.JOB)
         tune_interpreter()
         self._metrics = StageMetrics(runtime_context.get_metrics_group())
 

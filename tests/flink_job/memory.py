@@ -16,6 +16,7 @@ from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.keys import Partition as Source
 from store.online import OnlineStore
+from store.writer import Runtime
 
 
 class MemoryMap(dict[str, bytes]):
@@ -90,7 +91,7 @@ class MemoryJob:
             feature_log_topic(group.name).name,
             dead_letter_topic(self.topic).name,
         )
-        store = OnlineStore(self.redis, settings.namespace, "memory")
+        store = OnlineStore(self.redis, settings.namespace, "memory", Runtime.JOB)
         mirror = Mirror(store, Source(self.topic, self.partition, group.name), group, "epoch")
         self.working = KeyedPartition(computation, self.keyed, mirror)
         self.working.share_memory(settings.cache_entities)

@@ -7,7 +7,6 @@ import redis
 
 from features.state import EntityState, StateDelta
 from store.errors import StoreMismatch
-from store.keys import Partition
 from store.online import ENTITIES_PER_WRITE, EntityWrite, OnlineStore
 from tests.features.events import MIDDAY_MS, payment
 from tests.store.worker import TRANSACTION, WINDOW, Worker, change, everything, features, first
@@ -155,12 +154,3 @@ def test_names_with_colons_and_letters_of_any_script_are_kept_apart(client: redi
 
     assert all(features(client, name)["offset"] == str(offset) for offset, name in enumerate(names))
     assert all(worker.load(name)[name] is not None for name in names)
-
-
-def test_two_namespaces_have_states_of_their_own(client: redis.Redis, worker: Worker) -> None:
-    worker.write(first(offset=1))
-
-    other = Worker(OnlineStore(client, "others", "there"), Partition("transactions", 0, "transaction"))
-
-    assert other.progress is None
-    assert other.load("card")["card"] is None

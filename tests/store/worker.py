@@ -74,9 +74,11 @@ def features(client: redis.Redis, entity: str = "card") -> dict[str, str]:
 
 
 def everything(client: redis.Redis) -> dict[bytes, Any]:
-    """All that is in Redis."""
+    """All that is in Redis, but who writes it."""
     content: dict[bytes, Any] = {}
     for key in client.scan_iter():
+        if key.startswith(b"writer:"):
+            continue
         kind = client.type(key)
         content[key] = client.zrange(key, 0, -1, withscores=True) if kind == b"zset" else client.hgetall(key)
     return content
