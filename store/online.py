@@ -28,9 +28,7 @@ ENTITIES_PER_WRITE = 32
 ENTITIES_PER_SWEEP = 500
 """Entities removed by one script call."""
 
-LOOP = Runtime.LOOP
 _EVERYTHING = "+inf"
-_NO_EPOCH = ""
 
 
 class Claim(NamedTuple):
@@ -166,7 +164,7 @@ class OnlineStore:
         Raises:
             StoreMismatch: the partition is not ours any more.
         """
-        self._take(claim, _NO_EPOCH, "held")
+        self._take(claim, "", "held")  # no epoch
         self._sweep([claim], [_EVERYTHING])
         self._take(claim, claim.epoch, "held")
 

@@ -55,7 +55,10 @@ def _send(broker: LocalKafka) -> None:
     for number, encoding in enumerate(ENCODINGS):
         with compressing(encoding) as codec:
             producer = KafkaProducer(
-                bootstrap_servers=broker.servers, compression_type=codec, linger_ms=50, max_request_size=32 * 1024 * 1024
+                bootstrap_servers=broker.servers,
+                compression_type=codec,
+                linger_ms=50,
+                max_request_size=32 * 1024 * 1024,
             )
             for case in CASES:
                 for record in case.records:
