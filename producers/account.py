@@ -104,10 +104,11 @@ class TransactionKafkaProducer:
         deadline = inf if seconds is None else self.clock.monotonic() + seconds
         limit = max_transactions if count is None else count
         pacer = Pacer(self.clock, transactions_per_second if tps is None else tps)
+        pacer.warn_if_idle(deadline)
 
         def paced() -> Iterator[Transaction]:
             made = 0
-            while (limit is None or made < limit) and pacer.wait(deadline) and self.clock.monotonic() < deadline:
+            while (limit is None or made < limit) and pacer.wait(deadline):
                 made += 1
                 yield self._next(fraud_probability)
 

@@ -109,11 +109,10 @@ class BaseProducer(ABC):
         pacer = Pacer(
             self.clock, self.generation_rate / _SECONDS_PER_HOUR, multiplier=self.rate_multiplier, zone=self._zone
         )
+        pacer.warn_if_idle(deadline)
         sent = 0
         try:
             while (max_messages is None or sent < max_messages) and pacer.wait(deadline):
-                if self.clock.monotonic() >= deadline:
-                    break
                 sent += self.send_message(self.generate_message())
                 if on_sent is not None:
                     on_sent(sent)

@@ -8,6 +8,8 @@ from math import inf
 from random import Random
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import structlog
+
 from producers.clock import Clock
 from runtime.errors import UserError
 
@@ -54,9 +56,21 @@ Multiplier = Callable[[datetime], float]
 MOST_BEHIND_SECONDS = 30.0
 """After a longer stall the missed records are not made up for."""
 
+GRACE_SECONDS = 1.0
+"""So long after the deadline a record that was due before it still goes out: a sleep always takes a little too long."""
+
 
 class Pacer:
-    """Holds a rate without drift: each wait is reckoned from the plan, not from the wait before."""
+    """Holds a rate without drift: each wait is reckoned from the plan, not from the wait before.
+
+    The records stand in the middle of their intervals, so that in any time there are rate × seconds of them, rounded.
+
+    >>> from producers.clock import ManualClock
+    >>> pacer, sent = Pacer(ManualClock(), per_second=10), 0
+    >>> while pacer.wait(deadline=3.0): sent += 1
+    >>> sent
+    30
+    """
 
     def __init__(
         self, clock: Clock, per_second: float, *, multiplier: Multiplier | None = None, zone: ZoneInfo = UTC_ZONE
@@ -66,21 +80,35 @@ class Pacer:
         self._per_second = per_second
         self._multiplier = multiplier
         self._zone = zone
-        self._due = clock.monotonic()
+        self.due = clock.monotonic()
+        """When the next record goes out, on the clock's `monotonic`."""
+        if per_second > 0:
+            self.due += 0.5 / self._rate()
 
     def wait(self, deadline: float = inf) -> bool:
         """Sleep until the next record is due; False if the deadline (on the clock's `monotonic`) comes first."""
         now = self._clock.monotonic()
-        if self._per_second > 0:
-            self._due = max(self._due + 1.0 / self._rate(), now - MOST_BEHIND_SECONDS)
-        else:
-            self._due = now
-        if self._due >= deadline:
+        if self._per_second <= 0:
+            return now < deadline
+        if self.due >= deadline or now >= deadline + GRACE_SECONDS:
             self._clock.sleep(max(0.0, deadline - now))
             return False
-        if self._due > now:
-            self._clock.sleep(self._due - now)
+        if self.due > now:
+            self._clock.sleep(self.due - now)
+        self.due = max(self.due, now - MOST_BEHIND_SECONDS) + 1.0 / self._rate()
         return True
+
+    def warn_if_idle(self, deadline: float) -> None:
+        """Say so if nothing is due before the deadline; somebody may have mistaken the unit of the rate."""
+        if self._per_second > 0 and self.due >= deadline:
+            now, rate = self._clock.monotonic(), self._rate()
+            structlog.get_logger(__name__).warning(
+                "Nothing will be sent: the first record is due after the end. Raise the rate or the duration",
+                duration_seconds=round(deadline - now, 3),
+                first_due_seconds=round(self.due - now, 3),
+                rate_per_hour=round(rate * 3600, 3),
+                rate_per_second=round(rate, 6),
+            )
 
     def _rate(self) -> float:
         if self._multiplier is None:

@@ -23,8 +23,15 @@ DEFAULT_SKEW_MS = 300_000
 def first_free_ms(where: Settings | str, topic: str, records_of: str, now_ms: int) -> int:
     """The earliest time that a live event of the topic may have: after the newest event in it.
 
-    A topic that is ahead of the clock is said so in a warning.
+    A topic that is ahead of the clock, or is a source of other records, is said so in a warning.
     """
+    if topic != records_of and topic in BY_TOPIC:
+        structlog.get_logger(__name__).warning(
+            "The topic is for other records; the feature engine will set these aside as dead letters (schema)",
+            topic=topic,
+            its_records=BY_TOPIC[topic].name,
+            these_go_to=records_of,
+        )
     newest_ms = newest_event_ms(where, topic, records_of)
     if newest_ms is None:
         return 0

@@ -204,7 +204,7 @@ def test_wrong_argument_ends_with_code_2_and_no_traceback(run: Run) -> None:
 
 def test_stream_is_paced_and_ends_with_its_duration() -> None:
     clock, sink = ManualClock(START_MS), MemorySink()
-    assert stream(make_profile("clicks", 1), sink, per_second=5, duration=4.05, clock=clock) == 20
+    assert stream(make_profile("clicks", 1), sink, per_second=5, duration=4, clock=clock) == 20
     assert stream(make_profile("clicks", 1), sink, per_second=5, duration=10, count=3, clock=clock) == 3
     assert len(sink.messages) == 23
 
