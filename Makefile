@@ -106,9 +106,7 @@ flink-savepoint: $(flink) ## Stop the running PyFlink job with a savepoint
 data: $(data) ## One million payments as Parquet in outputs/
 	@$(RUN) -m producers parquet $(ARGS)
 profile: $(data) ## An HTML profile of today's Parquet file, made first if it is not there
-	@today="outputs/payments_1M_$$(date -u +%F).parquet"; \
-	  test -f "$$today" || $(RUN) -m producers parquet; \
-	  $(RUN) -m producers profile "$$today" $(ARGS)
+	@$(RUN) -m producers profile $(ARGS)
 
 # --- checking ---------------------------------------------------------------------------------------------------
 

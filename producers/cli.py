@@ -199,11 +199,15 @@ def validate(files: Files, json_target: JsonTarget = None) -> None:
 
 
 @app.command(epilog="Example: `python -m producers profile outputs/payments_1M_2026-11-21.parquet`")
-def profile(files: NoFiles = None, out: Out = Path("outputs")) -> None:
+def profile(
+    files: NoFiles = None,
+    file: Annotated[list[Path] | None, typer.Option("--file", help="The same, as an option.")] = None,
+    out: Out = Path("outputs"),
+) -> None:
     """An HTML profile of a 100 000-row sample of each file; today's file is made first if there is none."""
     from producers.commands.parquet import profile as run
 
-    run(files or [], out)
+    run([*(file or []), *(files or [])], out)
 
 
 @app.command(epilog="Example: `RAW_BUCKET=my-bucket python -m producers upload outputs/*.parquet outputs/*.html`")

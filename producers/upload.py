@@ -63,8 +63,8 @@ def place_in_bucket(path: Path, prefix: str) -> tuple[str, str]:
 
     >>> place_in_bucket(Path("outputs/payments_1M_2026-11-21_2.parquet"), "payments")
     ('payments/year=2026/month=11', 'payments_1M_20261121')
-    >>> place_in_bucket(Path("outputs/payments_1M_2026-11-21.html"), "payments")
-    ('profiles/year=2026/month=11', 'payments_1M_20261121')
+    >>> place_in_bucket(Path("outputs/profile_1M_2026-11-21.html"), "payments")
+    ('profiles/year=2026/month=11', 'profile_1M_20261121')
     """
     match = _DATED.match(path.stem)
     if match is None:

@@ -5,4 +5,5 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
 [ -x "$python" ] || python=python3
+echo "scripts/run_transaction_producer.sh is now: python -m producers orders" >&2
 exec "$python" -m producers orders "$@"

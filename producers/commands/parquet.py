@@ -1,6 +1,7 @@
 """`parquet`, `validate`, `profile` and `upload`: files of card payments."""
 
 import resource
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +82,7 @@ def profile(paths: list[Path], out: Path, *, rows: int = DEFAULT_ROWS) -> list[P
     written = []
     for path in paths:
         started = time.monotonic()
+        print(f"Profiling a sample of {path}; this takes up to half a minute ...", file=sys.stderr)
         html = write_profile(path)
         written.append(html)
         size = html.stat().st_size / 1e6

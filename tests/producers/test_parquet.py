@@ -17,7 +17,7 @@ from features.groups import BY_TOPIC
 from producers.commands.parquet import validate
 from producers.datasets import dataset_path, newest_dataset
 from producers.parquet import generate_dataset, make_frame
-from producers.profiling import SAMPLE_ROWS, sample
+from producers.profiling import SAMPLE_ROWS, as_pandas, sample
 from producers.records import encode
 from producers.schema import load_schema
 from producers.validate import validate_file
@@ -217,7 +217,22 @@ def test_no_rows_is_one_line(tmp_path: Path) -> None:
         generate_dataset(0, tmp_path)
 
 
-def test_sample_has_at_most_a_hundred_thousand_rows_over_the_whole_file(path: Path) -> None:
+def test_sample_has_a_hundred_thousand_random_rows_the_same_each_time(path: Path, frame: pl.DataFrame) -> None:
     rows = sample(path)
-    assert SAMPLE_ROWS * 0.8 < rows.height <= SAMPLE_ROWS
+    assert rows.height == SAMPLE_ROWS
     assert rows["event_time"].is_sorted()
+    assert rows.equals(sample(path))
+    gaps = rows["transaction_id"].str.tail(9).cast(pl.Int32).diff().drop_nulls()
+    assert gaps.n_unique() > 10  # every other row, say, would see nothing of a pattern of even length
+
+
+def test_small_file_is_profiled_whole(tmp_path: Path) -> None:
+    assert sample(generate_dataset(1_000, tmp_path)).height == 1_000
+
+
+def test_profile_sees_times_in_nanoseconds_and_repeated_texts_and_codes_as_categories(path: Path) -> None:
+    types = as_pandas(sample(path)).dtypes.astype(str).to_dict()
+    assert types["event_time"] == "datetime64[ns]"
+    assert {types[name] for name in ("card_brand", "merchant_name", "country", "device_id", "mcc_code")} == {"category"}
+    assert types["transaction_id"] == "object"
+    assert types["amount"] == "float64"

@@ -11,6 +11,7 @@ from deploy.local.aws import LocalAws
 from deploy.local.ports import free_port
 from producers.aws import aws_client
 from producers.parquet import generate_dataset
+from producers.profiling import profile_path
 from producers.records import Message
 from producers.sinks.s3 import S3Sink
 from producers.upload import Destination, read_destination, upload_files
@@ -31,13 +32,13 @@ def keys(s3: Any, bucket: str) -> list[str]:
 
 def test_files_go_under_their_date_and_never_over_another(s3: Any, bucket: str, tmp_path: Path) -> None:
     parquet = generate_dataset(1_000, tmp_path, as_of="2026-11-21")
-    html = parquet.with_suffix(".html")
+    html = profile_path(parquet)
     html.write_text("<html>")
     for suffix in ("", "_2", "_3"):
         addresses = upload_files(s3, [parquet, html], Destination(bucket))
         assert addresses == [
             f"s3://{bucket}/payments/year=2026/month=11/payments_1k_20261121{suffix}.parquet",
-            f"s3://{bucket}/profiles/year=2026/month=11/payments_1k_20261121{suffix}.html",
+            f"s3://{bucket}/profiles/year=2026/month=11/profile_1k_20261121{suffix}.html",
         ]
     stored = s3.get_object(Bucket=bucket, Key="payments/year=2026/month=11/payments_1k_20261121.parquet")
     assert stored["Body"].read() == parquet.read_bytes()
@@ -57,10 +58,10 @@ def test_command_generates_profiles_and_uploads(
         in outcome.stdout
     )
     assert sorted(keys(s3, bucket)) == [
-        "profiles/year=2026/month=11/payments_2k_20261121.html",
+        "profiles/year=2026/month=11/profile_2k_20261121.html",
         "raw/payments/year=2026/month=11/payments_2k_20261121.parquet",
     ]
-    (html,) = tmp_path.glob("payments_2k_2026-11-21.html")
+    (html,) = tmp_path.glob("profile_2k_2026-11-21.html")
     assert 100_000 < html.stat().st_size < 5_000_000
     assert "label_fraud" in html.read_text(encoding="utf-8")
     again = run("upload", *map(str, tmp_path.glob("*.parquet")), AWS_ENDPOINT_URL=aws_server.url, RAW_BUCKET=bucket)

@@ -1,0 +1,107 @@
+"""Lines that readers of the older descriptions type: those that still answer, and the README's table for the others."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.local.aws import LocalAws
+from producers.parquet import generate_dataset
+from tests.producers.conftest import aws_server
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+__all__ = ["aws_server"]
+
+TYPED = [
+    "python scripts/setup_localstack.py",
+    "python scripts/profile_parquet.py FILE…",
+    "./scripts/run_transaction_producer.sh",
+    "flink/utils/watermarks.py",
+    "pytest tests/unit/test_simulator.py",
+    "test_row_count",
+    "test_schema_match",
+    "test_class_balance",
+    "pytest tests/test_transaction_producer.py",
+    "pip install -r requirements.txt",
+    "python -m producer.main [--num-transactions N] [--batch-size N] [--use-aws] [--stream-name S]",
+    "python src/fraud_detection/simulator/generate.py --rows N --out DIR",
+    "from fraud_detection.simulator.generate import generate_dataset",
+    "python generate_transactions.py",
+    "from src.producer.kafka_producer import TransactionKafkaProducer, send_batch_to_kafka, stream_to_kafka",
+    "python -m src.data_ingestion.producers.producer_cli [--log-level L] transaction --topic T --rate R --duration D "
+    "--bootstrap-servers S",
+    "from src.data_ingestion.producers.transaction_producer import TransactionProducer",
+    "….base_producer import BaseProducer",
+    "from src.data_ingestion.monitoring import monitor",
+    "mypy producer/",
+    "pytest --cov=producer",
+    "black",
+    "isort",
+    "flake8",
+]
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_readme_lists_what_was_typed_on_the_left(line: str) -> None:
+    table = README.split("## Where did my command go")[1].split("\n## ")[0]
+    left = [row.split(" | ")[0] for row in table.splitlines() if row.startswith("| ")]
+    assert any(f"`{line}`" in cell for cell in left)
+
+
+def answer(*command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KAFKA_"))}
+    return subprocess.run(
+        command, cwd=folder, env=clean | environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_setup_localstack_creates_the_stream_and_names_the_present_command(
+    aws_server: LocalAws, tmp_path: Path, unique: Callable[[str], str]
+) -> None:
+    script, name = str(ROOT / "scripts" / "setup_localstack.py"), unique("stream")
+    outcome = answer(sys.executable, script, "--stream-name", name, folder=tmp_path, AWS_ENDPOINT_URL=aws_server.url)
+    assert outcome.stdout == f"Stream {name} created at {aws_server.url}.\n"
+    assert outcome.stderr == "scripts/setup_localstack.py is now: python -m producers setup-kinesis\n"
+
+
+def test_profile_parquet_profiles_files_given_either_way_from_any_folder(tmp_path: Path) -> None:
+    first, second = (generate_dataset(rows, tmp_path, as_of="2026-11-21").name for rows in (1_000, 2_000))
+    script = str(ROOT / "scripts" / "profile_parquet.py")
+    outcome = answer(sys.executable, script, "--file", first, second, folder=tmp_path)
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stderr.splitlines() == [
+        "scripts/profile_parquet.py is now: python -m producers profile",
+        f"Profiling a sample of {first}; this takes up to half a minute ...",
+        f"Profiling a sample of {second}; this takes up to half a minute ...",
+    ]
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == [
+        "profile_1k_2026-11-21.html", "profile_2k_2026-11-21.html",
+    ]  # fmt: skip
+
+
+def test_shell_script_names_the_present_command_and_passes_flags_on(tmp_path: Path) -> None:
+    outcome = answer(str(ROOT / "scripts" / "run_transaction_producer.sh"), "--rate", "many", folder=tmp_path)
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("scripts/run_transaction_producer.sh is now: python -m producers orders\n")
+    assert "--rate" in outcome.stderr
+
+
+def test_kafka_command_in_the_container_is_named_with_its_path() -> None:
+    folder = "/opt/kafka/bin/"
+    assert f"{folder}kafka-broker-api-versions.sh" in (ROOT / "docker-compose.yml").read_text()
+    assert f"`docker exec -it stream-guard-kafka {folder}kafka-console-consumer.sh …`" in README
+
+
+def test_public_ci_runs_what_ours_runs() -> None:
+    workflow = ".github/workflows/ci.yml"
+    steps = yaml.safe_load((ROOT / workflow).read_text())["jobs"]["test"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
+    checker = str(Path(sys.executable).with_name("check-jsonschema"))
+    outcome = answer(checker, "--builtin-schema", "vendor.github-workflows", workflow, folder=ROOT)
+    assert outcome.returncode == 0, outcome.stdout
