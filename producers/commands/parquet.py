@@ -1,7 +1,6 @@
 """`parquet`, `validate`, `profile` and `upload`: files of card payments."""
 
 import resource
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,7 +81,7 @@ def profile(paths: list[Path], out: Path, *, rows: int = DEFAULT_ROWS) -> list[P
     written = []
     for path in paths:
         started = time.monotonic()
-        print(f"Profiling a sample of {path}; this takes up to half a minute ...", file=sys.stderr)
+        Terminal(stderr=True).say(plain(f"Profiling a sample of {path}; this takes up to half a minute ..."))
         html = write_profile(path)
         written.append(html)
         size = html.stat().st_size / 1e6
