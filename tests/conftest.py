@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import redis
-from kafka import KafkaAdminClient
 
 from deploy.local import LocalKafka, LocalRedis, free_port
-from runtime.topics import Topic, ensure_topics
+from runtime.topics import Topic, all_topics, ensure_topics
+from tests.topics import create_anew
 
 
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
-    """One broker for all tests, without topics. Who kills it starts it again."""
+    """One broker for the tests that make topics of names of their own. Who kills it starts it again."""
     broker = LocalKafka(tmp_path_factory.mktemp("kafka"), free_port())
     broker.start()
     yield broker
@@ -57,11 +57,10 @@ def new_topic(kafka_broker: LocalKafka, unique: Callable[[str], str]) -> Callabl
 
 @pytest.fixture
 def fresh_topics(kafka_broker: LocalKafka) -> LocalKafka:
-    """The broker with all of the project's topics, empty, and no other."""
-    admin = KafkaAdminClient(bootstrap_servers=kafka_broker.servers)
-    old = [name for name in admin.list_topics() if not name.startswith("__")]
-    if old:
-        admin.delete_topics(old)
-    admin.close()
-    ensure_topics(kafka_broker.servers)
+    """The broker with all of the project's topics, empty.
+
+    Only who needs the names that the groups fix takes them. Everybody else makes topics of new names, and who needs
+    the fixed names for longer than one test has a broker of its own (`tests.flink.lab.Lab`).
+    """
+    create_anew(kafka_broker.servers, all_topics())
     return kafka_broker

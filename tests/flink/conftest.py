@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local import LocalKafka, LocalRedis
-from tests.flink.lab import Lab, Outputs, Run
+from tests.flink.lab import Lab, Run
+from tests.flink.outputs import Outputs
 
 SECONDS_PER_TEST = 400
 """A test takes ten seconds where the machine has nothing else to do."""
@@ -19,9 +19,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(kafka_broker: LocalKafka, redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """A lab on the broker and the Redis of all tests."""
-    return Lab(kafka_broker, redis_server, tmp_path_factory.mktemp("lab"))
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The lab of all tests of the loop."""
+    with Lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 
 from flink.commit import Step
 from tests.flink.injected import Injection
-from tests.flink.lab import DEAD_LETTERS, Outputs, Run, assert_same
+from tests.flink.lab import Run
+from tests.flink.outputs import DEAD_LETTERS, Outputs, assert_same
 
 
 @pytest.mark.parametrize("step", Step)

@@ -7,7 +7,9 @@ import pytest
 
 from producers.records import Message
 from producers.seeding.seeder import Seeded
-from tests.flink.lab import Lab, Run, assert_same, mixed_messages
+from tests.flink.lab import Lab, Run
+from tests.flink.logs import mixed_messages
+from tests.flink.outputs import assert_same
 
 SLOWLY = {"max_poll_records": 20}
 """So that the log outlasts several losses."""

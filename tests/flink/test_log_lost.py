@@ -9,7 +9,10 @@ import pytest
 from kafka import KafkaAdminClient
 
 from deploy.local import LocalKafka
-from tests.flink.lab import OUTPUT_TOPICS, Lab, Outputs, Run, Worker, assert_same, mixed_messages
+from tests.flink.lab import Lab, Run
+from tests.flink.logs import mixed_messages
+from tests.flink.outputs import OUTPUT_TOPICS, Outputs, assert_same
+from tests.flink.workers import Worker
 
 
 def copy_of_the_log(broker: LocalKafka, into: Path) -> Path:

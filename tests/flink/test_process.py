@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from deploy.local import free_port
-from tests.flink.lab import Outputs, Run, Worker, assert_same
+from tests.flink.lab import Run
+from tests.flink.outputs import Outputs, assert_same
+from tests.flink.workers import Worker
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])

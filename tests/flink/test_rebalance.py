@@ -7,7 +7,9 @@ import pytest
 
 from flink.commit import Step
 from tests.flink.injected import Injection
-from tests.flink.lab import Outputs, Run, Worker, assert_same
+from tests.flink.lab import Run
+from tests.flink.outputs import Outputs, assert_same
+from tests.flink.workers import Worker
 
 SLOWLY = {"max_poll_records": 20}
 """So that the log outlasts a rebalance."""

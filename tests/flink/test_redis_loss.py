@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flink.lab import Lab, Outputs, Run, assert_same
+from tests.flink.lab import Lab, Run
+from tests.flink.outputs import Outputs, assert_same
 
 SLOWLY = {"max_poll_records": 20}
 """So that a log outlasts what happens to Redis meanwhile."""

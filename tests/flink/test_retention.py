@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from flink.testing import START_MS, Driver
 from runtime.kafka.contract import TopicPartition
 from runtime.kafka.retention import IfLogLost, RecordsDeleted
-from tests.flink.lab import SETTINGS
+from tests.flink.outputs import SETTINGS
 
 SOURCE = TopicPartition("transactions", 0)
 GONE = "5 records of transactions-0 (offsets 10 to 14)"

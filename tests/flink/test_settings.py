@@ -8,7 +8,8 @@ import pytest
 from features.groups import GROUPS
 from flink.commit import Step
 from tests.flink.injected import Injection, make_fail
-from tests.flink.lab import Lab, Outputs, Run, assert_same
+from tests.flink.lab import Lab, Run
+from tests.flink.outputs import Outputs, assert_same
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,11 @@ import pytest
 
 from runtime.kafka import TopicAdmin
 from runtime.topics import source_topic
-from tests.flink.lab import PARTITIONS, Lab, Outputs, Run, assert_same, mixed_messages, replayed, wait_until
+from tests.flink.lab import PARTITIONS, Lab, Run
+from tests.flink.logs import mixed_messages
+from tests.flink.outputs import Outputs, assert_same, replayed
+from tests.topics import create
+from tests.waiting import wait_until
 
 
 class TwoLives:
@@ -24,7 +28,7 @@ class TwoLives:
             admin.delete(["transactions"])
             wait_until(lambda: "transactions" not in admin.partitions(), "the topic is gone")
         time.sleep(away_s)
-        self._lab.create([source_topic("transactions", PARTITIONS)])
+        create(self._lab.broker.servers, [source_topic("transactions", PARTITIONS)])
         self._lab.send(each for each in mixed_messages(2_000, seed=2) if each.topic == "transactions")
 
     def expected(self) -> Outputs:

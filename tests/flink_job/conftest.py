@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.flink.cluster import FlinkCluster
-from deploy.local import LocalKafka, LocalRedis, free_port
-from tests.flink.lab import Lab, Outputs, Run, mixed_messages
+from deploy.local import free_port
+from tests.flink.lab import Lab, Run
+from tests.flink.logs import mixed_messages
+from tests.flink.outputs import Outputs
 
 EVENTS = 50_000
 
@@ -23,11 +25,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 
 
 @pytest.fixture(scope="session")
-def lab(kafka_broker: LocalKafka, redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab with empty source topics."""
-    lab = Lab(kafka_broker, redis_server, tmp_path_factory.mktemp("flink-lab"))
-    lab.create_sources()
-    return lab
+    with Lab(tmp_path_factory.mktemp("flink-lab")) as lab:
+        lab.create_sources()
+        yield lab
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,8 @@ from deploy.local import free_port
 from deploy.local.jars import ROOT
 from flink.jobs.rest import FlinkRest
 from runtime.errors import UserError
-from tests.flink.lab import SETTINGS, Run
+from tests.flink.lab import Run
+from tests.flink.outputs import SETTINGS
 
 PATIENCE_S = 300.0
 CHECKPOINT_INTERVAL_MS = 1_000

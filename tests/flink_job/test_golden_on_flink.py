@@ -3,20 +3,19 @@
 Cases with other settings than the usual ones, or with a feature made to fail, run in `test_golden_in_memory`.
 """
 
-from collections.abc import Iterator
-
 import pytest
 from kafka import KafkaProducer
 
-from deploy.local import LocalKafka, LocalRedis, free_port
+from deploy.local import LocalKafka
 from features.dead_letters import DeadLetter, decode_dead_letter
 from features.vectors import FeatureRecord, decode_feature_record
 from runtime.kafka import read_topic
-from runtime.topics import Topic, dead_letter_topic, ensure_topics, feature_log_topic, source_topic
+from runtime.topics import Topic, dead_letter_topic, feature_log_topic, source_topic
 from tests.flink.lab import Lab
 from tests.flink_job.lab import run_embedded
 from tests.golden.cases import Case, Settings, check, load_cases, merged
 from tests.other_clients import ENCODINGS, compressing
+from tests.topics import create
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -27,21 +26,16 @@ Outcomes = tuple[list[FeatureRecord], list[DeadLetter]]
 
 
 @pytest.fixture(scope="module")
-def outcomes(redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Outcomes]]:
-    """What the job makes of all cases, by group. The broker is another one, whose topics keep given timestamps."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcomes]:
+    """What the job makes of all cases, by group. The source topics keep given timestamps."""
     directory = tmp_path_factory.mktemp("golden")
-    broker = LocalKafka(directory / "kafka", free_port())
-    broker.start()
-    try:
-        ensure_topics(broker.servers, topics=[_source(case) for case in CASES])
-        _send(broker)
-        with Lab(broker, redis_server, directory).run() as run:
-            state = (directory / "state").as_uri()
-            done = run_embedded(run, directory, "--state-directory", state, **SETTINGS)
-            assert done.returncode == 0, done.stderr
-            yield {case.group: _read(broker, f"{run.group}.", case) for case in CASES}
-    finally:
-        broker.kill()
+    with Lab(directory) as lab, lab.run() as run:
+        create(lab.broker.servers, [_source(case) for case in CASES])
+        _send(lab.broker)
+        state = (directory / "state").as_uri()
+        done = run_embedded(run, directory, "--state-directory", state, **SETTINGS)
+        assert done.returncode == 0, done.stderr
+        return {case.group: _read(lab.broker, f"{run.group}.", case) for case in CASES}
 
 
 def _source(case: Case) -> Topic:

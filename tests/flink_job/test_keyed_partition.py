@@ -10,7 +10,8 @@ from flink.jobs import keyed_partition
 from flink.jobs.keyed_partition import OutOfOrder
 from runtime.kafka.contract import Record
 from runtime.topics import dead_letter_topic, feature_log_topic
-from tests.flink.lab import SETTINGS, assert_same, mixed_messages, replayed
+from tests.flink.logs import mixed_messages
+from tests.flink.outputs import SETTINGS, assert_same, replayed
 from tests.flink_job.memory import MemoryJob, batches
 
 TOPICS = list(BY_TOPIC)

@@ -10,7 +10,7 @@ from flink.jobs import mirror
 from runtime.kafka.contract import Record
 from store.errors import StoreMismatch, StoreUnavailable
 from store.online import BatchWrite, OnlineStore
-from tests.flink.lab import SETTINGS
+from tests.flink.outputs import SETTINGS
 from tests.flink_job.memory import MemoryJob
 
 PAYMENT = b'{"transaction_id":"t%d","card_id":"%s","amount":1,"currency":"EUR","event_time":%d}'

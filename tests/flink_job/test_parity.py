@@ -10,7 +10,8 @@ from deploy.flink.cluster import FlinkCluster
 from runtime.settings import Settings
 from store.comparing import Comparison
 from store.rederive import Sample, rederive_run
-from tests.flink.lab import SETTINGS, Outputs, Run, assert_same
+from tests.flink.lab import Run
+from tests.flink.outputs import SETTINGS, Outputs, assert_same
 from tests.flink_job.lab import FlinkRun, run_embedded
 
 pytestmark = pytest.mark.timeout(600)

@@ -11,7 +11,6 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
 from typer.testing import CliRunner, Result
 
-from deploy.local import LocalKafka, LocalRedis
 from features.errors import REASONS
 from producers.records import Message
 from producers.seeding.seeder import Seeded
@@ -55,15 +54,13 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def lab(kafka_broker: LocalKafka, redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """With a good payment and a bad one of every card in the source topic."""
-    lab = Lab(kafka_broker, redis_server, tmp_path_factory.mktemp("lab"))
-    lab.create_sources()
-    with lab.redis_server.client() as client:
-        client.flushall()
-    for value_of in (lambda reason: payment(reason, 0), BAD.__getitem__):
-        lab.send(Seeded("transactions", Message(key=reason, value=value_of(reason)), None) for reason in BAD)
-    return lab
+    with Lab(tmp_path_factory.mktemp("lab")) as lab:
+        lab.create_sources()
+        for value_of in (lambda reason: payment(reason, 0), BAD.__getitem__):
+            lab.send(Seeded("transactions", Message(key=reason, value=value_of(reason)), None) for reason in BAD)
+        yield lab
 
 
 @pytest.fixture(scope="module")

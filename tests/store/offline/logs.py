@@ -11,7 +11,8 @@ from producers.seeding.seeder import Seeded
 from runtime.kafka import Record
 from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
-from tests.flink.lab import SETTINGS, mixed_messages
+from tests.flink.logs import mixed_messages
+from tests.flink.outputs import SETTINGS
 
 PARTITIONS = 2
 

@@ -15,7 +15,6 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from deploy.local import LocalKafka, LocalRedis
 from features.groups import GROUPS
 from flink.commit import Step
 from runtime.errors import UserError
@@ -28,7 +27,9 @@ from store.offline.columns import to_records
 from store.offline.dataset import Dataset
 from store.offline.export import export
 from tests.flink.injected import Injection
-from tests.flink.lab import SETTINGS, Lab, Run, mixed_messages
+from tests.flink.lab import Lab, Run
+from tests.flink.logs import mixed_messages
+from tests.flink.outputs import SETTINGS
 from tests.store.offline.logs import EVERY_GROUP, encoded
 
 Command = Callable[..., Result]
@@ -36,12 +37,11 @@ TRANSACTION = GROUPS["transaction"]
 
 
 @pytest.fixture(scope="module")
-def run(kafka_broker: LocalKafka, redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A run that was killed between Kafka and Redis, and has caught up since."""
-    lab = Lab(kafka_broker, redis_server, tmp_path_factory.mktemp("lab"))
-    lab.create_sources()
-    lab.send(mixed_messages(2_000))
-    with lab.run() as run:
+    with Lab(tmp_path_factory.mktemp("lab")) as lab, lab.run() as run:
+        lab.create_sources()
+        lab.send(mixed_messages(2_000))
         run.start(inject=Injection(signal.SIGKILL, Step.TRANSACTION_COMMITTED, times=5)).until_killed()
         run.finish()
         yield run

@@ -14,7 +14,8 @@ from runtime.kafka import Record
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.comparing import Comparison, Pairs
 from store.rederive import Sample, compare_partition, watch
-from tests.flink.lab import SETTINGS, mixed_messages
+from tests.flink.logs import mixed_messages
+from tests.flink.outputs import SETTINGS
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, fill, processed, settings
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)

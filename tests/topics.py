@@ -1,0 +1,28 @@
+"""Topics for tests, on a broker that may be too busy to answer at once."""
+
+from collections.abc import Iterable
+
+from kafka.errors import KafkaError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from runtime.kafka import LogError, TopicAdmin
+from runtime.topics import Topic, ensure_topics
+from tests.waiting import wait_until
+
+
+@retry(
+    retry=retry_if_exception_type((LogError, KafkaError)), stop=stop_after_delay(60), wait=wait_fixed(0.5), reraise=True
+)
+def create(servers: str, topics: Iterable[Topic]) -> None:
+    """Create topics. A broker on a machine that is too busy counts as away for a moment, and refuses."""
+    ensure_topics(servers, topics=list(topics))
+
+
+def create_anew(servers: str, topics: Iterable[Topic]) -> None:
+    """Create topics, empty also where there were some of these names before; other topics stay as they are."""
+    wanted = list(topics)
+    names = {topic.name for topic in wanted}
+    with TopicAdmin(servers) as admin:
+        admin.delete(names)
+        wait_until(lambda: not names & set(admin.partitions()), "the topics are deleted")
+    create(servers, wanted)
