@@ -18,7 +18,7 @@ class Purchase(NamedTuple):
     """One step of a story: what is bought where, and by whom really."""
 
     pause_ms: int
-    """Time since the step before."""
+    """Time since the step before, in the same city; a card takes longer to another one (`producers.profiles.cards`)."""
     merchant: Merchant
     amount: float
     currency: str
@@ -265,3 +265,6 @@ LEGITIMATE: tuple[tuple[Story, float], ...] = (
 
 FRAUDS: tuple[Story, ...] = (card_testing, account_takeover, impossible_travel, bust_out)
 """What thieves do; each as often as the others."""
+
+AT_HOME: tuple[Story, Story] = (errands, bust_out)
+"""Where no story may go abroad: what honest people do, and what thieves do."""

@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from features.groups import BY_TOPIC
 from producers.profiles.accounts import AccountTransactions
-from producers.profiles.cards import CardTransactions
+from producers.profiles.cards import MOVE_MS, CardTransactions
 from producers.profiles.clicks import Clicks
 from producers.profiles.orders import Basket, Orders, Product
 from producers.records import encode
@@ -168,3 +168,18 @@ def test_a_new_category_is_one_entry_of_the_table() -> None:
     assert (order["category_id"], order["product_id"]) == ("cat_pets_friends", "prod_pets_friends_0042")
     assert load_schema("order").faults(order) == []
     assert BY_TOPIC["orders"].decode(encode(order), 0)[0] == shopper.user_id
+
+
+@pytest.mark.parametrize("step_ms", [4, 500, 5_000])
+def test_a_card_takes_minutes_from_one_city_to_another(step_ms: int) -> None:
+    profile = CardTransactions(5, cards=400, fraud_ratio=0.05)
+    last: dict[str, tuple[int, dict[str, Any]]] = {}
+    moves = []
+    for number in range(8_000):
+        time_ms = START_MS + number * step_ms
+        record: dict[str, Any] = dict(profile.record(time_ms))
+        last_ms, before = last.get(record["card_id"], (time_ms, record))
+        if before["city"] != record["city"]:
+            moves.append(time_ms - last_ms)
+        last[record["card_id"]] = time_ms, record
+    assert min(moves, default=MOVE_MS.start) >= MOVE_MS.start
