@@ -5,6 +5,9 @@
 Stored, a state is a small head and the events in chunks of up to CHUNK_EVENTS, in the order of arrival. An event is
 encoded once, onto the end of the newest chunk, so what it costs does not depend on how many there are; a chunk goes
 when all of its events are gone. Aggregates are never stored but derived when a state is loaded.
+
+The head begins with a version that is derived from the types in it. A state that does not fit reads as absent: the
+runtimes put the version into the epoch of whatever they store, and rebuild from the log what is of another.
 """
 
 from collections.abc import Mapping
@@ -18,10 +21,8 @@ import msgspec
 from features.catalog import FeatureGroup
 from features.errors import Rejected
 from features.events import StateEvent
+from features.fingerprint import fingerprint
 from features.lateness import BEGINNING_MS
-
-STATE_VERSION = 1
-"""Of the encoding below. A state of another version reads as absent and is rebuilt from the log."""
 
 CHUNK_EVENTS = 8
 """Few, since the newest chunk is written with every event; but not so few that Redis keeps more names than events."""
@@ -47,7 +48,7 @@ class Head(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     """What is stored of a state beside its events.
 
     Attributes:
-        version: STATE_VERSION of the writer.
+        version: `state_version` of the writer.
         applied_offset: source offset of the newest record applied; older or equal ones have been applied too.
         horizon_ms: events at or before it have been forgotten.
         truncated_ms, truncated_offset: up to here (event time, then offset) the cap took events out.
@@ -60,9 +61,23 @@ class Head(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     truncated_offset: int
 
 
+class StateUnreadable(ValueError):
+    """What is stored of an entity is of another version, or damaged: it must be rebuilt from the log."""
+
+
+@cache
+def state_version(event_type: type[StateEvent]) -> int:
+    """Stands for all that decides how a state with such events is stored; see `fingerprint`."""
+    return fingerprint(Head, list[event_type])  # type: ignore[valid-type]
+
+
 def applied_offset(head: bytes) -> int:
-    """Source offset of the newest record that a stored state contains."""
-    return _decode_head(head).applied_offset
+    """Source offset of the newest record that a stored state contains.
+
+    Raises:
+        StateUnreadable: it is damaged.
+    """
+    return _decoded_head(head).applied_offset
 
 
 class StateDelta(msgspec.Struct, frozen=True, gc=False):
@@ -218,11 +233,11 @@ class EntityState:
         """The state from what was stored of it.
 
         Raises:
-            ValueError: it is of another version, or damaged.
+            StateUnreadable: it is of another version, or damaged.
         """
-        stored = _decode_head(head)
-        if stored.version != STATE_VERSION:
-            raise ValueError(f"state version {stored.version}, expected {STATE_VERSION}")
+        stored, version = _decoded_head(head), state_version(group.event_type)
+        if stored.version != version:
+            raise StateUnreadable(f"state version {stored.version}, expected {version}")
         state = cls(group, config)
         state.applied_offset = stored.applied_offset
         state.horizon_ms = stored.horizon_ms
@@ -232,7 +247,10 @@ class EntityState:
         gone = state._gone()
         retained = []
         for number in sorted(chunks):
-            events = decode(chunks[number])
+            try:
+                events = decode(chunks[number])
+            except msgspec.DecodeError as fault:
+                raise StateUnreadable(f"chunk {number}: {fault}") from fault
             chunk = state._open_chunk(number)
             for event in events:
                 state._append(chunk, event)
@@ -310,7 +328,7 @@ class EntityState:
     def _head(self) -> bytes:
         return _encode(
             Head(
-                version=STATE_VERSION,
+                version=state_version(self._group.event_type),
                 applied_offset=self.applied_offset,
                 horizon_ms=self.horizon_ms,
                 truncated_ms=self._window.truncated_ms,
@@ -322,6 +340,13 @@ class EntityState:
 _encoder = msgspec.msgpack.Encoder()
 _encode, _encode_into = _encoder.encode, _encoder.encode_into
 _decode_head = msgspec.msgpack.Decoder(Head).decode
+
+
+def _decoded_head(head: bytes) -> Head:
+    try:
+        return _decode_head(head)
+    except msgspec.DecodeError as fault:
+        raise StateUnreadable(f"head: {fault}") from fault
 
 
 @cache

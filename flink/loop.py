@@ -12,7 +12,7 @@ from features.dead_letters import DeadLetter
 from features.groups import BY_TOPIC
 from features.partition import Partition
 from features.stamping import Stamped, StampingLimits
-from features.state import EntityState, WindowConfig
+from features.state import EntityState, StateUnreadable, WindowConfig
 from features.vectors import feature_message
 from flink.commit import Assigned, Portion, Reached, Step, Unsettled, commit, settle
 from flink.recovery import IF_DELETED, Start, committed_note, encode_note, epoch, plan_start
@@ -33,7 +33,7 @@ from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.errors import StoreMismatch, StoreUnavailable
 from store.keys import Partition as StoredPartition
-from store.online import Claim, Load, OnlineStore, Progress
+from store.online import Claim, Load, OnlineStore, Progress, StoredState
 
 POLL_MS = 200
 FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.1, 5.0
@@ -145,9 +145,17 @@ class Loop:
             owner = self._owned[source]
             for entity, stored in found.items():
                 if stored is not None:
-                    state = EntityState.load(owner.partition.group, self._window, stored.head, stored.chunks)
+                    state = self._state_of(owner, entity, stored)
                     if not _outdated(owner, state):
                         owner.states[entity] = state
+
+    def _state_of(self, owner: Assigned, entity: str, stored: StoredState) -> EntityState:
+        """The state that Redis has of an entity. A damaged one cannot be mended alone: the partition is rebuilt."""
+        try:
+            return EntityState.load(owner.partition.group, self._window, stored.head, stored.chunks)
+        except StateUnreadable as damage:
+            self._store.forget(owner.claim)
+            raise StoreMismatch(f"the state of {entity} cannot be read ({damage}); its partition is rebuilt") from None
 
     def _apply(self, source: TopicPartition, oldest_ms: int, items: list[Stamped | DeadLetter]) -> Portion:
         owner = self._owned[source]
@@ -265,7 +273,7 @@ class Loop:
     def _start(self, source: TopicPartition) -> None:
         """The recovery path: claim a partition and continue where Kafka and Redis say."""
         settings, group = self._settings, BY_TOPIC[source.topic]
-        current = epoch(self.log.topic_id(source.topic), settings)
+        current = epoch(self.log.topic_id(source.topic), group, settings)
         claim, progress = self._store.claim(StoredPartition(source.topic, source.partition, group.name), current)
         committed = self.log.committed(source)
         note = committed_note(committed, current) if committed else None

@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from features.state import STATE_VERSION
+from features.catalog import FeatureGroup
+from features.state import state_version
 from runtime.errors import UserError
 from runtime.kafka.contract import Committed, EventLog, TopicPartition
 from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
@@ -35,10 +36,10 @@ class Note(msgspec.Struct, frozen=True):
     max_event_time_ms: int | None = msgspec.field(name="max_event_time")
 
 
-def epoch(topic_id: str, settings: Settings) -> str:
-    """Names everything a stored state depends on: the topic's life and the rules of the window."""
+def epoch(topic_id: str, group: FeatureGroup, settings: Settings) -> str:
+    """Names everything a stored state depends on: the topic's life, the group's events and the rules of the window."""
     rules = (settings.window_ms, settings.lateness_ms, settings.max_events_per_entity)
-    return f"{topic_id}:{STATE_VERSION}:" + "-".join(map(str, rules))
+    return f"{topic_id}:{state_version(group.event_type)}:" + "-".join(map(str, rules))
 
 
 def same_topic(one_epoch: str, other_epoch: str) -> bool:

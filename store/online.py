@@ -47,8 +47,9 @@ class Progress(NamedTuple):
 
 
 class StoredState(NamedTuple):
-    """A state as it is stored; `EntityState.load` takes it."""
+    """A state as it is stored; `EntityState.load` takes head and chunks. `offset` is the newest record applied."""
 
+    offset: int
     head: bytes
     chunks: dict[int, bytes]
 
@@ -387,9 +388,8 @@ def stored_state(reply: list[bytes] | dict[bytes, bytes], epoch: bytes) -> Store
     fields = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
     if fields.get(b"epoch") != epoch:
         return None
-    return StoredState(
-        fields[b"head"], {int(name[1:]): chunk for name, chunk in fields.items() if name.startswith(b"c")}
-    )
+    chunks = {int(name[1:]): chunk for name, chunk in fields.items() if name.startswith(b"c")}
+    return StoredState(int(fields[b"offset"]), fields.get(b"head", b""), chunks)
 
 
 def _lost(claim: Claim) -> StoreMismatch:

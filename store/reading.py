@@ -6,7 +6,7 @@ import msgspec
 
 from features.errors import Rejected
 from features.groups import GROUPS
-from features.state import EntityState, WindowConfig
+from features.state import EntityState, StateUnreadable, WindowConfig
 from runtime.errors import UserError
 from store.keys import Partition, features_key
 from store.moments import iso
@@ -84,7 +84,7 @@ class Reader:
             return None
         try:
             state = EntityState.load(GROUPS[group], self._window, stored.head, stored.chunks)
-        except ValueError as fault:
+        except StateUnreadable as fault:
             raise UserError(f"The state of {entity} cannot be read ({fault}). A running worker rebuilds it.") from None
         return Partition(topic.decode(), int(partition), group), state
 

@@ -24,6 +24,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from benchmarks.contenders.flink_plan import DONE, STAGES, Plan
+from features.groups import BY_TOPIC
 from flink.jobs.keyed_partition import KeyedPartition
 from flink.jobs.stage import FeatureStage
 
@@ -162,7 +163,8 @@ def start(plan: Plan) -> Any:
         stage = CountAndSumByBatch(plan.redis_port, topic)
     else:
         with TopicAdmin(settings) as admin:
-            stage = TimedStage(settings, {"transactions": epoch(admin.ids()["transactions"], settings)})
+            topic_id = admin.ids()["transactions"]
+        stage = TimedStage(settings, {"transactions": epoch(topic_id, BY_TOPIC["transactions"], settings)})
     return build_and_start(settings, options, sources, output_topics(settings), FAIL_AT_ONCE, stage, plan.shape)
 
 

@@ -66,7 +66,7 @@ def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> 
     with TopicAdmin(settings) as admin:
         partitions, ids = admin.partitions(), admin.ids()
     sources = {topic: partitions[topic] for topic in BY_TOPIC}
-    epochs = {topic: epoch(ids[topic], settings) for topic in BY_TOPIC}
+    epochs = {topic: epoch(ids[topic], group, settings) for topic, group in BY_TOPIC.items()}
     try:
         result = start(settings, options, sources, epochs, output_topics(settings), more)
     except (Py4JJavaError, JavaException) as error:

@@ -19,11 +19,12 @@ import msgspec
 
 from features.catalog import FeatureGroup
 from features.dead_letters import encode_dead_letter
+from features.fingerprint import fingerprint
 from features.partition import Applied, Partition
 from features.stamping import Stamped, StampingLimits
 from features.state import EntityState, WindowConfig
 from features.vectors import FeatureMessage, feature_message
-from flink.jobs.keyed_state import Due, EntityStates, KeyedMap
+from flink.jobs.keyed_state import STORED, Due, EntityStates, KeyedMap
 from flink.jobs.mirror import Change, Mirror
 from runtime.batching import cut
 from runtime.kafka.contract import Record
@@ -236,6 +237,9 @@ def _rows(topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> Iterator
     """The records cut into rows: a row lies in Flink's memory several times over, so it must not be of any size."""
     return (OutputRow(topic, together) for together in cut(records, lambda record: len(record[1]), ROW_BYTES))
 
+
+LAYOUT = fingerprint(Mark, *STORED)
+"""Of what lies in keyed state around the entities' states; for the operator's uid, see `pipeline.stage_uid`."""
 
 _encode_mark = msgspec.msgpack.Encoder().encode
 _decode_mark = msgspec.msgpack.Decoder(Mark).decode

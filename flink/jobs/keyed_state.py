@@ -7,7 +7,7 @@ buckets, so that the sweep looks only at those whose time has come.
 
 from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -226,7 +226,12 @@ class Due:
         self._reading = bucket
 
 
+_Registered = list[tuple[int, str]]
+
+STORED: tuple[Any, ...] = (_Stored, _Registered)
+"""The types of all that is stored in the maps."""
+
 _NAME = "/"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Stored).decode
-_decode_registered = msgspec.msgpack.Decoder(list[tuple[int, str]]).decode
+_decode_registered = msgspec.msgpack.Decoder(_Registered).decode

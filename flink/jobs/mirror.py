@@ -20,7 +20,7 @@ from typing import NamedTuple
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from features.catalog import FeatureGroup
-from features.state import EntityState, StateDelta, applied_offset
+from features.state import EntityState, StateDelta
 from flink.jobs.keyed_state import EntityStates
 from runtime.log import get_logger
 from store.errors import StoreMismatch, StoreUnavailable
@@ -221,7 +221,7 @@ class Mirror:
             writes = []
             for entity, state in block:
                 found = there[entity]
-                base_offset = -1 if found is None else applied_offset(found.head)
+                base_offset = -1 if found is None else found.offset
                 older = base_offset < state.applied_offset
                 if older:
                     whole = state.stored()

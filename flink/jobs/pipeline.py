@@ -13,6 +13,7 @@ from pyflink.table import Schema, StreamTableEnvironment, TableResult
 from pyflink.util.java_utils import get_j_env_configuration
 
 from flink.jobs import sql
+from flink.jobs.keyed_partition import LAYOUT
 from flink.jobs.options import JobOptions, Mode, consumer_properties, job_configuration, producer_properties
 from flink.jobs.slots import slot_numbers
 from flink.jobs.stage import KEY, KEYED_BATCH, OUTPUT, FeatureStage
@@ -68,11 +69,12 @@ def build_and_start(
 def stage_uid(epochs: Mapping[str, str], mode: Mode) -> str:
     """The name under which a savepoint keeps the stage's state.
 
-    It holds everything the state depends on: the state's version, the windows' rules and the lives of the topics. So a
-    savepoint of another epoch has no state for this job, and Flink refuses it before anything runs. The mode is in it
-    because PyFlink writes keyed state differently in each, and finds none at all, silently, in what the other wrote.
+    It holds everything the state depends on: how events and states are laid out, the windows' rules and the lives of
+    the topics. So a savepoint of another epoch has no state for this job, and Flink refuses it before anything runs.
+    The mode is in it because PyFlink writes keyed state differently in each, and finds none at all, silently, in what
+    the other wrote.
     """
-    return "features-" + sha256("\n".join([mode, *sorted(epochs.values())]).encode()).hexdigest()[:16]
+    return "features-" + sha256("\n".join([mode, str(LAYOUT), *sorted(epochs.values())]).encode()).hexdigest()[:16]
 
 
 def environment(configuration: Mapping[str, str]) -> tuple[StreamTableEnvironment, StreamExecutionEnvironment]:

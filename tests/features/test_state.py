@@ -288,7 +288,7 @@ def test_a_loaded_state_numbers_its_chunks_on() -> None:
 
 def test_a_state_of_another_version_is_refused() -> None:
     head = Head(version=99, applied_offset=0, horizon_ms=0, truncated_ms=None, truncated_offset=-1)
-    with pytest.raises(ValueError, match="state version 99, expected 1"):
+    with pytest.raises(ValueError, match="state version 99, expected "):
         EntityState.load(GROUPS["order"], WindowConfig(WINDOW_MS), _encode(head), {})
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from features.state import STATE_VERSION
+from features.groups import GROUPS
+from features.state import state_version
 from flink.recovery import Note, Start, committed_note, encode_note, epoch, horizon_ms, plan_start
 from runtime.errors import UserError
 from runtime.kafka.contract import Committed, TopicPartition
@@ -17,6 +18,7 @@ from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
 from runtime.settings import Settings
 from store.online import Progress
 
+GROUP = GROUPS["transaction"]
 SETTINGS = Settings(window_size_minutes=1, allowed_lateness_seconds=10, max_future_skew_seconds=20)
 REACH_MS = 2 * 60_000 + 3 * 10_000
 SKEW_MS = 20_000
@@ -199,20 +201,20 @@ def test_the_horizon_lies_two_windows_and_three_latenesses_back() -> None:
     "changed", [{"window_size_minutes": 2}, {"allowed_lateness_seconds": 11}, {"max_events_per_entity": 7}]
 )
 def test_another_rule_of_the_window_is_another_epoch_of_the_same_topic(changed: dict[str, int]) -> None:
-    before, after = epoch("id-1", SETTINGS), epoch("id-1", SETTINGS.model_copy(update=changed))
+    before, after = epoch("id-1", GROUP, SETTINGS), epoch("id-1", GROUP, SETTINGS.model_copy(update=changed))
     assert before != after
     assert committed_note(Committed(5, encode_note(before, 77)), after) == Note(before, 77)
 
 
 def test_another_life_of_the_topic_makes_a_committed_offset_meaningless() -> None:
-    note = encode_note(epoch("id-1", SETTINGS), 77)
-    assert committed_note(Committed(5, note), epoch("id-2", SETTINGS)) is None
+    note = encode_note(epoch("id-1", GROUP, SETTINGS), 77)
+    assert committed_note(Committed(5, note), epoch("id-2", GROUP, SETTINGS)) is None
 
 
 @pytest.mark.parametrize("metadata", ["", "somebody else's", "{}", '{"epoch": 3}'])
 def test_an_offset_that_is_not_ours_says_nothing(metadata: str) -> None:
-    assert committed_note(Committed(5, metadata), epoch("id-1", SETTINGS)) is None
+    assert committed_note(Committed(5, metadata), epoch("id-1", GROUP, SETTINGS)) is None
 
 
 def test_the_state_version_is_part_of_the_epoch() -> None:
-    assert f":{STATE_VERSION}:" in epoch("id-1", SETTINGS)
+    assert f":{state_version(GROUP.event_type)}:" in epoch("id-1", GROUP, SETTINGS)
