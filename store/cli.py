@@ -11,6 +11,7 @@ from store.evaluate import evaluate
 from store.get import get
 from store.offline.commands import backfill, export, training_set
 from store.parity import parity
+from store.peek import peek
 from store.shadow import shadow
 
 app = command_line(no_args_is_help=True)
@@ -25,6 +26,9 @@ app.command(
     epilog="Examples:\n\n`python -m store get transaction card_0000000001`\n\n"
     "`python -m store get order user_000000001 --at 2026-03-01T12:00:00Z --json`"
 )(get)
+app.command(
+    epilog="Examples:\n\n`python -m store peek transactions`\n\n`python -m store peek orders.dlq --first 3 --json`"
+)(peek)
 app.command(epilog="Example:\n\n`python -m store evaluate --alerts 0.5 --json`")(evaluate)
 app.command(
     epilog="Examples:\n\n`python -m store export --out features-dataset`\n\n"

@@ -49,6 +49,9 @@ class FetchedRecords:
     def __bool__(self) -> bool:
         return self._open
 
+    def _decode(self, batch: DefaultRecordBatch, topic: str, partition: int) -> list[Record]:
+        return decode_batch(batch, topic, partition)
+
     def drain(self) -> None:
         """Let go of everything; called when all was taken and when the partition is no longer wanted."""
         if self._open:
@@ -100,7 +103,7 @@ class FetchedRecords:
             if not self._is_visible(batch):
                 self.next_fetch_offset = max(self.next_fetch_offset, self._after_decoded)
                 continue
-            records = decode_batch(batch, self.topic_partition.topic, self.topic_partition.partition)
+            records = self._decode(batch, self.topic_partition.topic, self.topic_partition.partition)
             if records and records[0].offset < self.fetch_offset:
                 records = [record for record in records if record.offset >= self.fetch_offset]
             if records:
@@ -140,7 +143,7 @@ def decode_batch(batch: DefaultRecordBatch, topic: str, partition: int) -> list[
             end = at + 1 + (byte >> 1)
             at += 1
         else:
-            length, at = _varint(data, at)
+            length, at = varint(data, at)
             end = at + length
         at += 1  # attributes
         delta = data[at]
@@ -148,25 +151,25 @@ def decode_batch(batch: DefaultRecordBatch, topic: str, partition: int) -> list[
             delta = (delta >> 1) ^ -(delta & 1)
             at += 1
         else:
-            delta, at = _varint(data, at)
+            delta, at = varint(data, at)
         byte = data[at]
         if byte < 0x80:
             offset = base + (byte >> 1)
             at += 1
         else:
-            index, at = _varint(data, at)
+            index, at = varint(data, at)
             offset = base + index
         byte = data[at]
         if byte < 0x80:
             length = (byte >> 1) ^ -(byte & 1)
             at += 1
         else:
-            length, at = _varint(data, at)
+            length, at = varint(data, at)
         key = None
         if length >= 0:
             key = data[at : at + length]
             at += length
-        length, at = _varint(data, at)
+        length, at = varint(data, at)
         value = None
         if length >= 0:
             value = data[at : at + length]
@@ -181,7 +184,8 @@ def decode_batch(batch: DefaultRecordBatch, topic: str, partition: int) -> list[
     return records
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """The zigzag number at a place, and the place after it."""
     byte = data[at]
     at += 1
     result = byte & 0x7F
