@@ -38,7 +38,7 @@ class Status:
         if not self._console.is_terminal:
             yield self
             return
-        with Live(spinner("starting"), console=self._console, transient=True, refresh_per_second=4) as live:
+        with self._console.live(spinner("starting")) as live:
             self._live = live
             yield self
             self._live = None

@@ -1,6 +1,5 @@
 """`python -m producers`: every command, its flags and examples. The work is in `producers.commands`."""
 
-import logging
 import time
 from pathlib import Path
 from typing import Annotated
@@ -31,10 +30,7 @@ def options(
     log_level: Annotated[str | None, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = None,
 ) -> None:
     """Synthetic payment data: profiles (what) x sinks (where to) x pacing (when)."""
-    level = load_settings(log_level=log_level).log_level
-    configure_logging(level)
-    if level != "DEBUG":
-        logging.getLogger("kafka").setLevel("CRITICAL")  # our own errors say it in one line
+    configure_logging(load_settings(log_level=log_level).log_level)
 
 
 @app.command(epilog="Example: `python -m producers seed --count 10000 --seed 42 --json -`")

@@ -1,20 +1,47 @@
 """Logging for every process: structlog to standard error, coloured on a terminal, JSON lines elsewhere.
 
-Libraries that log through the standard library (kafka-python, boto3) come out in the same form.
+Libraries that log through the standard library (boto3) come out in the same form.
 """
 
+import io
 import logging
 import secrets
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, ExcInfo, Processor
+
+from runtime.terminal import visible
 
 _LIBRARY_LEVELS = {
     "kafka": "CRITICAL",  # what matters comes back to us as an exception and is told in our own words
     **dict.fromkeys(("boto3", "botocore", "urllib3", "s3transfer"), "WARNING"),
 }
+"""Whatever our own level: at DEBUG a client tells a thousand things about its connections before we have said one."""
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at the time: while a live line is shown, above it."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__(stream or sys.stderr)
+        self._fixed = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = self._fixed or sys.stderr
+        super().emit(record)
+
+
+def _write_traceback(stream: TextIO, error: ExcInfo) -> None:
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, error)
+    stream.write(visible(text.getvalue(), keep="\n"))
+
+
+def _readable(_: Any, __: str, event: EventDict) -> EventDict:
+    """Text of others cannot tell a terminal what to do."""
+    return {name: visible(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def configure_logging(
@@ -24,19 +51,19 @@ def configure_logging(
 
     `json` decides the form; by default a terminal gets colours and everything else gets JSON lines.
     """
-    stream = stream or sys.stderr
-    as_json = not stream.isatty() if json is None else json
+    as_json = not (stream or sys.stderr).isatty() if json is None else json
     renderers: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer()]
+        # A traceback that shows the values of variables would show passwords.
+        else [_readable, structlog.dev.ConsoleRenderer(exception_formatter=_write_traceback)]
     )
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
@@ -47,7 +74,7 @@ def configure_logging(
     root.handlers[:] = [handler]
     root.setLevel(level)
     for library, library_level in _LIBRARY_LEVELS.items():
-        logging.getLogger(library).setLevel("DEBUG" if level == "DEBUG" else library_level)
+        logging.getLogger(library).setLevel(library_level)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -7,20 +7,34 @@ below. A setting's environment variable is its name in capitals (`window_size_mi
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import yaml
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from runtime.addresses import bracketed, redis_address, redis_url_with_database, require_redis_url
 from runtime.errors import UserError
 
 CONFIG_FILE = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
 
 _NAME_PATTERN = r"^[A-Za-z0-9._-]+$"
 _PREFIX_PATTERN = r"^[A-Za-z0-9._-]*$"
-_SERVERS_PATTERN = r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$"
+_HOST_PATTERN = r"^[^\s/@]+$"
+_SERVERS_PATTERN = r"^[^\s,:/@]+:\d{1,5}(,[^\s,:/@]+:\d{1,5})*$"
+
+
+ENVIRONMENT = "from the environment"
+DEFAULT = "the default"
 
 
 def _setting(default: Any, meaning: str, expects: str, **constraints: Any) -> Any:
@@ -50,6 +64,9 @@ class Settings(BaseSettings):
         case_sensitive=False, env_ignore_empty=True, extra="forbid", frozen=True, populate_by_name=True
     )
 
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+    _variables: dict[str, str] = PrivateAttr(default_factory=dict)
+
     kafka_servers: str = _setting(
         "localhost:9092",
         "Kafka brokers to ask first.",
@@ -70,14 +87,14 @@ class Settings(BaseSettings):
     kafka_ssl_keyfile: Path | None = _setting(None, "Client key (PEM).", "a path")
     kafka_ssl_password: SecretStr | None = _setting(None, "Password of the client key; never logged.", "a password")
 
-    redis_host: str = _setting("localhost", "Redis host.", "a host name or address", min_length=1)
+    redis_host: str = _setting("localhost", "Redis host.", "a host name or address", pattern=_HOST_PATTERN)
     redis_port: int = _whole(6379, "Redis port.", "", 1, 65_535)
     redis_db: int = _whole(0, "Redis database number.", "", 0, 1_000_000)
-    redis_url: str | None = _setting(
+    redis_url: Annotated[str, AfterValidator(require_redis_url)] | None = _setting(
         None,
         "Redis address as a URL, instead of host and port; its password is never logged.",
-        "redis://, rediss:// or unix:// and an address",
-        pattern=r"^(rediss?|unix)://.+",
+        "redis://user:password@host:port/database (rediss:// for TLS, unix:///path for a socket), a password's "
+        "':', '/', '?', '#', '@', '%' and '[' as %3A, %2F, %3F, %23, %40, %25 and %5B",
         repr=False,
     )
 
@@ -164,19 +181,27 @@ class Settings(BaseSettings):
     def redis_connection_url(self) -> str:
         """The URL to connect to, password included: for clients, not for messages."""
         if self.redis_url is None:
-            host = f"[{self.redis_host}]" if ":" in self.redis_host else quote(self.redis_host)
-            return f"redis://{host}:{self.redis_port}/{self.redis_db}"
-        parts = urlsplit(self.redis_url)
-        if "db=" in parts.query or (parts.scheme != "unix" and parts.path.strip("/")):
-            return self.redis_url
-        if parts.scheme == "unix":
-            return f"{self.redis_url}{'&' if parts.query else '?'}db={self.redis_db}"
-        return urlunsplit(parts._replace(path=f"/{self.redis_db}"))
+            return f"redis://{bracketed(self.redis_host)}:{self.redis_port}/{self.redis_db}"
+        return redis_url_with_database(self.redis_url, self.redis_db)
 
     @property
     def redis_address(self) -> str:
         """The same address without user and password: for messages and logs."""
-        return without_password(self.redis_connection_url)
+        return redis_address(self.redis_connection_url)
+
+    def named(self, *names: str) -> str:
+        """The variables of some settings and where their values come from, for messages.
+
+        >>> load_settings(redis_port=1).named("redis_port")
+        'REDIS_PORT, from a flag'
+        """
+        return ", and ".join(
+            f"{self._variables.get(name, name.upper())}, {self._sources.get(name, DEFAULT)}" for name in names
+        )
+
+    def is_default(self, name: str) -> bool:
+        """Whether nobody has set it."""
+        return name not in self._sources
 
     @model_validator(mode="after")
     def _sasl_is_complete(self) -> "Settings":
@@ -209,20 +234,16 @@ def load_settings(config_file: Path | None = None, **flags: Any) -> Settings:
     given = {name: value for name, value in flags.items() if value is not None}
     from_file = _read_config(config_file or CONFIG_FILE)
     weaker = {name: value for name, value in from_file.items() if name not in given and not _in_environment(name)}
+    sources = dict.fromkeys(weaker, f"from {config_file or CONFIG_FILE}")
+    sources |= {name: ENVIRONMENT for name in Settings.model_fields if _in_environment(name)}
+    sources |= dict.fromkeys(given, "from a flag")
     try:
-        return Settings(**given, **weaker)
+        settings = Settings(**given, **weaker)
     except ValidationError as error:
-        raise UserError(_explain(error, given, weaker, config_file or CONFIG_FILE)) from None
-
-
-def without_password(url: str) -> str:
-    """The URL with any user and password left out.
-
-    >>> without_password("redis://me:secret@cache:6379/0")
-    'redis://cache:6379/0'
-    """
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        raise UserError(_explain(error, sources)) from None
+    settings._sources.update(sources)
+    settings._variables.update({name: _variable_used(name) for name in sources if sources[name] == ENVIRONMENT})
+    return settings
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -231,8 +252,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path} cannot be read as YAML ({reason}). Mend it or remove it.") from None
+        raise UserError(f"{path} cannot be read as YAML ({_reason(error)}). Mend it or remove it.") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -242,6 +262,14 @@ def _read_config(path: Path) -> dict[str, Any]:
         if name not in Settings.model_fields:
             raise UserError(f"{path} sets {name!r}, which is no setting. The README lists all of them.")
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file and where, without its text: that may be a password."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:
+        return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', None) or 'not understood'}"
+    return getattr(error, "strerror", None) or getattr(error, "reason", None) or type(error).__name__
 
 
 def environment_names(name: str) -> tuple[str, ...]:
@@ -261,7 +289,7 @@ def expectation(field: FieldInfo) -> str:
     return str(extra["expects"]) if isinstance(extra, dict) else ""
 
 
-def _explain(error: ValidationError, flags: dict[str, Any], from_file: dict[str, Any], config_file: Path) -> str:
+def _explain(error: ValidationError, sources: dict[str, str]) -> str:
     """One line for the first wrong value: its variable, the value, what was expected and where it came from."""
     first = error.errors()[0]
     located = str(first["loc"][0]) if first["loc"] else ""
@@ -269,10 +297,10 @@ def _explain(error: ValidationError, flags: dict[str, Any], from_file: dict[str,
     if not names:
         return f"{located} is no setting. The README lists all of them."
     name = names[0]
-    source = "a flag" if name in flags else str(config_file) if name in from_file else "the environment"
-    variable = name.upper() if source != "the environment" else _variable_used(name)
+    source = sources.get(name, DEFAULT)
+    variable = _variable_used(name) if source == ENVIRONMENT else name.upper()
     shown = _shown(name, first["input"])
-    return f"{variable} is {shown} (from {source}); expected {expectation(Settings.model_fields[name])}."
+    return f"{variable} is {shown} ({source}); expected {expectation(Settings.model_fields[name])}."
 
 
 def _variable_used(name: str) -> str:
@@ -280,6 +308,8 @@ def _variable_used(name: str) -> str:
 
 
 def _shown(name: str, value: Any) -> str:
-    if "password" in name:
-        return "a value that is not shown"
-    return repr(without_password(value)) if name == "redis_url" and isinstance(value, str) else repr(value)
+    """A wrong value, unless it is or may hold a password."""
+    return "a value that is not shown" if name in _MAY_HOLD_A_PASSWORD or "@" in str(value) else repr(value)
+
+
+_MAY_HOLD_A_PASSWORD = {"kafka_sasl_password", "kafka_ssl_password", "redis_url"}

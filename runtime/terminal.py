@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.spinner import Spinner
 from rich.status import Status
 from rich.text import Text
@@ -56,6 +57,11 @@ class Terminal(Console):
     def say(self, *texts: RenderableType) -> None:
         """Print a line without breaking it where the terminal ends, so that it can be copied."""
         self.print(*texts, soft_wrap=True)
+
+    def live(self, shown: RenderableType) -> Live:
+        """A line that is replaced by what it is updated with, and goes when its `with` block ends; logs go above it."""
+        logs_here = sys.stderr.isatty()
+        return Live(shown, console=self, transient=True, refresh_per_second=4, redirect_stderr=logs_here)
 
     def status(self, status: RenderableType, **options: Any) -> Status:
         """A spinner beside the text while a `with` block runs."""

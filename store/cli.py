@@ -1,9 +1,9 @@
 """`python -m store`: commands over what the stores hold. Each command is a module; it is registered here."""
 
-import logging
-
 from runtime.errors import UserError
 from runtime.kafka import LogError
+from runtime.log import configure_logging
+from runtime.settings import load_settings
 from runtime.terminal import command_line, run_command
 from store.dead_letters.commands import app as dead_letters
 from store.errors import StoreError
@@ -20,6 +20,7 @@ app = command_line(no_args_is_help=True)
 @app.callback()
 def commands() -> None:
     """What the stores hold: features at a moment, and what became of the records."""
+    configure_logging(load_settings().log_level)
 
 
 app.command(
@@ -57,5 +58,4 @@ app.add_typer(dead_letters, name="dead-letters")
 
 def main() -> None:
     """Run a command; a failure that the user can mend is one line."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # our own errors say it in one line
     run_command(app, "python -m store", told=(UserError, LogError, StoreError))

@@ -2,12 +2,13 @@
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from runtime.errors import UserError
 from runtime.settings import Settings
 from store.online import OnlineStore
+from store.refusals import why_not
 from store.writer import Runtime
 
 CONNECT_TIMEOUT_S = 2
@@ -30,16 +31,9 @@ def connect(settings: Settings, runtime: Runtime = Runtime.LOOP) -> OnlineStore:
     )
     try:
         check(client.info(), settings.redis_address)
-    except AuthenticationError as error:
-        raise UserError(
-            f"Redis at {settings.redis_address} wants another password ({error}). Put it into REDIS_URL."
-        ) from None
     except RedisError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f'Redis does not answer at {settings.redis_address} ({reason}). Start it with "make up" or set REDIS_HOST '
-            "and REDIS_PORT."
-        ) from None
+        client.close()
+        raise UserError(why_not(error, settings)) from None
     return OnlineStore(client, settings.namespace, settings.redis_address, runtime)
 
 

@@ -12,6 +12,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from runtime.batching import cut
 from runtime.errors import UserError
 from store.errors import StoreUnavailable
+from store.refusals import missing_right
 from store.scripts import SCRIPTS, Script
 
 Command = tuple[str | bytes | int, ...]
@@ -99,6 +100,9 @@ class Pipe:
         """What to raise when it refuses."""
         if _PASSES.search(str(error)):
             return StoreUnavailable(f"Redis at {self.address} refuses for now ({error})")
+        right = missing_right(error, self.address)
+        if right is not None:
+            return UserError(right)
         return UserError(
             f"Redis at {self.address} refused a command ({error}). Is the database shared with another application? "
             "Set REDIS_DB or REDIS_URL to one of its own."

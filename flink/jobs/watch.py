@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import redis
-from rich.live import Live
 
 from features.groups import BY_TOPIC
 from flink.jobs.rest import FlinkRest
@@ -107,7 +106,7 @@ class StatusLine:
     """A live line on a terminal, and a line in the log now and then elsewhere; use it in a `with` block."""
 
     def __init__(self, console: Terminal) -> None:
-        self._live = Live(spinner("starting"), console=console, transient=True) if console.is_terminal else None
+        self._live = console.live(spinner("starting")) if console.is_terminal else None
         self._shown = time.monotonic()
         self._processed: int | None = None
 

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,6 +73,43 @@ def test_libraries_come_out_in_the_same_form_and_only_when_it_matters() -> None:
     logging.getLogger("botocore").warning("connection to %s lost", "node 1")
     (line,) = lines(stream)
     assert (line["event"], line["run_id"]) == ("connection to node 1 lost", "abc")
+
+
+def test_a_library_says_no_more_when_we_are_to_say_everything() -> None:
+    stream = io.StringIO()
+    configure_logging("DEBUG", stream=stream)
+    logging.getLogger("kafka.conn").debug("chatter")
+    logging.getLogger("botocore.auth").debug("secret chatter")
+    get_logger("loop").debug("ours")
+    assert [line["event"] for line in lines(stream)] == ["ours"]
+
+
+def test_a_terminal_is_not_told_what_to_do_by_the_text_of_others() -> None:
+    stream = Terminal()
+    configure_logging(stream=stream)
+    get_logger("loop").warning("refused", detail="\x1b]0;owned\x07", entity="[/red]")
+    assert "\x1b]0;" not in stream.getvalue()
+    assert r"\x1b]0;owned\x07" in stream.getvalue()
+    assert "[/red]" in stream.getvalue()
+
+
+def test_a_traceback_on_a_terminal_shows_no_values_of_variables() -> None:
+    stream = Terminal()
+    configure_logging(stream=stream)
+    password = "hunter2".upper()
+    try:
+        raise ValueError(f"boom of {len(password)}")
+    except ValueError:
+        get_logger("loop").exception("feature failed")
+    assert "ValueError: boom of 7" in stream.getvalue()
+    assert "HUNTER2" not in stream.getvalue()
+
+
+def test_lines_go_to_what_standard_error_is_when_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_logging(json=True)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    get_logger("loop").info("above the live line")
+    assert "above the live line" in sys.stderr.getvalue()  # type: ignore[attr-defined]
 
 
 def test_traceback_is_one_field_of_a_json_line() -> None:

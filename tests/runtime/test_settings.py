@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import UserError
-from runtime.settings import Settings, environment_names, expectation, load_settings, without_password
+from runtime.settings import Settings, environment_names, expectation, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -185,5 +185,68 @@ def test_address_of_an_ipv6_host_is_bracketed(config: Path) -> None:
     assert load_settings(config, redis_host="::1").redis_connection_url == "redis://[::1]:6379/0"
 
 
-def test_url_without_password_is_left_alone() -> None:
-    assert without_password("redis://cache:6379/0") == "redis://cache:6379/0"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2/pw@cache:6379",
+        "redis://:12/hunter2@cache:6379",
+        "redis://:12?hunter2@cache",
+        "redis://:12#hunter2@cache",
+        "redis://:12?password=hunter2/@cache",
+        "redis://:[hunter2@cache",
+        "redis://:hunter2@cache:port",
+        "redis://:hunter2@cache/zero",
+        "redis://:hunter2@cache?unknown=1",
+        "redis://:hunter2@cache:99999",
+        "redis://:hunter2@:6379",
+        "unix://:1/hunter2@/run/redis.sock",
+        "http://me:hunter2@cache:6379",
+        "hunter2",
+    ],
+)
+def test_a_redis_url_that_can_be_misread_is_refused_without_being_shown(config: Path, url: str) -> None:
+    message = refusal(config, redis_url=url)
+    assert message.startswith("REDIS_URL is a value that is not shown (from a flag); expected redis://user:password@")
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://me:hunter2@cache", "redis://cache:6379/0"),
+        ("redis://:hunter2%2F%3F%23%40@cache:1/2", "redis://cache:1/2"),
+        ("redis://:hunt@er2@cache:1", "redis://cache:1/0"),
+        ("rediss://cache:1/2?password=hunter2&ssl_ca_certs=/ca.pem", "rediss://cache:1/2"),
+        ("redis://[::1]:1?db=3", "redis://[::1]:1/3"),
+        ("unix://me:hunter2@/run/redis.sock?db=3", "unix:///run/redis.sock?db=3"),
+    ],
+)
+def test_the_address_in_messages_has_no_secret(config: Path, url: str, address: str) -> None:
+    settings = load_settings(config, redis_url=url)
+    assert settings.redis_address == address
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize("name", ["redis_host", "kafka_servers", "aws_endpoint_url"])
+def test_a_password_in_the_wrong_variable_is_not_shown(config: Path, name: str) -> None:
+    assert "hunter2" not in refusal(config, **{name: "me:hunter2@/cache:6379"})
+
+
+@pytest.mark.parametrize("content", ["redis_url: hunter2: x\n", "kafka_sasl_password: [hunter2\n", "hunter2: @\n"])
+def test_a_file_that_is_no_yaml_is_not_quoted(config: Path, content: str) -> None:
+    config.write_text(content)
+    assert "hunter2" not in refusal(config)
+
+
+def test_a_value_can_be_told_with_its_variable_and_where_it_came_from(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text("redis_db: 3\n")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "old:1")
+    monkeypatch.setenv("REDIS_HOST", "cache")
+    settings = load_settings(config, consumer_group="mine")
+    assert settings.named("consumer_group") == "CONSUMER_GROUP, from a flag"
+    assert settings.named("kafka_servers") == "KAFKA_BOOTSTRAP_SERVERS, from the environment"
+    assert settings.named("redis_db") == f"REDIS_DB, from {config}"
+    assert settings.named("metrics_port") == "METRICS_PORT, the default"
+    assert settings.named("redis_host", "redis_port") == "REDIS_HOST, from the environment, and REDIS_PORT, the default"
