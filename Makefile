@@ -19,12 +19,14 @@ UV := $(BIN)/uv --quiet pip install --python $(RUN)
 LOOP := $(VENV)/.has-loop
 DATA := $(VENV)/.has-data
 FLINK := $(VENV)/.has-flink
+TEST := $(VENV)/.has-test
 ALL := $(VENV)/.has-all
 
 # Everything of the loop is in .has-all too, so a full environment serves every target.
 loop = $(if $(wildcard $(ALL)),$(ALL),$(LOOP))
 data = $(if $(wildcard $(ALL)),$(ALL),$(DATA))
 flink = $(if $(wildcard $(ALL)),$(ALL),$(FLINK))
+test = $(if $(wildcard $(ALL)),$(ALL),$(TEST))
 
 .PHONY: help
 help: ## This list
@@ -56,6 +58,10 @@ $(DATA): requirements.lock pyproject.toml | $(BIN)/uv
 
 $(FLINK): requirements.lock pyproject.toml | $(BIN)/uv
 	@$(PINNED) --extra producers --extra flink
+	@touch $@
+
+$(TEST): requirements.lock pyproject.toml | $(BIN)/uv
+	@$(PINNED) --extra test
 	@touch $@
 
 $(ALL): requirements.lock | $(BIN)/uv
@@ -113,8 +119,8 @@ profile: $(data) ## An HTML profile of today's Parquet file, made first if it is
 .PHONY: test test-features lint catalog
 test: $(ALL) lint ## Everything: linters, types, import contracts, and the whole suite on its own services
 	@$(RUN) -m pytest $(ARGS)
-test-features: $(ALL) ## The tests that need no Kafka, Redis server or Java
-	@$(RUN) flink/test_stream_processor.py
+test-features: $(test) ## The tests that need no Kafka, Redis server or Java, in seconds
+	@$(RUN) flink/test_stream_processor.py $(ARGS)
 lint: $(ALL) ## ruff, mypy and the import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

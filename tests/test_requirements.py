@@ -1,6 +1,9 @@
 """The exported requirement files against the lock, the lock against pyproject.toml; no network needed."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -44,6 +47,17 @@ def closure(requirements: list[str]) -> set[str]:
     return {name for name, _ in needed}
 
 
+def extras_of(stamp: str) -> list[str]:
+    """The extras that the Makefile installs for a stamp."""
+    (recipe,) = re.findall(rf"^\$\({stamp}\):.*\n\t(.+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return re.findall(r"--extra (\w+)", recipe)
+
+
+def installed_for(stamp: str) -> set[str]:
+    """Names of all packages that the Makefile installs for a stamp."""
+    return closure([*PROJECT["dependencies"], *(line for extra in extras_of(stamp) for line in EXTRAS[extra])])
+
+
 @pytest.mark.parametrize("name", LOCKS)
 def test_lock_names_no_host_and_hashes_everything(name: str) -> None:
     text = (ROOT / name).read_text()
@@ -84,9 +98,26 @@ def test_file_at_the_root_has_what_every_producer_needs() -> None:
 
 
 def test_loop_is_installed_without_flink_and_aws() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    (recipe,) = re.findall(r"^\$\(LOOP\):.*\n\t(.+)", makefile, re.MULTILINE)
-    extras = re.findall(r"--extra (\w+)", recipe)
-    needed = closure([*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])])
-    assert extras == ["producers"]
-    assert not {"apache-flink", "boto3", "botocore", "moto"} & needed
+    assert extras_of("LOOP") == ["producers"]
+    assert not {"apache-flink", "boto3", "botocore", "moto"} & installed_for("LOOP")
+
+
+def test_tests_of_the_features_run_with_what_is_installed_for_them() -> None:
+    needed = installed_for("TEST")
+    assert not {"apache-flink", "apache-beam", "boto3", "polars", "pyarrow"} & needed
+    absent = [
+        module
+        for module, owners in metadata.packages_distributions().items()
+        if not {canonicalize_name(owner) for owner in owners} & (needed | {"pip", "setuptools"})
+    ]
+    without_them = f"import runpy, sys; sys.modules.update(dict.fromkeys({absent!r})); sys.argv = sys.argv[1:]; "
+    run_it = without_them + "runpy.run_path(sys.argv[0], run_name='__main__')"
+    collecting = subprocess.run(
+        [sys.executable, "-c", run_it, "flink/test_stream_processor.py", "--collect-only", "-p", "no:cacheprovider"],
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_timeout"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert collecting.returncode == 0, collecting.stdout + collecting.stderr
