@@ -58,7 +58,7 @@ ALLOWED = {
 
 MORE = {
     "cli.py": {"rich", "typer"},
-    "testing.py": libraries("dev"),
+    "testing.py": libraries("test"),
 }
 """What a file of that name may use besides: commands print, and what helps a user's tests uses what tests use."""
 
