@@ -120,16 +120,27 @@ def _features(client: redis.Redis, group: str) -> Iterator[tuple[str, dict[str, 
 
 def _features_table(group: str, columns: tuple[str, ...], rows: list[tuple[str, dict[str, str]]]) -> Table:
     """The most telling entities of a group: those with the largest values from the right."""
-    numeric = [feature.name for feature in GROUPS[group].features if feature.type in ("int", "float")]
-    by = [name for name in reversed(columns) if name in numeric]
+    types = {feature.name: feature.type for feature in GROUPS[group].features}
+    by = [name for name in reversed(columns) if types[name] in ("int", "float")]
     rows.sort(key=lambda row: ([-float(row[1][name].replace("null", "-1")) for name in by], row[0]))
     title = styled((f"{len(rows):,} keys", "bold"), f" {features_key(group, '*')}")
     table = Table(title=title, title_justify="left", title_style="", box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for key, fields in rows[:ROWS]:
-        table.add_row(key, "  ".join(f"{name}={fields[name]}" for name in columns))
+        table.add_row(key, "  ".join(f"{name}={for_a_person(fields[name], types[name])}" for name in columns))
     return table
+
+
+def for_a_person(value: str, type_name: str) -> str:
+    """A feature's value in Redis as a person reads it: digits in groups, at most two after the point."""
+    if value == "null":
+        return "none"
+    if type_name == "float":
+        return f"{float(value):,.2f}".rstrip("0").rstrip(".")
+    if type_name == "int":
+        return f"{int(value):,}"
+    return value.replace(",", ", ")
 
 
 def main() -> int:
