@@ -9,6 +9,7 @@ from rich.table import Table
 
 from features.catalog import Feature
 from features.groups import GROUPS
+from features.reference import reference
 from runtime.terminal import Terminal, command_line, run_command
 
 COLUMNS = ("group", "feature", "type", "unit", "meaning")
@@ -57,7 +58,7 @@ def row(group: str, feature: Feature) -> tuple[str, ...]:
 
 
 def markdown(rows: list[tuple[str, ...]]) -> str:
-    """The docs page that lists these rows."""
+    """The docs page: these rows, and how their values are computed."""
     lines = [
         "# Feature catalog",
         "",
@@ -66,7 +67,7 @@ def markdown(rows: list[tuple[str, ...]]) -> str:
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),
     ]
-    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
+    return "\n".join([*lines, *("| " + " | ".join(cells) + " |" for cells in rows), "", reference()])
 
 
 def main() -> None:

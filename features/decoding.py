@@ -192,6 +192,10 @@ def check_code(code: str, field: str) -> str:
     return intern(code)
 
 
+MICRODEGREES = 1_000_000
+"""In a degree; one is about 0.1 m on the ground."""
+
+
 def microdegrees(degrees: float) -> int:
-    """Degrees as integer micro-degrees (about 0.1 m on the ground)."""
-    return round(degrees * 1_000_000)
+    """Degrees as integer micro-degrees."""
+    return round(degrees * MICRODEGREES)

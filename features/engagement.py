@@ -7,6 +7,14 @@ from features.catalog import Family
 from features.events import Action
 from features.window import Window
 
+ACTION_POINTS, MOST_ACTIONS = 15, 20
+PAGE_POINTS, MOST_PAGES = 20, 10
+PRODUCT_POINTS, MOST_PRODUCTS = 40, 5
+DWELL_MS_PER_POINT, MOST_DWELL_MS = 1_200, 120_000
+CART_POINTS = PURCHASE_POINTS = 100
+FULL_POINTS = 1_000
+"""The engagement score: points for so many of each at most, over the points that there are in all."""
+
 
 class Session:
     """The actions of one session inside the window: when they were, and how often each type occurs."""
@@ -115,25 +123,27 @@ def distinct_products(window: ActivityWindow) -> int:
     return len(window.activity.products)
 
 
-@engagement.feature(unit="s", meaning="Time spent on the pages of the window, as the actions report it.")
+@engagement.feature(unit="s", meaning="Sum of what the actions in the window report as `dwell_ms`; null counts as 0.")
 def dwell_seconds(window: ActivityWindow) -> float:
     return window.activity.dwell_ms / 1000
 
 
 @engagement.feature(
     unit="0..1",
-    meaning="""Points over 1000: 15 per action up to 20, 20 per page up to 10, 40 per product up to 5, 1 per 1.2 s of
-    dwell up to 120 s, 100 for a cart add, 100 for a purchase.""",
+    meaning=f"""Points over {FULL_POINTS}: {ACTION_POINTS} per action up to {MOST_ACTIONS}, {PAGE_POINTS} per different
+    page up to {MOST_PAGES}, {PRODUCT_POINTS} per different product up to {MOST_PRODUCTS}, 1 per whole
+    {DWELL_MS_PER_POINT} ms of dwell up to {MOST_DWELL_MS} ms, {CART_POINTS} for any add_to_cart, {PURCHASE_POINTS} for
+    any purchase.""",
 )
 def engagement_score(window: ActivityWindow) -> float:
     activity = window.activity
-    points = 15 * min(window.count, 20)
-    points += 20 * min(len(activity.pages), 10)
-    points += 40 * min(len(activity.products), 5)
-    points += min(activity.dwell_ms, 120_000) // 1_200
-    points += 100 * ("add_to_cart" in activity.types)
-    points += 100 * ("purchase" in activity.types)
-    return points / 1000
+    points = ACTION_POINTS * min(window.count, MOST_ACTIONS)
+    points += PAGE_POINTS * min(len(activity.pages), MOST_PAGES)
+    points += PRODUCT_POINTS * min(len(activity.products), MOST_PRODUCTS)
+    points += min(activity.dwell_ms, MOST_DWELL_MS) // DWELL_MS_PER_POINT
+    points += CART_POINTS * ("add_to_cart" in activity.types)
+    points += PURCHASE_POINTS * ("purchase" in activity.types)
+    return points / FULL_POINTS
 
 
 @conversion.feature(unit="events", meaning="Product views in the window.")

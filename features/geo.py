@@ -142,7 +142,8 @@ def _km(metres: int | None) -> float | None:
 
 @geo.feature(
     unit="km",
-    meaning="Between the newest two located payments in the window (haversine); null with fewer than two.",
+    meaning="""Between the newest two located payments in the window, along the Earth, in whole metres; null with fewer
+    than two.""",
 )
 def distance_from_previous_km(window: LocatedWindow) -> float | None:
     stops = window.geo.stops
@@ -151,8 +152,8 @@ def distance_from_previous_km(window: LocatedWindow) -> float | None:
 
 @geo.feature(
     unit="km/h",
-    meaning="""Speed needed between the newest two located payments in the window, at least one second apart;
-    null with fewer than two.""",
+    meaning=f"""Speed needed between the newest two located payments in the window, in whole metres per hour; closer
+    than {SHORTEST_TIME_MS} ms count as that far apart; null with fewer than two.""",
 )
 def speed_from_previous_kmh(window: LocatedWindow) -> float | None:
     stops = window.geo.stops
@@ -161,7 +162,8 @@ def speed_from_previous_kmh(window: LocatedWindow) -> float | None:
 
 @geo.feature(
     unit="km/h",
-    meaning="Fastest speed needed between neighbouring located payments in the window; null with fewer than two.",
+    meaning="""Fastest speed needed between neighbouring located payments in the window, reckoned alike; null with
+    fewer than two.""",
 )
 def max_speed_kmh(window: LocatedWindow) -> float | None:
     return _km(window.geo.fastest.value)
@@ -169,7 +171,8 @@ def max_speed_kmh(window: LocatedWindow) -> float | None:
 
 @geo.feature(
     unit="km",
-    meaning="Between the oldest and the newest located payment in the window (haversine); null with fewer than two.",
+    meaning="""Between the oldest and the newest located payment in the window, along the Earth, in whole metres; null
+    with fewer than two.""",
 )
 def window_span_km(window: LocatedWindow) -> float | None:
     stops = window.geo.stops

@@ -17,8 +17,6 @@ FULL = 1000
 
 HOUR_MS = 3_600_000
 UNUSUAL_HOURS_UTC = range(1, 5)
-FAST_KMH, IMPOSSIBLE_KMH = 500, 1_000
-"""Faster than a train is suspicious; faster than an airliner's cruise is impossible."""
 
 
 class RiskWindow(LocatedWindow):
@@ -28,92 +26,114 @@ class RiskWindow(LocatedWindow):
     fired: "list[tuple[Rule, int]]"
 
 
+Input = Callable[[LocatedWindow], int]
+"""What a rule looks at, as an integer; its docstring says what that is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A named rule: its weight in thousandths, and the severity it sees in a window."""
+    """A named rule: what it looks at, and from where to where that makes it more severe.
+
+    Attributes:
+        name: shown in `risk_reasons`.
+        weight: in thousandths.
+        start, full: the rule fires from `start` on, half as severe as can be, and fully from `full` on.
+        look: the input.
+        meaning: of the input, and its unit.
+    """
 
     name: str
     weight: int
-    severity: Callable[[LocatedWindow], int]
+    start: int
+    full: int
+    look: Input
+    meaning: str
 
 
 RULES: list[Rule] = []
 """By weight, then name: the order in which fired rules are named."""
 
 
-def rule(weight: int) -> Callable[[Callable[[LocatedWindow], int]], Callable[[LocatedWindow], int]]:
+def rule(weight: int, start: int, full: int) -> Callable[[Input], Input]:
     """Register the decorated function as a rule."""
 
-    def register(severity: Callable[[LocatedWindow], int]) -> Callable[[LocatedWindow], int]:
-        RULES.append(Rule(severity.__name__, weight, severity))
+    def register(look: Input) -> Input:
+        meaning = " ".join((look.__doc__ or "").split())
+        RULES.append(Rule(look.__name__, weight, start, full, look, meaning))
         RULES.sort(key=lambda entry: (-entry.weight, entry.name))
-        return severity
+        return look
 
     return register
 
 
 def ramp(value: int, start: int, full: int) -> int:
-    """Severity of a value: 0 below `start`, then half, rising evenly to FULL at `full`.
+    """Severity of a value: 0 below `start`, then half, rising evenly to FULL at `full`; rounded down.
 
     >>> [ramp(value, 4, 8) for value in (3, 4, 6, 8, 99)]
     [0, 500, 750, 1000, 1000]
     """
     if value < start:
         return 0
-    return min(FULL, FULL // 2 + FULL // 2 * (value - start) // (full - start))
+    if value >= full:
+        return FULL
+    return FULL // 2 + FULL // 2 * (value - start) // (full - start)
 
 
-@rule(weight=600)
+@rule(weight=600, start=500_000, full=1_000_000)  # faster than a train; faster than an airliner
 def impossible_travel(window: LocatedWindow) -> int:
-    """A jump of 50 km or more between neighbouring transactions, faster than 500 km/h; full from 1 000 km/h."""
-    fastest = window.geo.fastest_jump.value
-    return 0 if fastest is None else ramp(fastest, FAST_KMH * 1000, IMPOSSIBLE_KMH * 1000)
+    """Fastest jump in the window, in metres per hour; 0 without one."""
+    return window.geo.fastest_jump.value or 0
 
 
-@rule(weight=450)
+@rule(weight=450, start=4, full=10)
 def velocity_burst(window: LocatedWindow) -> int:
-    """Four transactions or more in the window; full from ten."""
-    return ramp(window.count, 4, 10)
+    """Transactions in the window."""
+    return window.count
 
 
-@rule(weight=400)
+@rule(weight=400, start=2, full=5)
 def repeated_declines(window: LocatedWindow) -> int:
-    """Two declines or more in the window; full from five."""
-    return ramp(window.velocity.declined, 2, 5)
+    """Declined transactions in the window."""
+    return window.velocity.declined
 
 
-@rule(weight=350)
+@rule(weight=350, start=300, full=1_000)
 def amount_spike(window: LocatedWindow) -> int:
-    """The newest amount is three times the mean of the rest of the window or more; full from ten times."""
+    """The newest amount in percent of the mean of the other amounts of its currency in the window, rounded down, in
+    minor units: newest × count × 100 / max(1, sum); 0 without others."""
     newest, money = window.newest, window.money
     if newest is None or money is None or money.count < 2:
         return 0
     rest_minor = max(1, money.total - newest.amount_minor)
-    return ramp(newest.amount_minor * (money.count - 1) * 100 // rest_minor, 300, 1000)
+    return newest.amount_minor * (money.count - 1) * 100 // rest_minor
 
 
-@rule(weight=350)
+@rule(weight=350, start=2, full=3)
 def several_countries(window: LocatedWindow) -> int:
-    """Two countries or more in the window; full from three."""
-    return ramp(len(window.velocity.countries), 2, 3)
+    """Different countries in the window."""
+    return len(window.velocity.countries)
 
 
-@rule(weight=300)
+@rule(weight=300, start=2, full=4)
 def several_devices(window: LocatedWindow) -> int:
-    """Two devices or more in the window; full from four."""
-    return ramp(len(window.velocity.devices), 2, 4)
+    """Different devices in the window."""
+    return len(window.velocity.devices)
 
 
-@rule(weight=100)
+@rule(weight=100, start=1, full=1)
 def unusual_hour(window: LocatedWindow) -> int:
-    """The newest transaction happened from 01:00 to 05:00 UTC."""
+    """1 when the newest transaction happened in an unusual hour, else 0."""
     newest = window.newest
-    return FULL if newest is not None and newest.time_ms // HOUR_MS % 24 in UNUSUAL_HOURS_UTC else 0
+    return int(newest is not None and newest.time_ms // HOUR_MS % 24 in UNUSUAL_HOURS_UTC)
 
 
 def assess(window: RiskWindow) -> None:
     """Note on the window which rules fire, and how severely."""
-    window.fired = [(entry, severity) for entry in RULES if (severity := entry.severity(window))]
+    fired = window.fired = []
+    for entry in RULES:
+        value = entry.look(window)
+        if value >= entry.start:
+            fired.append((entry, ramp(value, entry.start, entry.full)))
 
 
 risk: Family[RiskWindow] = Family("risk", prepare=assess)
@@ -122,7 +142,7 @@ risk: Family[RiskWindow] = Family("risk", prepare=assess)
 @risk.feature(
     unit="0..1",
     meaning="""Chance that one of the risk rules is right: 1 - Π (1 - weight × severity) over the rules that fired;
-    0 when none did.""",
+    0 when none did. The rules stand in docs/features.md.""",
 )
 def risk_score(window: RiskWindow) -> float:
     whole = wrong = 1
@@ -132,6 +152,6 @@ def risk_score(window: RiskWindow) -> float:
     return (whole - wrong) / whole
 
 
-@risk.feature(unit="rules", meaning="Names of the risk rules that fired, by weight, then name.")
+@risk.feature(unit="rules", meaning="Names of the risk rules that fired, by weight from the largest, then by name.")
 def risk_reasons(window: RiskWindow) -> tuple[str, ...]:
     return tuple([entry.name for entry, _ in window.fired])

@@ -1,6 +1,5 @@
 """The risk score never falls when what a rule looks at gets worse. (Which rule fires when: tests/golden/risk.yaml.)"""
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from features.events import Payment
-from features.risk import FULL, RULES, ramp
+from features.risk import FULL, RULES, Rule, ramp
 from tests.features.events import MIDDAY_MS, as_dict, payment
 from tests.features.test_state import state_of
 from tests.oracle.stories import payment_fields
@@ -112,6 +111,12 @@ def test_rules_stand_by_weight_then_name() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_every_rule_says_what_it_looks_at(rule: Any) -> None:
-    severity: Callable[[Any], int] = rule.severity
-    assert severity.__doc__
+def test_every_rule_says_what_it_looks_at(rule: Rule) -> None:
+    assert rule.meaning
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_severity_begins_at_the_start_and_is_full_at_the_end(rule: Rule) -> None:
+    assert ramp(rule.start - 1, rule.start, rule.full) == 0
+    assert ramp(rule.start, rule.start, rule.full) >= FULL // 2
+    assert ramp(rule.full, rule.start, rule.full) == FULL

@@ -1,7 +1,8 @@
 """The features by brute force: everything recomputed from the list of accepted events, at every question.
 
-Short and obviously right is the aim, speed is not. Nothing here is shared with `features.window`, `features.aggregates`
-or `features.state`; windows are list comprehensions, sums are sums.
+Short and obviously right is the aim, speed is not. Nothing here is shared with the code of `features`; windows are list
+comprehensions, sums are sums. It follows docs/features.md, and every number in it is taken from that page: so the page
+says enough to compute every value again.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,9 +12,18 @@ from math import asin, cos, radians, sin, sqrt
 from typing import Any
 
 from features.events import Action, Payment
-
-EARTH_RADIUS_M = 6_371_008.8
-MINOR_PER_MAJOR = {"EUR": 100, "USD": 100, "BRL": 100, "JPY": 1, "KWD": 1000}
+from tests.oracle.documented import (
+    EARTH_RADIUS_M,
+    FULL,
+    HALF,
+    JUMP_M,
+    MICRODEGREES,
+    POINTS,
+    RULES,
+    SHORTEST_TIME_MS,
+    UNUSUAL_HOURS,
+    minor_per_major,
+)
 
 Vector = dict[str, Any]
 
@@ -83,7 +93,7 @@ def velocity(window: list[Payment], size_ms: int) -> Vector:
     if window:
         currency = window[-1].currency
         amounts = [
-            Fraction(event.amount_minor, MINOR_PER_MAJOR[currency]) for event in window if event.currency == currency
+            Fraction(event.amount_minor, minor_per_major(currency)) for event in window if event.currency == currency
         ]
         mean = sum(amounts) / len(amounts)
         vector["amount_sum"] = float(sum(amounts))
@@ -107,12 +117,12 @@ def geo(window: list[Payment]) -> Vector:
 def move(before: Payment, after: Payment) -> tuple[int, int]:
     """Metres and metres per hour between two payments, at least a second apart."""
     metres = metres_between(before.place, after.place)
-    return metres, metres * 3_600_000 // max(1000, after.time_ms - before.time_ms)
+    return metres, metres * 3_600_000 // max(SHORTEST_TIME_MS, after.time_ms - before.time_ms)
 
 
 def metres_between(a: Any, b: Any) -> int:
     """The haversine formula."""
-    (lat_a, lon_a), (lat_b, lon_b) = ([radians(part / 1_000_000) for part in place] for place in (a, b))
+    (lat_a, lon_a), (lat_b, lon_b) = ([radians(part / MICRODEGREES) for part in place] for place in (a, b))
     h = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin((lon_b - lon_a) / 2) ** 2
     return round(2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(h))))
 
@@ -120,42 +130,34 @@ def metres_between(a: Any, b: Any) -> int:
 def risk(window: list[Payment]) -> Vector:
     located = [event for event in window if event.place is not None]
     moves = [move(before, after) for before, after in pairwise(located)]
-    jumps = [speed for metres, speed in moves if metres >= 50_000]
-    severities = {
-        "impossible_travel": ramp(max(jumps, default=0), 500_000, 1_000_000),
-        "velocity_burst": ramp(len(window), 4, 10),
-        "repeated_declines": ramp(len([event for event in window if event.declined]), 2, 5),
+    values = {
+        "impossible_travel": max([speed for metres, speed in moves if metres >= JUMP_M], default=0),
+        "velocity_burst": len(window),
+        "repeated_declines": len([event for event in window if event.declined]),
         "amount_spike": 0,
-        "several_countries": ramp(distinct(event.country for event in window), 2, 3),
-        "several_devices": ramp(distinct(event.device for event in window), 2, 4),
-        "unusual_hour": 1000 if window and 1 <= window[-1].time_ms // 1000 // 3600 % 24 < 5 else 0,
+        "several_countries": distinct(event.country for event in window),
+        "several_devices": distinct(event.device for event in window),
+        "unusual_hour": 0,
     }
     if window:
+        first_hour, last_hour = UNUSUAL_HOURS
+        values["unusual_hour"] = int(first_hour <= window[-1].time_ms // 3_600_000 % 24 <= last_hour)
         rest = [event.amount_minor for event in window[:-1] if event.currency == window[-1].currency]
         if rest:
-            percent = window[-1].amount_minor * len(rest) * 100 // max(1, sum(rest))
-            severities["amount_spike"] = ramp(percent, 300, 1000)
-    weights = {
-        "impossible_travel": 600,
-        "velocity_burst": 450,
-        "repeated_declines": 400,
-        "amount_spike": 350,
-        "several_countries": 350,
-        "several_devices": 300,
-        "unusual_hour": 100,
-    }
+            values["amount_spike"] = window[-1].amount_minor * len(rest) * 100 // max(1, sum(rest))
+    severities = {name: ramp(values[name], rule.start, rule.full) for name, rule in RULES.items()}
     all_wrong = Fraction(1)
     for name, severity in severities.items():
-        all_wrong *= 1 - Fraction(weights[name] * severity, 1_000_000)
+        all_wrong *= 1 - Fraction(RULES[name].weight * severity, FULL * FULL)
     return {
         "risk_score": float(1 - all_wrong),
-        "risk_reasons": tuple(name for name in weights if severities[name]),  # the weights stand in the right order
+        "risk_reasons": tuple(name for name, severity in severities.items() if severity),
     }
 
 
 def ramp(value: int, start: int, full: int) -> int:
     """Nothing below start, half at start, all from full on, in thousandths."""
-    return 0 if value < start else 1000 if value >= full else 500 + 500 * (value - start) // (full - start)
+    return 0 if value < start else FULL if value >= full else HALF + HALF * (value - start) // (full - start)
 
 
 def clickstream_vector(window: list[Action], now_ms: int, size_ms: int) -> Vector:
@@ -165,7 +167,11 @@ def clickstream_vector(window: list[Action], now_ms: int, size_ms: int) -> Vecto
     dwell_ms = sum(event.dwell_ms for event in window)
     pages = distinct(event.page for event in window)
     products = distinct(event.product for event in window)
-    points = 15 * min(len(window), 20) + 20 * min(pages, 10) + 40 * min(products, 5) + min(dwell_ms // 1200, 100)
+    all_points, per_action, actions, per_page, most_pages, per_product, most_products, *others = POINTS
+    ms_per_point, most_ms, for_cart, for_purchase = others
+    points = per_action * min(len(window), actions) + per_page * min(pages, most_pages)
+    points += per_product * min(products, most_products) + min(dwell_ms, most_ms) // ms_per_point
+    points += (for_cart if adds else 0) + (for_purchase if buys else 0)
     session = [event for event in window if event.session == window[-1].session]
     in_session = [event.type for event in session]
     return {
@@ -174,7 +180,7 @@ def clickstream_vector(window: list[Action], now_ms: int, size_ms: int) -> Vecto
         "distinct_pages": pages,
         "distinct_products": products,
         "dwell_seconds": dwell_ms / 1000,
-        "engagement_score": (points + (100 if adds else 0) + (100 if buys else 0)) / 1000,
+        "engagement_score": points / all_points,
         "product_views": views,
         "cart_adds": adds,
         "checkouts": types.count("checkout"),
