@@ -23,7 +23,7 @@ neighbour.
 ### From a record to an event
 
 [What a record must be](records.md) says which records are accepted, and `schema/*.yaml` which fields they have.
-Null and absent are the same. Two texts are the same when all their code points are; empty text is a text like any other.
+Null and absent are the same. Two texts are the same when all their code points are; empty text is one, too.
 
 | | of a transaction | of an order | of a click |
 |---|---|---|---|

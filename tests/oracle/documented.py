@@ -47,8 +47,8 @@ POINTS = [
         int,
         _numbers(
             r"Points over (\d+): (\d+) per action up to (\d+), (\d+) per different page up to (\d+), (\d+) per"
-            r" different product up to (\d+), 1 per whole (\d+) ms of dwell up to (\d+) ms, (\d+) for any add_to_cart, (\d+) for"
-            r" any purchase"
+            r" different product up to (\d+), 1 per whole (\d+) ms of dwell up to (\d+) ms, (\d+) for any"
+            r" add_to_cart, (\d+) for any purchase"
         ),
     )
 ]
