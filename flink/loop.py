@@ -56,6 +56,7 @@ class Loop:
         settings: everything configurable.
         if_log_lost: what the user decided for the case that Kafka lost data.
         reached: called after every step of a batch, by its name.
+        provide_outputs: sees to it that the topics of the results exist, with as many partitions as their sources have.
 
     Attributes:
         totals: what has been done so far.
@@ -70,11 +71,14 @@ class Loop:
         *,
         if_log_lost: IfLogLost = IfLogLost.REFUSE,
         reached: Reached = lambda step: None,
+        provide_outputs: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._if_log_lost = if_log_lost
         self._reached = reached
+        self._provide_outputs = provide_outputs
+        self._provided: set[TopicPartition] = set()
         self._window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
         self._limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
         self._owned: dict[TopicPartition, Assigned] = {}
@@ -260,6 +264,9 @@ class Loop:
             RecordsDeleted: of all partitions where that is so.
         """
         starting, deleted = len(self._to_start), list[Deleted]()
+        if not self._provided.issuperset(self._to_start):
+            self._provide_outputs()
+            self._provided.update(self._to_start)
         while self._to_start:
             try:
                 self._start(self._to_start[-1])
@@ -345,6 +352,7 @@ class Loop:
         self.fault = fault.with_traceback(None)  # whose frames have all the states in them
         self.totals.recovering(fault)
         self._owned.clear()
+        self._provided.clear()
         if self._unsettled:
             self._unsettled.writes.give_up()
             self._unsettled = None

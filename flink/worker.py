@@ -65,6 +65,7 @@ def kafka_loop(settings: Settings, if_log_lost: IfLogLost = IfLogLost.REFUSE) ->
         store,
         settings,
         if_log_lost=if_log_lost,
+        provide_outputs=lambda: ensure_topics(settings),
     )
 
 

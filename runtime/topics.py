@@ -1,6 +1,6 @@
 """Which topics there are, how big a record in each may be, and creating those that are missing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from features.groups import GROUPS
@@ -8,7 +8,10 @@ from runtime.kafka import TopicAdmin
 from runtime.settings import Settings
 
 PARTITIONS = 4
-"""Partitions of every topic: how many workers of the loop can share the work."""
+"""Partitions of a source topic that is created here: how many workers of the loop can share the work.
+
+A topic that results go to has as many as its source, so that an entity's results are in the order of its events.
+"""
 
 SOURCE_RECORD_BYTES = 17 * 1024 * 1024
 """Largest batch in a source topic: a value of 16 MiB, and a key, headers and framing of up to 1 MiB."""
@@ -50,14 +53,23 @@ def feature_log_topic(group: str, prefix: str = "", partitions: int = PARTITIONS
     return Topic(f"{prefix}features.{group}", partitions)
 
 
+def source_topics() -> tuple[Topic, ...]:
+    """The topics that the groups read."""
+    return tuple(source_topic(group.topic) for group in GROUPS.values())
+
+
+def output_topics(prefix: str = "", sources: Mapping[str, int] | None = None) -> tuple[Topic, ...]:
+    """The topics that results go to; `sources` has the number of partitions of each source topic that there is."""
+    width = {group.topic: (sources or {}).get(group.topic, PARTITIONS) for group in GROUPS.values()}
+    return (
+        *(feature_log_topic(group.name, prefix, width[group.topic]) for group in GROUPS.values()),
+        *(dead_letter_topic(group.topic, prefix, width[group.topic]) for group in GROUPS.values()),
+    )
+
+
 def all_topics(prefix: str = "") -> tuple[Topic, ...]:
     """The source topics of all groups, and their outputs under `prefix`."""
-    groups = GROUPS.values()
-    return (
-        *(source_topic(group.topic) for group in groups),
-        *(feature_log_topic(group.name, prefix) for group in groups),
-        *(dead_letter_topic(group.topic, prefix) for group in groups),
-    )
+    return *source_topics(), *output_topics(prefix)
 
 
 def ensure_topics(
@@ -66,12 +78,17 @@ def ensure_topics(
     """Create those of `topics` (by default all of them) that are missing; return their names.
 
     `where` is the settings or just `host:port`; outputs are under `prefix`, by default the settings' own.
-    Topics that exist stay as they are.
+    Topics that exist stay as they are, but an output gets as many partitions as its source has.
     """
     if prefix is None:
         prefix = where.output_prefix if isinstance(where, Settings) else ""
-    wanted = {topic.name: topic for topic in (all_topics(prefix) if topics is None else topics)}
     with TopicAdmin(where) as admin:
         present = admin.partitions()
+        outputs = output_topics(prefix, present) if topics is None else ()
+        wanted = {topic.name: topic for topic in ((*source_topics(), *outputs) if topics is None else topics)}
         missing = [topic for topic in wanted.values() if topic.name not in present]
-        return tuple(topic.name for topic in missing if admin.create(topic.name, topic.partitions, topic.configs))
+        created = tuple(topic.name for topic in missing if admin.create(topic.name, topic.partitions, topic.configs))
+        for output in outputs:
+            if present.get(output.name, output.partitions) < output.partitions:
+                admin.widen(output.name, output.partitions)
+    return created

@@ -164,7 +164,7 @@ def start(plan: Plan) -> Any:
     else:
         with TopicAdmin(settings) as admin:
             topic_id = admin.ids()["transactions"]
-        stage = TimedStage(settings, {"transactions": epoch(topic_id, BY_TOPIC["transactions"], settings)})
+        stage = TimedStage(settings, {"transactions": epoch(topic_id, BY_TOPIC["transactions"], settings)}, sources)
     return build_and_start(settings, options, sources, output_topics(settings), FAIL_AT_ONCE, stage, plan.shape)
 
 

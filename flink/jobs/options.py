@@ -91,6 +91,8 @@ def producer_properties(settings: Settings) -> dict[str, str]:
         "max.request.size": str(DEAD_LETTER_BYTES),
         "batch.size": str(256 * 1024),
         "linger.ms": "20",
+        # How soon partitions of an output that was widened are used.
+        "metadata.max.age.ms": "5000",
         "buffer.memory": str(128 * 1024 * 1024),
     }
 

@@ -15,7 +15,7 @@ from pyflink.util.java_utils import get_j_env_configuration
 from flink.jobs import sql
 from flink.jobs.keyed_partition import LAYOUT
 from flink.jobs.options import JobOptions, Mode, consumer_properties, job_configuration, producer_properties
-from flink.jobs.slots import slot_numbers
+from flink.jobs.slots import PLANNED_PARTITIONS, slot_numbers
 from flink.jobs.stage import KEY, KEYED_BATCH, OUTPUT, FeatureStage
 from runtime.settings import Settings
 from runtime.topics import Topic
@@ -39,7 +39,7 @@ def start(
         outputs: all topics that results go to.
         more: configuration of the place where it runs.
     """
-    stage = FeatureStage(settings, dict(epochs))
+    stage = FeatureStage(settings, dict(epochs), dict(sources))
     return build_and_start(settings, options, sources, outputs, more, stage, stage_uid(epochs, options.mode))
 
 
@@ -55,7 +55,7 @@ def build_and_start(
     """The same around any keyed stage."""
     tables, streams = environment(job_configuration(settings, options) | dict(more))
     tables.execute_sql(sql.source_table(sources, consumer_properties(settings)))
-    tables.execute_sql(sql.slotted_view(slot_numbers(list(sources), max(sources.values()))))
+    tables.execute_sql(sql.slotted_view(slot_numbers(list(sources), PLANNED_PARTITIONS)))
     batches = tables.to_data_stream(tables.sql_query(sql.micro_batches(options.batch_interval_ms)))
     results = _keyed_stage(streams, batches, stage).uid(uid).name("features")
     schema = Schema.new_builder().column("output_topic", "STRING").column("records", "ARRAY<ARRAY<BYTES>>").build()

@@ -16,6 +16,13 @@ from itertools import count
 MAX_PARALLELISM = 128
 """Key groups of the job; a savepoint can be restored with up to as many subtasks."""
 
+PLANNED_PARTITIONS = 64
+"""Partitions of each topic that get a number chosen for its place, whether or not there are as many yet.
+
+A savepoint keeps a partition's state under its number. So a partition that was added while the job ran has to have the
+number that it will have after a restart.
+"""
+
 _BINS = 16
 _BITS32 = 0xFFFFFFFF
 

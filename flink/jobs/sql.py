@@ -12,7 +12,7 @@ OUTPUT = "output_records"
 SINK = "output_topics"
 
 UNKNOWN_PARTITION = 1_000_000
-"""Slot numbers from here on are of partitions that were added while the job ran."""
+"""Slot numbers from here on are of partitions beyond those that were planned for."""
 
 
 def source_table(topics: Iterable[str], consumer: Mapping[str, str]) -> str:

@@ -24,7 +24,7 @@ from runtime.interpreter import tune_interpreter
 from runtime.kafka.contract import Record
 from runtime.log import configure_logging, get_logger
 from runtime.settings import Settings
-from runtime.topics import dead_letter_topic, feature_log_topic
+from runtime.topics import dead_letter_topic, ensure_topics, feature_log_topic
 from store.connecting import connect
 from store.keys import Partition as Source
 from store.writer import Runtime
@@ -78,12 +78,14 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
     Args:
         settings: everything configurable; they travel to the workers with this object.
         epochs: of each source topic.
+        sources: each source topic's number of partitions when the job was started.
     """
 
-    def __init__(self, settings: Settings, epochs: dict[str, str]) -> None:
+    def __init__(self, settings: Settings, epochs: dict[str, str], sources: dict[str, int]) -> None:
         # Flink restores this object by pickle where the environment may be another one: values travel, not settings.
         self._given = settings.model_dump(mode="python")
         self._epochs = epochs
+        self._sources = sources
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Connect to Redis and to keyed state."""
@@ -150,6 +152,8 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
     def _open_partition(self, topic: str, number: int) -> KeyedPartition:
         """Begin with a partition that this subtask owns from now on."""
         group, prefix = BY_TOPIC[topic], self._settings.output_prefix
+        if number >= self._sources[topic]:  # the source has got more partitions since
+            ensure_topics(self._settings)
         computation = Computation(
             group,
             self._window,

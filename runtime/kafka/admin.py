@@ -1,15 +1,22 @@
 """Creating, deleting and listing topics."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, RetriableError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    InvalidPartitionsError,
+    KafkaError,
+    RetriableError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
 
 from runtime.kafka.clients import build_client
 from runtime.kafka.contract import KafkaUnavailable, LogError
-from runtime.kafka.options import connection_options, does_not_answer
+from runtime.kafka.options import ANSWER_TIMEOUT_MS, connection_options, does_not_answer
 from runtime.settings import Settings
 
 
@@ -39,6 +46,24 @@ class TopicAdmin:
                 return False
             self._client.wait_for_topics([name])
         return True
+
+    def widen(self, name: str, partitions: int) -> None:
+        """Give a topic so many partitions, unless it has as many, and wait until they can be used."""
+        with self._translated():
+            try:
+                self._client.create_partitions({name: partitions})
+            except InvalidPartitionsError:  # somebody else was faster
+                return
+            deadline = time.monotonic() + ANSWER_TIMEOUT_MS / 1000
+            while not self._leads(name, partitions):
+                if time.monotonic() > deadline:
+                    raise KafkaUnavailable(f"Topic {name} did not get {partitions} partitions in time.")
+                time.sleep(0.02)
+
+    def _leads(self, name: str, partitions: int) -> bool:
+        """Whether so many partitions of a topic have a leader."""
+        (topic,) = self._client.describe_topics([name])
+        return sum(partition["leader_id"] >= 0 for partition in topic["partitions"]) >= partitions
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete topics; one that is not there is fine."""

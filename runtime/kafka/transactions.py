@@ -10,6 +10,7 @@ What is done here that `KafkaProducer`'s own methods leave to chance:
 """
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -43,7 +44,7 @@ from runtime.kafka.contract import (
 )
 from runtime.kafka.encoding import BatchBuffer
 from runtime.kafka.membership import name_taken
-from runtime.kafka.options import WRITER_OPTIONS, connection_options
+from runtime.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
 from runtime.settings import Settings
 
 MAGIC = 2
@@ -197,7 +198,7 @@ class KafkaTransaction:
         if partitions is None:
             partitions = producer._wait_on_metadata(topic, producer.config["max_block_ms"])
         if partition not in partitions:
-            raise KafkaError(f"Topic {topic} has no partition {partition}")
+            self._await_partition(topic, partition)
         target = ClientPartition(topic, partition)
         producer._transaction_manager.maybe_add_partition_to_transaction(target)
         batch = _finished_batch(target, buffer, producer.config["compression_attrs"])
@@ -206,6 +207,18 @@ class KafkaTransaction:
         with accumulator._tp_lock(target):
             accumulator._batches[target].append(batch)
         self._sent.append(batch)
+
+    def _await_partition(self, topic: str, partition: int) -> None:
+        """Ask about a topic until the brokers know the partition, which may just have been added."""
+        metadata, deadline = self._producer._metadata, time.monotonic() + ANSWER_TIMEOUT_MS / 1000
+        while partition not in metadata.partitions_for_topic(topic):
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise KafkaError(f"Topic {topic} has no partition {partition}")
+            updated = threading.Event()
+            metadata.request_update().add_both(lambda _, updated=updated: updated.set())
+            self._producer._sender.wakeup()
+            updated.wait(left_s)
 
     def _await_batches(self) -> None:
         self._producer._sender.wakeup()

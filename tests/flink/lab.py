@@ -62,8 +62,12 @@ class Lab:
 
     def create_sources(self) -> None:
         """Empty source topics, also where there were some before."""
+        self.create_sources_of(PARTITIONS)
+
+    def create_sources_of(self, partitions: int) -> None:
+        """The same with so many partitions."""
         self._reference = None
-        create_anew(self.broker.servers, [source_topic(topic, PARTITIONS) for topic in BY_TOPIC])
+        create_anew(self.broker.servers, [source_topic(topic, partitions) for topic in BY_TOPIC])
 
     def reference(self) -> Outputs:
         """What an uninterrupted run of the real command makes of the mixed log, which is in the source topics then."""
@@ -101,7 +105,8 @@ class Lab:
         """The offset after the last record of each partition that has one, as `topic:partition`."""
         consumer = KafkaConsumer(bootstrap_servers=self.broker.servers)
         try:
-            partitions = [ClientPartition(topic, number) for topic in BY_TOPIC for number in range(PARTITIONS)]
+            numbers = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in BY_TOPIC}
+            partitions = [ClientPartition(topic, number) for topic in BY_TOPIC for number in numbers[topic]]
             ends = consumer.end_offsets(partitions)
             return {f"{each.topic}:{each.partition}": end for each, end in ends.items() if end}
         finally:
@@ -123,6 +128,7 @@ class Run:
 
     Attributes:
         group: its name, also before the names of its outputs.
+        output_topics: their names.
         redis: a client of the database it writes to.
     """
 
@@ -133,8 +139,8 @@ class Run:
         self.redis.flushall()
         self._settings = SETTINGS | settings
         self._workers: list[Worker] = []
-        self._topics = [f"{group}.{name}" for name in OUTPUT_TOPICS]
-        create(lab.broker.servers, [Topic(name, PARTITIONS) for name in self._topics])
+        self.output_topics = [f"{group}.{name}" for name in OUTPUT_TOPICS]
+        create(lab.broker.servers, [Topic(name, PARTITIONS) for name in self.output_topics])
 
     def start(self, *arguments: str, inject: Injection = NOTHING, **settings: Any) -> "Worker":
         """Start a worker; further settings are its own."""
@@ -224,4 +230,4 @@ class Run:
         self.redis.flushall()
         self.redis.close()
         with TopicAdmin(self.lab.broker.servers) as admin:
-            admin.delete(self._topics)
+            admin.delete(self.output_topics)

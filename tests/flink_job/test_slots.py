@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from features.groups import BY_TOPIC
-from flink.jobs.slots import MAX_PARALLELISM, slot_numbers, stage_key_group, window_key_group
+from flink.jobs import sql
+from flink.jobs.slots import MAX_PARALLELISM, PLANNED_PARTITIONS, slot_numbers, stage_key_group, window_key_group
 
 TOPICS = list(BY_TOPIC)
 
@@ -38,3 +39,11 @@ def test_more_partitions_change_nothing_for_the_first() -> None:
 def test_key_groups_are_those_that_flink_assigns(slot: int, of_the_stage: int, of_the_window: int) -> None:
     """As told by `KeyGroupRangeAssignment.assignToKeyGroup` for `Row.of(slot)` and a `BinaryRowData` of the slot."""
     assert (stage_key_group(slot), window_key_group(slot)) == (of_the_stage, of_the_window)
+
+
+def test_a_partition_added_while_the_job_runs_has_the_number_it_has_after_a_restart() -> None:
+    """The number is in the query from the start, whatever the number of partitions then; a savepoint's key is it."""
+    view = sql.slotted_view(slot_numbers(TOPICS, PLANNED_PARTITIONS))
+    for topic in TOPICS:
+        for number in (0, 4, PLANNED_PARTITIONS - 1):
+            assert f"WHEN {number} THEN {slot_numbers(TOPICS, number + 1)[topic, number]} " in view
