@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from features.dead_letters import encode_dead_letter
+from features.dead_letters import DeadLetter, encode_dead_letter
 from features.lateness import BEGINNING_MS
 from features.partition import Applied, Partition
+from features.stamping import Stamped
 from features.state import EntityState
 from features.vectors import FeatureMessage
 from flink.recovery import encode_note
@@ -71,6 +72,20 @@ class Assigned:
     dead_letter_topic: str
     swept_until_ms: int = BEGINNING_MS
     states: dict[str, EntityState] = field(default_factory=dict)
+
+    def not_kept(self, items: list[Stamped | DeadLetter]) -> list[str]:
+        """The entities to load; those in memory that have been swept from Redis are forgotten here, too."""
+        wanted = {item.entity for item in items if isinstance(item, Stamped)}
+        kept = wanted & self.states.keys()
+        for entity in kept:
+            if self.outdated(self.states[entity]):
+                del self.states[entity]
+        return list(wanted - kept)
+
+    def outdated(self, state: EntityState) -> bool:
+        """Whether the entity has been swept from Redis, or will be before anything else is written."""
+        newest_ms = state.newest_event_time_ms
+        return newest_ms is not None and newest_ms <= self.swept_until_ms
 
 
 @dataclass(slots=True)

@@ -144,13 +144,13 @@ class Loop:
         loads = []
         for source, items in stamped.items():
             owner = self._owned[source]
-            loads.append(Load(owner.claim, owner.progress, _not_kept(owner, items)))
+            loads.append(Load(owner.claim, owner.progress, owner.not_kept(items)))
         for source, found in zip(stamped, self._store.load(loads), strict=True):
             owner = self._owned[source]
             for entity, stored in found.items():
                 if stored is not None:
                     state = self._state_of(owner, entity, stored)
-                    if not _outdated(owner, state):
+                    if not owner.outdated(state):
                         owner.states[entity] = state
 
     def _state_of(self, owner: Assigned, entity: str, stored: StoredState) -> EntityState:
@@ -380,23 +380,6 @@ class Loop:
                 self.log.poll(min(POLL_MS, int(left_s * 1000) + 1), 1)
             except LogError:
                 time.sleep(min(left_s, 0.1))
-
-
-def _not_kept(owner: Assigned, items: list[Stamped | DeadLetter]) -> list[str]:
-    """The entities to load; those in memory that have been swept from Redis are forgotten here, too."""
-    states = owner.states
-    wanted = {item.entity for item in items if isinstance(item, Stamped)}
-    kept = wanted & states.keys()
-    for entity in kept:
-        if _outdated(owner, states[entity]):
-            del states[entity]
-    return list(wanted - kept)
-
-
-def _outdated(owner: Assigned, state: EntityState) -> bool:
-    """Whether the entity has been swept from Redis, or will be before anything else is written."""
-    newest_ms = state.newest_event_time_ms
-    return newest_ms is not None and newest_ms <= owner.swept_until_ms
 
 
 _logger = get_logger(__name__)
