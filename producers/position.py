@@ -4,13 +4,11 @@ from typing import Any
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
 from features.errors import Rejected
 from features.groups import BY_TOPIC
 from producers.records import iso_utc
-from producers.sinks.kafka import no_answer
-from runtime.errors import UserError
+from runtime.kafka.clients import build_client
 from runtime.kafka.options import READER_OPTIONS, connection_options
 from runtime.settings import Settings
 
@@ -55,10 +53,7 @@ def newest_event_ms(where: Settings | str, topic: str, records_of: str | None = 
     """
     decode = BY_TOPIC[records_of or topic].decode
     skew_ms = where.max_future_skew_ms if isinstance(where, Settings) else DEFAULT_SKEW_MS
-    try:
-        consumer = KafkaConsumer(**connection_options(where), **READER_OPTIONS, group_id=None)
-    except KafkaError:
-        raise UserError(no_answer(where)) from None
+    consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS | {"group_id": None})
     try:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         times = [_newest(consumer, partition, decode, skew_ms) for partition in partitions]

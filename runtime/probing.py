@@ -57,7 +57,14 @@ def tls_failure(error: ssl.SSLError) -> str:
     if "certificate required" in reason or "handshake failure" in reason or "bad certificate" in reason:
         return f"it wants another client certificate ({reason})"
     if any(
-        word in reason for word in ("wrong version number", "record layer failure", "unknown protocol", "http request")
+        word in reason
+        for word in (
+            "wrong version number",
+            "record layer failure",
+            "unexpected eof",
+            "unknown protocol",
+            "http request",
+        )
     ):
         return NO_TLS
     return reason

@@ -6,13 +6,14 @@ from typing import Any
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaConfigurationError, KafkaError
 
 from producers.interrupts import interrupts
 from producers.records import Message
 from producers.sinks.base import Delivery
 from runtime.errors import UserError
-from runtime.kafka.options import connection_options, servers_of
+from runtime.kafka.clients import build_client
+from runtime.kafka.options import connection_options
 from runtime.settings import Settings
 from runtime.topics import ensure_topics, source_topic
 
@@ -52,23 +53,9 @@ def open_producer(where: Settings | str, options: Mapping[str, Any] | None = Non
         else:
             structlog.get_logger(__name__).warning("Option unknown to the Kafka client is ignored", option=name)
     try:
-        return KafkaProducer(**chosen)
-    except (KafkaError, ValueError, AssertionError) as error:
-        if _is_config_error(error):
-            raise UserError(f"The Kafka client refuses its options: {' '.join(str(error).split())}") from None
-        raise UserError(no_answer(where)) from None
-
-
-def _is_config_error(error: Exception) -> bool:
-    return isinstance(error, ValueError | AssertionError) or type(error).__name__ == "KafkaConfigurationError"
-
-
-def no_answer(where: Settings | str) -> str:
-    """The one line a user sees when no broker answers a producer."""
-    return (
-        f"Kafka does not answer at {servers_of(where)} (waited {CONNECT_TIMEOUT_MS // 1000} s). "
-        'Start it with "make up" or set KAFKA_SERVERS.'
-    )
+        return build_client(KafkaProducer, where, chosen)
+    except (KafkaConfigurationError, ValueError, AssertionError) as error:
+        raise UserError(f"The Kafka client refuses its options: {' '.join(str(error).split())}") from None
 
 
 def ensure_topic(where: Settings | str, topic: str) -> None:

@@ -16,7 +16,8 @@ from kafka.errors import (
 
 from runtime.kafka.clients import build_client
 from runtime.kafka.contract import KafkaUnavailable, LogError
-from runtime.kafka.options import ANSWER_TIMEOUT_MS, connection_options, does_not_answer
+from runtime.kafka.diagnosis import advertised_by, diagnosis
+from runtime.kafka.options import ANSWER_TIMEOUT_MS, connection_options
 from runtime.settings import Settings
 
 
@@ -91,6 +92,6 @@ class TopicAdmin:
         try:
             yield
         except RetriableError as error:
-            raise KafkaUnavailable(does_not_answer(self._where)) from error
+            raise KafkaUnavailable(diagnosis(self._where, advertised_by(self._client))) from error
         except KafkaError as error:
             raise LogError(f"{type(error).__name__}: {error}") from error

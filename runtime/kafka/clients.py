@@ -3,6 +3,7 @@
 from typing import Any
 
 from kafka.errors import (
+    IllegalSaslStateError,
     KafkaConfigurationError,
     KafkaError,
     SaslAuthenticationFailedError,
@@ -12,10 +13,12 @@ from kafka.net.compat import KafkaNetClient
 
 from runtime.errors import UserError
 from runtime.kafka.contract import KafkaUnavailable
-from runtime.kafka.options import does_not_answer, servers_of
+from runtime.kafka.diagnosis import advertised_by, diagnosis
+from runtime.kafka.options import servers_of
+from runtime.kafka.tls import tls_context
 from runtime.settings import Settings
 
-_REFUSALS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
+_REFUSALS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
 
 
 def build_client(kind: Any, where: Settings | str, options: dict[str, Any]) -> Any:
@@ -24,6 +27,8 @@ def build_client(kind: Any, where: Settings | str, options: dict[str, Any]) -> A
     Left to itself, a constructor that fails leaves its network thread running, and a wrong password looks like a broker
     that is away.
     """
+    if isinstance(where, Settings) and where.kafka_security_protocol.endswith("SSL"):
+        tls_context(where)  # to name a file that is wrong; the client would take it for a broker that is away
     attempt = _Attempt()
     try:
         return kind(**options, kafka_client=attempt.connect)
@@ -32,10 +37,17 @@ def build_client(kind: Any, where: Settings | str, options: dict[str, Any]) -> A
         if isinstance(error, KafkaConfigurationError):
             raise
         refusal = next((each for each in [error, *attempt.errors] if isinstance(each, _REFUSALS)), None)
+        if isinstance(refusal, IllegalSaslStateError):
+            raise UserError(
+                f"Kafka at {servers_of(where)} asks for no password there. Set KAFKA_SECURITY_PROTOCOL to "
+                f"{'SSL' if options['security_protocol'] == 'SASL_SSL' else 'PLAINTEXT'}, or use its port for SASL."
+            ) from error
         if refusal is not None:
             reason = str(refusal).rpartition("Error: ")[2].rstrip(".")
+            if isinstance(refusal, UnsupportedSaslMechanismError):
+                reason = f"it does not have the SASL mechanism {options['sasl_mechanism']}"
             raise UserError(f"Kafka at {servers_of(where)} refuses us: {reason}. Check KAFKA_SASL_*.") from error
-        raise KafkaUnavailable(does_not_answer(where)) from error
+        raise KafkaUnavailable(diagnosis(where, attempt.advertised)) from error
     finally:
         attempt.errors.clear()
 
@@ -59,8 +71,34 @@ class _Attempt:
             return connection
 
         manager.get_connection = watched
+        build_transport = manager._build_transport
+
+        async def build_patient(*args: Any, **options: Any) -> Any:
+            return _read_to_the_end(await build_transport(*args, **options))
+
+        manager._build_transport = build_patient
         return self._network
+
+    @property
+    def advertised(self) -> list[tuple[str, int]]:
+        """The brokers' addresses, as far as one has told them."""
+        return advertised_by(self._network)
 
     def abandon(self) -> None:
         if self._network is not None:
             self._network.close()
+
+
+def _read_to_the_end(transport: Any) -> Any:
+    """Let a connection deliver what came together with its end: a broker's reason for refusing a password, say.
+
+    The client would throw it away, and try again until its time is over.
+    """
+    receive = transport._sock_recv
+
+    def data_first() -> tuple[bytes, Exception | None]:
+        data, error = receive()
+        return data, None if data else error
+
+    transport._sock_recv = data_first
+    return transport

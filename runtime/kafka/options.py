@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from runtime.addresses import is_loopback
 from runtime.settings import Settings
 
 MEBIBYTE = 1024 * 1024
@@ -48,12 +49,13 @@ def servers_of(where: Settings | str) -> str:
     return where if isinstance(where, str) else where.kafka_servers
 
 
-def does_not_answer(where: Settings | str) -> str:
+def does_not_answer(where: Settings | str, reason: str = "") -> str:
     """The one line a user sees when no broker answers."""
-    return (
-        f"Kafka does not answer at {servers_of(where)} (waited {ANSWER_TIMEOUT_MS // 1000} s). "
-        'Start it with "make up" or set KAFKA_SERVERS.'
-    )
+    servers = servers_of(where)
+    local = all(is_loopback(server.rpartition(":")[0]) for server in servers.split(","))
+    remedy = 'Start it with "make up" or set KAFKA_SERVERS.' if local else "Start it, or correct the address."
+    named = where.named("kafka_servers") if isinstance(where, Settings) else "KAFKA_SERVERS"
+    return f"Kafka does not answer at {servers}{f': {reason}' if reason else ''} ({named}). {remedy}"
 
 
 READER_OPTIONS: dict[str, Any] = {

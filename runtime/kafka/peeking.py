@@ -13,7 +13,8 @@ from runtime.errors import UserError
 from runtime.kafka.clients import build_client
 from runtime.kafka.contract import KafkaUnavailable, Record
 from runtime.kafka.decoding import FetchedRecords, varint
-from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options, does_not_answer
+from runtime.kafka.diagnosis import advertised_by, diagnosis
+from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
 from runtime.settings import Settings
 
 Offsets = Mapping[ClientPartition, int]
@@ -44,7 +45,7 @@ def peek(where: Settings | str, topic: str, count: int, *, newest: bool) -> list
         ends = consumer.end_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         found = _last(consumer, count, first, ends) if newest else _first(consumer, count, first, ends)
     except RetriableError as error:
-        raise KafkaUnavailable(does_not_answer(where)) from error
+        raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
     finally:
         consumer.close(autocommit=False)
     found.sort(key=lambda record: (record.timestamp, record.partition, record.offset))

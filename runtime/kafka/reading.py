@@ -11,7 +11,8 @@ from runtime.errors import UserError
 from runtime.kafka.clients import build_client
 from runtime.kafka.contract import KafkaUnavailable, Record
 from runtime.kafka.decoding import FetchedRecords
-from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options, does_not_answer
+from runtime.kafka.diagnosis import advertised_by, diagnosis
+from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
 from runtime.settings import Settings
 
 
@@ -37,7 +38,7 @@ def read_topic(
         consumer._fetcher.PartitionRecords = FetchedRecords
         yield from _read(consumer, topic, poll_records, start or {}, only)
     except RetriableError as error:
-        raise KafkaUnavailable(does_not_answer(where)) from error
+        raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
     finally:
         consumer.close(autocommit=False)
 
@@ -51,7 +52,7 @@ def end_offsets(where: Settings | str, topic: str) -> dict[int, int]:
         ends = consumer.end_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         return {each.partition: int(ends[each]) for each in partitions if ends[each] > first[each]}
     except RetriableError as error:
-        raise KafkaUnavailable(does_not_answer(where)) from error
+        raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
     finally:
         consumer.close(autocommit=False)
 
@@ -64,7 +65,7 @@ def beginning_offsets(where: Settings | str, topic: str) -> dict[int, int]:
         first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         return {each.partition: int(first[each]) for each in partitions}
     except RetriableError as error:
-        raise KafkaUnavailable(does_not_answer(where)) from error
+        raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
     finally:
         consumer.close(autocommit=False)
 
@@ -78,7 +79,7 @@ def committed_offsets(settings: Settings, topic: str) -> dict[int, int]:
         committed = {each.partition: consumer.committed(each) for each in partitions}
         return {number: int(offset) for number, offset in committed.items() if offset is not None}
     except RetriableError as error:
-        raise KafkaUnavailable(does_not_answer(settings)) from error
+        raise KafkaUnavailable(diagnosis(settings, advertised_by(consumer))) from error
     finally:
         consumer.close(autocommit=False)
 

@@ -165,7 +165,8 @@ def test_missing_broker_is_one_line_within_five_seconds(run: Run) -> None:
     outcome = run("menu", KAFKA_SERVERS=servers)
     assert outcome.returncode == 2
     assert outcome.stderr == (
-        f'error: Kafka does not answer at {servers} (waited 2 s). Start it with "make up" or set KAFKA_SERVERS.\n'
+        f"error: Kafka does not answer at {servers}: nothing listens there (KAFKA_SERVERS, from the environment). "
+        'Start it with "make up" or set KAFKA_SERVERS.\n'
     )
 
 

@@ -96,7 +96,8 @@ def test_sending_waits_while_too_much_is_unacknowledged(
 def test_absent_broker_is_one_line_with_the_remedy() -> None:
     servers = f"localhost:{free_port()}"
     with pytest.raises(
-        UserError, match=rf'Kafka does not answer at {servers} \(waited 2 s\)\. Start it with "make up"'
+        UserError,
+        match=rf'Kafka does not answer at {servers}: nothing listens there \(KAFKA_SERVERS\)\. Start it with "make up"',
     ):
         open_producer(servers)
 

@@ -44,7 +44,15 @@ def test_tls_and_sasl_are_passed_on() -> None:
 
 def test_absent_broker_is_one_line_with_the_remedy() -> None:
     assert does_not_answer("localhost:9092") == (
-        'Kafka does not answer at localhost:9092 (waited 5 s). Start it with "make up" or set KAFKA_SERVERS.'
+        'Kafka does not answer at localhost:9092 (KAFKA_SERVERS). Start it with "make up" or set KAFKA_SERVERS.'
+    )
+
+
+def test_absent_broker_elsewhere_is_not_started_here() -> None:
+    settings = load_settings(kafka_servers="broker.example:9092")
+    assert does_not_answer(settings, "no answer") == (
+        "Kafka does not answer at broker.example:9092: no answer (KAFKA_SERVERS, from a flag). "
+        "Start it, or correct the address."
     )
 
 
