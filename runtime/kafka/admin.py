@@ -64,7 +64,7 @@ class TopicAdmin:
     def _leads(self, name: str, partitions: int) -> bool:
         """Whether so many partitions of a topic have a leader."""
         (topic,) = self._client.describe_topics([name])
-        return sum(partition["leader_id"] >= 0 for partition in topic["partitions"]) >= partitions
+        return bool(sum(partition["leader_id"] >= 0 for partition in topic["partitions"]) >= partitions)
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete topics; one that is not there is fine."""
