@@ -116,9 +116,11 @@ profile: $(data) ## An HTML profile of today's Parquet file, made first if it is
 
 # --- checking ---------------------------------------------------------------------------------------------------
 
-.PHONY: test test-features lint catalog
+.PHONY: test test-deep test-features lint catalog
 test: $(ALL) lint ## Everything: linters, types, import contracts, and the whole suite on its own services
 	@$(RUN) -m pytest $(ARGS)
+test-deep: $(ALL) ## The property tests alone, with a hundred times as many examples
+	@HYPOTHESIS_PROFILE=deep $(RUN) -m pytest -m hypothesis --timeout 0 $(ARGS)
 test-features: $(test) ## The tests that need no Kafka, Redis server or Java, in seconds
 	@$(RUN) flink/test_stream_processor.py $(ARGS)
 lint: $(ALL) ## ruff, mypy and the import contracts

@@ -8,7 +8,21 @@ import redis
 
 from deploy.local import LocalKafka, LocalRedis, free_port
 from runtime.topics import Topic, all_topics, ensure_topics
+from tests import properties
 from tests.topics import create_anew
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let property tests try other examples in every run, the same in all processes of one run."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how the property tests can be repeated."""
+    seed = config.option.hypothesis_seed
+    terminalreporter.write_line(f"Property tests: {properties.PROFILE} profile, --hypothesis-seed={seed}")
 
 
 @pytest.fixture(scope="session")

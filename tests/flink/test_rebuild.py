@@ -7,11 +7,12 @@ worker may crash anywhere in the rebuild, which Redis may lose once more.
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flink.commit import Step
 from flink.testing import Driver
+from tests.properties import tries
 
 WINDOW_MS, SKEW_MS = 60_000, 30_000
 
@@ -79,7 +80,7 @@ def send(driver: Driver, log: list[Arrival]) -> None:
 @given(
     log=arrivals, loss=losses, lateness_s=st.sampled_from([0, 10, 100]), max_poll_records=st.sampled_from([1, 3, 50])
 )
-@settings(max_examples=100, deadline=None)
+@tries(100)
 @example(  # The newest record of a card is so old that no window holds it; its offset shows in Redis all the same.
     log=[
         Arrival(0, 0, "a", 0),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -114,7 +114,6 @@ def test_unknown_time_zone_is_one_line() -> None:
         time_zone("Mars/Olympus")
 
 
-@settings(deadline=None)
 @given(st.integers(1, 500), st.integers(0, 10**12), st.integers(0, 10**9), st.integers(0, 1_000))
 def test_event_times_are_in_order_within_the_span_and_end_at_its_end(
     count: int, start: int, length: int, seed: int

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.groups import BY_TOPIC
@@ -12,12 +12,13 @@ from producers.profiles import PROFILES, make_profile
 from producers.records import encode, parse_ms
 from producers.schema import load_schema
 from tests.producers.conftest import ROOT, START_MS
+from tests.properties import tries
 
 gaps = st.lists(st.integers(0, 120_000), min_size=1, max_size=60)
 names = st.sampled_from(sorted(PROFILES))
 
 
-@settings(max_examples=60, deadline=None)
+@tries(60)
 @given(names, st.integers(0, 2**31), gaps)
 def test_every_record_of_every_profile_decodes_in_the_feature_engine(name: str, seed: int, pauses: list[int]) -> None:
     profile = make_profile(name, seed)
@@ -31,7 +32,7 @@ def test_every_record_of_every_profile_decodes_in_the_feature_engine(name: str, 
         assert event.time_ms == time_ms
 
 
-@settings(max_examples=60, deadline=None)
+@tries(60)
 @given(names, st.integers(0, 2**31), gaps)
 def test_every_record_of_every_profile_matches_its_schema(name: str, seed: int, pauses: list[int]) -> None:
     profile = make_profile(name, seed)

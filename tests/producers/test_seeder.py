@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import Rejected
@@ -18,6 +18,7 @@ from producers.seeding.plan import MAX_DELAY_MS, Span, decide_span
 from producers.seeding.seeder import SHARES, Seeded, SeedPlan, describe, new_tallies, seed_messages
 from runtime.errors import UserError
 from tests.producers.conftest import START_MS
+from tests.properties import tries
 
 LATENESS_MS, SKEW_MS, MAX_BYTES = 30_000, 300_000, 1_048_576
 HOUR = Span(START_MS, START_MS + 3_600_000)
@@ -72,7 +73,7 @@ def test_every_injected_record_is_set_aside_for_its_reason_and_no_other_record_i
         assert set(REASONS) <= set(found[topic])
 
 
-@settings(max_examples=25, deadline=None)
+@tries(25)
 @given(st.integers(0, 2**31), st.integers(1, 400), st.sampled_from([1_000, 20_000, 2_700_000, 172_800_000]))
 def test_whatever_the_seed_count_and_span_only_injected_records_are_bad(seed: int, count: int, length: int) -> None:
     span = Span(START_MS, START_MS + length)
@@ -143,7 +144,6 @@ def test_bytes_of_a_given_as_of_do_not_depend_on_the_clock() -> None:
     assert "year_2999" in kinds
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 3_000), min_size=1, max_size=300), st.integers(0, 2**31))
 def test_a_delayed_record_is_never_further_behind_than_the_longest_delay(pauses: list[int], seed: int) -> None:
     times, now = [], START_MS

@@ -4,7 +4,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kafka import TopicPartition as ClientPartition
 from kafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
@@ -15,6 +15,7 @@ from runtime.kafka.decoding import FetchedRecords, decode_batch
 from runtime.kafka.encoding import BatchBuffer, zigzag_varint
 from runtime.kafka.transactions import HEADER_BYTES, _finished_batch
 from tests.other_clients import ENCODINGS, compressing
+from tests.properties import tries
 
 PARTITION = ClientPartition("topic", 3)
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
@@ -73,7 +74,7 @@ def fetched(data: bytes, offset: int = 0, aborted: list[Aborted] | None = None, 
     )
 
 
-@settings(deadline=None, max_examples=50)
+@tries(50)
 @given(st.lists(st.tuples(keys, st.binary(max_size=9_000)), min_size=1, max_size=100), st.sampled_from(CODECS))
 def test_written_batch_is_what_the_client_reads(records: list[tuple[bytes | None, bytes]], compression: int) -> None:
     buffer = BatchBuffer(HEADER_BYTES)
@@ -89,7 +90,7 @@ def test_written_batch_is_what_the_client_reads(records: list[tuple[bytes | None
     assert content == [(index, key, value, []) for index, (key, value) in enumerate(records)]
 
 
-@settings(deadline=None, max_examples=50)
+@tries(50)
 @given(lines, st.integers(0, 1 << 40), st.sampled_from(CODECS), st.booleans(), st.data())
 def test_read_batch_is_what_the_client_wrote(
     records: list[tuple[bytes | None, bytes | None]], base: int, compression: int, headed: bool, data: st.DataObject

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import Rejected
@@ -13,6 +13,7 @@ from runtime.errors import UserError
 from store.online import OnlineStore
 from store.reading import Reader
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, as_dict, payment
+from tests.properties import tries
 from tests.store.worker import TRANSACTION, WINDOW, Worker, change, first
 
 
@@ -104,7 +105,7 @@ def test_a_damaged_state_is_refused(client: redis.Redis, worker: Worker, reader:
         reader.read("transaction", "card", MIDDAY_MS)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(60)
 @given(
     steps=st.lists(st.integers(-LATENESS_MS, 90_000), min_size=1, max_size=80),
     batch_size=st.integers(1, 50),

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.groups import GROUPS
@@ -13,6 +13,7 @@ from runtime.errors import UserError
 from store.offline.columns import TIME, columns
 from store.offline.dataset import Dataset
 from store.offline.training_set import training_set
+from tests.properties import tries
 
 GROUP = GROUPS["transaction"]
 WINDOW_MS = 50
@@ -81,7 +82,7 @@ def labels_of(drawn: list[tuple[str | None, int]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"card_id": pl.String, "timestamp": pl.Int64})
 
 
-@settings(max_examples=80, deadline=None)
+@tries(80)
 @given(st.lists(vector, min_size=1, max_size=40), st.lists(label, min_size=1, max_size=20), st.booleans())
 def test_the_join_equals_a_naive_one_and_leaks_nothing(
     tmp_path_factory: pytest.TempPathFactory,
