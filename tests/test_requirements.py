@@ -114,7 +114,8 @@ def test_tests_of_the_features_run_with_what_is_installed_for_them() -> None:
     run_it = without_them + "runpy.run_path(sys.argv[0], run_name='__main__')"
     collecting = subprocess.run(
         [sys.executable, "-c", run_it, "flink/test_stream_processor.py", "--collect-only", "-p", "no:cacheprovider"],
-        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_timeout"},
+        env=os.environ
+        | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_timeout,_hypothesis_pytestplugin"},
         cwd=ROOT,
         capture_output=True,
         text=True,
