@@ -104,7 +104,7 @@ class TransactionKafkaProducer:
         deadline = inf if seconds is None else self.clock.monotonic() + seconds
         limit = max_transactions if count is None else count
         pacer = Pacer(self.clock, transactions_per_second if tps is None else tps)
-        pacer.warn_if_idle(deadline)
+        pacer.warn_if_hardly_any(deadline)
 
         def paced() -> Iterator[Transaction]:
             made = 0

@@ -109,7 +109,7 @@ class BaseProducer(ABC):
         pacer = Pacer(
             self.clock, self.generation_rate / _SECONDS_PER_HOUR, multiplier=self.rate_multiplier, zone=self._zone
         )
-        pacer.warn_if_idle(deadline)
+        pacer.warn_if_hardly_any(deadline)
         sent = 0
         try:
             while (max_messages is None or sent < max_messages) and pacer.wait(deadline):

@@ -98,16 +98,16 @@ class Pacer:
         self.due = max(self.due, now - MOST_BEHIND_SECONDS) + 1.0 / self._rate()
         return True
 
-    def warn_if_idle(self, deadline: float) -> None:
-        """Say so if nothing is due before the deadline; somebody may have mistaken the unit of the rate."""
-        if self._per_second > 0 and self.due >= deadline:
-            now, rate = self._clock.monotonic(), self._rate()
+    def warn_if_hardly_any(self, deadline: float) -> None:
+        """Say so if less than one record is to be expected before the deadline: was the rate meant per hour?"""
+        seconds = deadline - self._clock.monotonic()
+        if self._per_second > 0 and seconds * self._rate() < 1:
             structlog.get_logger(__name__).warning(
-                "Nothing will be sent: the first record is due after the end. Raise the rate or the duration",
-                duration_seconds=round(deadline - now, 3),
-                first_due_seconds=round(self.due - now, 3),
-                rate_per_hour=round(rate * 3600, 3),
-                rate_per_second=round(rate, 6),
+                "At this rate the duration is over before a record is to be expected. Raise the rate or the duration",
+                expected=round(seconds * self._rate(), 3),
+                duration_seconds=round(seconds, 3),
+                rate_per_second=round(self._rate(), 6),
+                rate_per_hour=round(self._rate() * 3600, 3),
             )
 
     def _rate(self) -> float:

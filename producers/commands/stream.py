@@ -110,7 +110,7 @@ def _blocks(clock: Clock, count: int | None, per_second: float, duration: float 
     """How many records are due now, again and again: one at a rate, a block of them without."""
     pacer = Pacer(clock, per_second)
     deadline = inf if duration is None else clock.monotonic() + duration
-    pacer.warn_if_idle(deadline)
+    pacer.warn_if_hardly_any(deadline)
     most = 1 if per_second > 0 else UNPACED_BLOCK
     left = inf if count is None else count
     while left > 0 and pacer.wait(deadline):

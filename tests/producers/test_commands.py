@@ -110,6 +110,22 @@ def test_orders_run_for_their_duration_from_flags_or_environment(
     assert len(values(kafka_broker, topic)) > metrics["messages_sent"]
 
 
+def test_orders_say_that_hardly_any_are_due(run: Run, kafka_broker: LocalKafka, unique: Callable[[str], str]) -> None:
+    flags = (
+        "--rate",
+        "50",
+        "--duration",
+        "0.2",
+        "--topic",
+        unique("orders"),
+        "--bootstrap-servers",
+        kafka_broker.servers,
+    )
+    outcome = run("orders", *flags, "--json", "-")
+    assert (outcome.returncode, json.loads(outcome.stdout)["messages_sent"]) == (0, 0)
+    assert "Raise the rate or the duration" in outcome.stderr
+
+
 def test_accounts_stream_until_their_count(run: Run, kafka_broker: LocalKafka, unique: Callable[[str], str]) -> None:
     topic = unique("accounts")
     outcome = run("accounts", "--topic", topic, "--rate", "0", "--count", "30", KAFKA_SERVERS=kafka_broker.servers)

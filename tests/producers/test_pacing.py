@@ -65,15 +65,16 @@ def test_a_sink_that_is_slower_than_the_rate_does_not_prolong_the_run() -> None:
     assert clock.monotonic() <= 10.0 + 1.2
 
 
-def test_nothing_due_before_the_end_is_said_at_the_start() -> None:
+def test_less_than_one_record_to_be_expected_is_said_at_the_start() -> None:
     clock = ManualClock()
     with capture_logs() as logs:
-        Pacer(clock, 500 / 3_600).warn_if_idle(3.0)
-        Pacer(clock, 10).warn_if_idle(3.0)
-        Pacer(clock, 0).warn_if_idle(3.0)
-    (entry,) = logs
-    assert entry["event"].startswith("Nothing will be sent")
-    assert (entry["first_due_seconds"], entry["rate_per_hour"], entry["duration_seconds"]) == (3.6, 500, 3.0)
+        Pacer(clock, 500 / 3_600).warn_if_hardly_any(3.0)
+        Pacer(clock, 0.25).warn_if_hardly_any(3.0)
+        Pacer(clock, 0.25).warn_if_hardly_any(4.0)
+        Pacer(clock, 0).warn_if_hardly_any(3.0)
+    assert [entry["expected"] for entry in logs] == [0.417, 0.75]
+    assert logs[0]["event"].endswith("Raise the rate or the duration")
+    assert (logs[0]["rate_per_hour"], logs[0]["duration_seconds"]) == (500, 3.0)
 
 
 def test_a_long_stall_is_not_made_up_for_at_once() -> None:
