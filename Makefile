@@ -104,11 +104,11 @@ run-features: $(loop) ## The loop until Ctrl-C
 run-flink: $(flink) ## The PyFlink job (FLINK_CLUSTER=host:port, SAVEPOINT=path)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink run $(ARGS)
 flink-cluster: $(flink) ## A standalone Flink cluster from the pip package
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink up
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink up $(ARGS)
 flink-cluster-down: $(flink) ## End it
-	@$(RUN) -m deploy.flink down
+	@$(RUN) -m deploy.flink down $(ARGS)
 flink-savepoint: $(flink) ## Stop the running PyFlink job with a savepoint
-	@$(RUN) -m deploy.flink savepoint
+	@$(RUN) -m deploy.flink savepoint $(ARGS)
 data: $(data) ## One million payments as Parquet in outputs/
 	@$(RUN) -m producers parquet $(ARGS)
 profile: $(data) ## An HTML profile of today's Parquet file, made first if it is not there

@@ -1,9 +1,5 @@
 """One worker of the loop as a process: its command line, its signals, its health server and its status line."""
 
-import os
-import signal
-from threading import Timer
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -11,6 +7,7 @@ import typer
 from features.groups import BY_TOPIC, GROUPS
 from flink.loop import Loop
 from flink.status import Status
+from flink.stopping import StopRequest
 from runtime.errors import UserError
 from runtime.health import HealthServer
 from runtime.interpreter import tune_interpreter
@@ -27,28 +24,6 @@ DRAIN_DEADLINE_S = 15.0
 """How long the batch in hand may take after a request to end."""
 
 app = command_line()
-
-
-class StopRequest:
-    """Set by the first SIGINT or SIGTERM; ends the process when draining takes too long, or at the second signal."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            os._exit(128 + number)
-        self.requested = True
-        deadline = Timer(DRAIN_DEADLINE_S, self._give_up)
-        deadline.daemon = True
-        deadline.start()
-
-    @staticmethod
-    def _give_up() -> None:
-        _logger.error("The batch in hand could not be finished in time; it is recovered at the next start")
-        os._exit(3)
 
 
 def kafka_loop(settings: Settings, if_log_lost: IfLogLost = IfLogLost.REFUSE) -> Loop:
@@ -76,7 +51,9 @@ def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Terminal
         UserError: a port is taken, or Kafka lost data.
     """
     tune_interpreter()
-    stop = StopRequest()
+    stop = StopRequest(
+        DRAIN_DEADLINE_S, "The batch in hand could not be finished in time; it is recovered at the next start"
+    )
     status = Status(loop, console)
 
     def should_stop() -> bool:

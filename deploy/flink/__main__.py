@@ -11,10 +11,14 @@ from typing import Annotated
 import typer
 
 from deploy.flink.cluster import DEFAULT_PORT, FlinkCluster
-from deploy.flink.distribution import FLINK_DIRECTORY, environment, flink_home, prepare
+from deploy.flink.distribution import FLINK_DIRECTORY, client_command, environment, prepare, temporary_folder
 from deploy.local.jars import ROOT, java_binary
-from flink.jobs.command import StopRequest, follow
+from deploy.local.scratch import claim, claimed
+from flink.jobs.command import follow, take_savepoint
+from flink.jobs.embedded import python_of_workers
+from flink.jobs.paths import flink_path, resume_line
 from flink.jobs.rest import FlinkRest
+from flink.stopping import StopRequest
 from runtime.errors import UserError
 from runtime.log import configure_logging
 from runtime.settings import load_settings
@@ -41,7 +45,10 @@ def run(
     if cluster and "--help" not in context.args:
         submit(cluster, context.args)
     else:
-        found = prepare({"env.log.dir": str(directory / "log"), "io.tmp.dirs": str(directory / "tmp")}, directory)
+        directory = directory.resolve()
+        prepare({"env.log.dir": str(directory / "log")}, directory)
+        scratch = claim(temporary_folder(directory) / "runs")
+        found = environment(scratch, directory) | {"TWINSTREAM_SCRATCH": str(scratch)}
         os.execve(sys.executable, [sys.executable, str(JOB), *context.args], found)
 
 
@@ -49,10 +56,10 @@ def run(
 def up(
     task_managers: Annotated[int, typer.Option(help="How many TaskManagers.", min=1, max=10)] = 1,
     slots: Annotated[int, typer.Option(help="Subtasks that each can run.", min=1, max=64)] = 4,
-    port: Annotated[int, typer.Option(help="Of the web UI.")] = DEFAULT_PORT,
+    cluster: Cluster = None,
 ) -> None:
     """Start a standalone cluster on this machine. Safe to run twice."""
-    flink = FlinkCluster(port=port, task_managers=task_managers, slots=slots)
+    flink = FlinkCluster(port=local_port(cluster), task_managers=task_managers, slots=slots)
     with console.status("Starting Flink ..."):
         flink.start()
     console.say(f"flink   running, web UI at http://{flink.address}")
@@ -60,9 +67,27 @@ def up(
 
 
 @app.command()
-def down(port: Annotated[int, typer.Option(help="Of the web UI.")] = DEFAULT_PORT) -> None:
+def down(cluster: Cluster = None) -> None:
     """End the cluster that `up` started."""
-    console.print(f"flink   {'stopped' if FlinkCluster(port=port, task_managers=0).stop() else 'was not running'}")
+    flink = FlinkCluster(port=local_port(cluster), task_managers=0)
+    console.print(f"flink   {'stopped' if flink.stop() else 'was not running'}")
+
+
+def local_port(cluster: str | None) -> int:
+    """The port of a cluster of this machine.
+
+    >>> local_port("localhost:8082")
+    8082
+
+    Raises:
+        UserError: the address is another machine's, or none.
+    """
+    if cluster is None:
+        return DEFAULT_PORT
+    host, _, port = cluster.rpartition(":")
+    if host not in ("localhost", "127.0.0.1") or not port.isdecimal():
+        raise UserError(f"FLINK_CLUSTER is {cluster}; a cluster of this machine is localhost:port, localhost:8082 say.")
+    return int(port)
 
 
 @app.command()
@@ -89,9 +114,9 @@ def savepoint(
     jobs = rest.running_jobs()
     if len(jobs) != 1:
         raise UserError(f"{len(jobs)} jobs run on {rest.address}; there must be one. See {rest.url}.")
-    where = f"{directory or (FLINK_DIRECTORY / 'state').as_uri()}/savepoints"
-    location = rest.savepoint(jobs[0], where, stop=not keep_running)
-    console.say(f"Savepoint taken. Continue from it: make run-flink SAVEPOINT={location}")
+    where = flink_path(directory or str(FLINK_DIRECTORY / "state"))
+    location = take_savepoint(rest, jobs[0], where, stop=not keep_running)
+    console.say(f"Savepoint taken. Continue from it: {resume_line(location)}")
 
 
 def submit(cluster: str, arguments: list[str]) -> None:
@@ -137,13 +162,14 @@ def submitted(
     if not (directory / "conf").is_dir():
         prepare({}, directory)
     local = cluster.rpartition(":")[0] in ("localhost", "127.0.0.1")
-    python = os.environ.get("FLINK_PYTHON", sys.executable if local else "python3")
-    found = environment(directory)
-    run_on_it = [str(flink_home() / "bin" / "flink"), "run", "--detached", "--jobmanager", cluster]
-    folders = ",".join([found["TWINSTREAM_SOURCES"], *map(str, also)])
-    shipped = ["-pyfs", folders, "-pyexec", python, "-pyclientexec", sys.executable]
-    command = ["bash", *run_on_it, *shipped, "-py", str(script), *arguments]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False, env=found | dict(settings or {}))
+    python = os.environ.get("FLINK_PYTHON", python_of_workers() if local else "python3")
+    with claimed(temporary_folder(directory) / "runs") as scratch:
+        found = environment(scratch, directory)
+        folders = ",".join([found["TWINSTREAM_SOURCES"], *map(str, also)])
+        shipped = ["-pyfs", folders, "-pyexec", python, "-pyclientexec", sys.executable]
+        run_on_it = [*client_command(directory), "run", "--detached", "--jobmanager", cluster, *shipped]
+        command = [*run_on_it, "-py", str(script), "--", *arguments]  # or Flink would take --parallelism for its own
+        outcome = subprocess.run(command, capture_output=True, text=True, check=False, env=found | dict(settings or {}))
     said = outcome.stdout + outcome.stderr
     job = re.search(r"JobID ([0-9a-f]{32})", said)
     if outcome.returncode != 0 or job is None:

@@ -1,17 +1,18 @@
 """A standalone Flink cluster on this machine, from the pip package's own scripts."""
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from deploy.flink.distribution import FLINK_DIRECTORY, environment, flink_home, prepare
+from deploy.flink.distribution import FLINK_DIRECTORY, environment, flink_home, prepare, temporary_folder
 from deploy.local.daemon import Daemon
 from deploy.local.jars import java_binary
 from deploy.local.ports import free_port, is_open, require_free
+from deploy.local.scratch import fresh, remove
+from flink.jobs.embedded import PROMETHEUS_REPORTER
 from flink.jobs.rest import FlinkRest
 from runtime.errors import UserError
 
 DEFAULT_PORT = 8081
-PROMETHEUS_REPORTER = "org.apache.flink.metrics.prometheus.PrometheusReporterFactory"
 METRICS_PORT = 9250
 """Prometheus finds the first TaskManager here, the next ones behind."""
 
@@ -56,13 +57,9 @@ class FlinkCluster:
         """Start what does not run yet, and wait until every TaskManager offers its slots."""
         java_binary()
         if not self._job_manager.running:
-            require_free(self.port, "FLINK_CLUSTER=localhost:8082, for example")
+            require_free(self.port, f"make flink-cluster FLINK_CLUSTER=localhost:{free_port()}, for example")
             prepare(self._options(), self.directory)
-            self._job_manager.start(
-                ["bash", self._script("jobmanager.sh"), "start-foreground"],
-                lambda: is_open(self.port),
-                environment=environment(self.directory),
-            )
+            self._start(self._job_manager, "jobmanager.sh", lambda: is_open(self.port))
         self.add_task_managers(0)
 
     def add_task_managers(self, more: int) -> None:
@@ -71,11 +68,7 @@ class FlinkCluster:
         for daemon in self._task_managers:
             if not daemon.running:
                 before = self._registered()  # with those that were killed and have not been missed yet
-                daemon.start(
-                    ["bash", self._script("taskmanager.sh"), "start-foreground"],
-                    lambda before=before: bool(self._registered() - before),  # type: ignore[misc]
-                    environment=environment(self.directory),
-                )
+                self._start(daemon, "taskmanager.sh", lambda before=before: bool(self._registered() - before))  # type: ignore[misc]
 
     def kill_task_manager(self, index: int = 0) -> None:
         """End a TaskManager as a crash would."""
@@ -85,8 +78,12 @@ class FlinkCluster:
         """End all of it; return whether any of it ran."""
         task_managers = self._known_task_managers()
         stopped = [daemon.stop() for daemon in [*task_managers, self._job_manager]]
-        shutil.rmtree(self.directory / "tmp", ignore_errors=True)
+        remove(self._temporary)
         return any(stopped)
+
+    @property
+    def _temporary(self) -> Path:
+        return temporary_folder(self.directory) / "cluster"
 
     def _known_task_managers(self) -> list[Daemon]:
         """Those of this object, and those of earlier ones whose pid files are there."""
@@ -102,8 +99,14 @@ class FlinkCluster:
         except UserError:
             return set()
 
-    def _script(self, name: str) -> str:
-        return str(flink_home() / "bin" / name)
+    def _start(self, daemon: Daemon, script: str, ready: Callable[[], bool]) -> None:
+        """Start a part of the cluster; its name is its folder for temporary files.
+
+        Flink's scripts cannot have a space in the path of their libraries, so it is given from the working directory.
+        """
+        given = environment(fresh(self._temporary / daemon.name), self.directory)
+        command = ["bash", str(flink_home() / "bin" / script), "start-foreground"]
+        daemon.start(command, ready, environment=given | {"FLINK_LIB_DIR": "lib"}, directory=self.directory)
 
     def _options(self) -> dict[str, str]:
         """Flink's configuration of a cluster that lives on this machine only."""
@@ -118,16 +121,15 @@ class FlinkCluster:
             # A micro-batch lies in the heap some ten times over while it is made; the rest of 2.5 GB goes there.
             "taskmanager.memory.process.size": "2560m",
             "taskmanager.memory.managed.size": "640m",
-            # Subtasks of one job on different TaskManagers where there are several.
-            "taskmanager.load-balance.mode": "TASKS",
+            # Subtasks of one job on different TaskManagers where there are several. TASKS would balance tasks over
+            # slots, and all slots of this job are of one TaskManager then.
+            "taskmanager.load-balance.mode": "SLOTS",
             "rest.address": "localhost",
             "rest.bind-address": "localhost",
             "rest.port": str(self.port),
             "rest.bind-port": str(self.port),
             "heartbeat.interval": "2 s",
             "heartbeat.timeout": "10 s",
-            "io.tmp.dirs": str(self.directory / "tmp"),
-            "metrics.reporters": "prometheus",
-            "metrics.reporter.prometheus.factory.class": PROMETHEUS_REPORTER,
+            **PROMETHEUS_REPORTER,
             "metrics.reporter.prometheus.port": f"{self._metrics_port}-{self._metrics_port + 9}",
         }

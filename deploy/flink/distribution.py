@@ -8,12 +8,14 @@ import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
-from deploy.local.jars import ROOT, RUN_DIRECTORY, fetch_jars
+from deploy.local.jars import ROOT, RUN_DIRECTORY, fetch_jars, java_binary
+from deploy.local.scratch import java_environment
 from runtime.errors import UserError
 
 FLINK_DIRECTORY = RUN_DIRECTORY / "flink"
@@ -42,7 +44,9 @@ def library_folder(directory: Path = FLINK_DIRECTORY) -> Path:
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    for jar in [*home.glob("lib/*.jar"), *home.glob("opt/flink-python-*.jar"), *fetch_jars("flink").glob("*.jar")]:
+    # A Flink within the job's process knows no plugins, so the reporter of metrics is among the libraries.
+    shipped = ("lib/*.jar", "opt/flink-python-*.jar", "plugins/metrics-prometheus/*.jar")
+    for jar in [*(jar for pattern in shipped for jar in home.glob(pattern)), *fetch_jars("flink").glob("*.jar")]:
         (folder / jar.name).symlink_to(jar)
     return folder
 
@@ -55,7 +59,7 @@ def configuration_folder(options: Mapping[str, str], directory: Path = FLINK_DIR
         shutil.copy(file, folder)
     shipped = yaml.safe_load((home / "conf" / "config.yaml").read_text())
     flat = {"env.java.opts.all": shipped["env"]["java"]["opts"]["all"], **options}
-    (folder / "config.yaml").write_text(yaml.safe_dump(flat, width=10_000))
+    (folder / "config.yaml").write_text(yaml.safe_dump(flat, width=10_000, allow_unicode=True), encoding="utf-8")
     return folder
 
 
@@ -81,24 +85,65 @@ def shipped_sources(directory: Path = FLINK_DIRECTORY) -> Path:
     return folder
 
 
-def prepare(options: Mapping[str, str], directory: Path = FLINK_DIRECTORY) -> dict[str, str]:
-    """Write libraries, configuration and sources into a directory; return the environment that finds them."""
-    for name in ("log", "pid", "tmp"):
+def prepare(options: Mapping[str, str], directory: Path = FLINK_DIRECTORY) -> None:
+    """Write libraries and configuration into a directory."""
+    for name in ("log", "pid"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     library_folder(directory)
     configuration_folder(options, directory)
-    return environment(directory)
 
 
-def environment(directory: Path = FLINK_DIRECTORY) -> dict[str, str]:
-    """The environment in which Flink's scripts and its Python gateway find what `prepare` has written."""
+def environment(scratch: Path, directory: Path = FLINK_DIRECTORY) -> dict[str, str]:
+    """The environment in which Flink and its Python workers find what `prepare` has written.
+
+    Args:
+        scratch: for the process's temporary files.
+        directory: that `prepare` has written to.
+    """
+    home = flink_home()
     return {
         **os.environ,
+        **java_environment(scratch),
+        **_without_proxy(os.environ),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "FLINK_HOME": str(flink_home()),
+        "FLINK_HOME": str(home),
+        "FLINK_OPT_DIR": str(home / "opt"),
+        "FLINK_PLUGINS_DIR": str(home / "plugins"),
         "FLINK_LIB_DIR": str(directory / "lib"),
         "FLINK_CONF_DIR": str(directory / "conf"),
         "FLINK_LOG_DIR": str(directory / "log"),
         "FLINK_PID_DIR": str(directory / "pid"),
         "TWINSTREAM_SOURCES": str(shipped_sources(directory)),
     }
+
+
+def temporary_folder(directory: Path) -> Path:
+    """Where the processes that keep their files in a directory have their folders for temporary ones.
+
+    A script of PyFlink's takes the path of such a folder apart where there is a space in it, and writes to the parts.
+    So then they are in the system's folder.
+    """
+    if not any(letter.isspace() for letter in str(directory)):
+        return directory / "tmp"
+    return Path(tempfile.gettempdir()) / f"twinstream-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]}"
+
+
+def client_command(directory: Path = FLINK_DIRECTORY) -> list[str]:
+    """How to call Flink's command-line client. Its own script cannot have a space in the path of its libraries."""
+    configuration = directory / "conf"
+    options = yaml.safe_load((configuration / "config.yaml").read_text(encoding="utf-8"))["env.java.opts.all"]
+    return [
+        java_binary(),
+        *str(options).split(),
+        f"-Dlog.file={directory / 'log' / 'client.log'}",
+        f"-Dlog4j.configurationFile={configuration / 'log4j-cli.properties'}",
+        "-classpath",
+        f"{directory / 'lib'}/*",
+        "org.apache.flink.client.cli.CliFrontend",
+    ]
+
+
+def _without_proxy(given: Mapping[str, str]) -> dict[str, str]:
+    """What keeps Flink's parts on this machine from talking to each other through the proxy of a company's network."""
+    excepted = [name for name in (given.get("no_proxy"), given.get("NO_PROXY"), "localhost,127.0.0.1") if name]
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(excepted))

@@ -1,7 +1,5 @@
 """How the single-node broker is configured: what `make up` writes, and what `docker-compose.yml` has to agree with."""
 
-from pathlib import Path
-
 from deploy.local.ports import HOST
 from runtime.topics import DEAD_LETTER_BYTES, PARTITIONS
 
@@ -36,8 +34,14 @@ BROKER_PROPERTIES: dict[str, object] = {
 }
 
 
-def server_properties(port: int, controller_port: int, data: Path) -> str:
-    """The configuration file of one node that is broker and controller, on the loopback interface."""
+def server_properties(port: int, controller_port: int, data: str) -> str:
+    """The configuration file of one node that is broker and controller, on the loopback interface.
+
+    Args:
+        port, controller_port: where it listens.
+        data: name of the folder for the log, in the working directory: Java reads the file as ISO-8859-1 and takes a
+            comma for the beginning of another path, so the whole path may not be in it.
+    """
     addresses = {
         "process.roles": "broker,controller",
         "node.id": 1,

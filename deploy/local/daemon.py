@@ -58,12 +58,19 @@ class Daemon:
         *,
         seconds: float = 60,
         environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
     ) -> None:
-        """Run `command` and return as soon as `ready` answers yes; it has `seconds` for that."""
+        """Run `command` in a directory and return as soon as `ready` answers yes; it has `seconds` for that."""
         self.pid_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=environment,
+                cwd=directory,
             )
         started = psutil.Process(self._child.pid).create_time()
         self.pid_file.write_bytes(msgspec.json.encode(_Note(self._child.pid, started, self.port)))

@@ -1,5 +1,7 @@
 """A single-node KRaft Kafka on the loopback interface, run from Maven's jars."""
 
+import os
+import shutil
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
@@ -12,6 +14,7 @@ from deploy.local.broker import server_properties
 from deploy.local.daemon import Daemon
 from deploy.local.jars import fetch_jars, java_binary, require_tools
 from deploy.local.ports import HOST, free_port, is_open, require_free
+from deploy.local.scratch import fresh, java_environment
 from runtime.errors import UserError
 
 _JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
@@ -63,7 +66,8 @@ class LocalKafka:
         self.check()
         self.directory.mkdir(parents=True, exist_ok=True)
         config = self.directory / "server.properties"
-        config.write_text(server_properties(self.port, free_port(), self.data))
+        config.write_text(server_properties(self.port, free_port(), self.data.name))
+        environment = os.environ | java_environment(fresh(self._scratch))
         java = [
             java_binary(),
             *_JVM_OPTIONS,
@@ -72,9 +76,11 @@ class LocalKafka:
             f"{fetch_jars('kafka')}/*",
         ]
         if not (self.data / "meta.properties").exists():
-            self._format(java, config)
+            self._format(java, config, environment)
         try:
-            self._daemon.start([*java, "kafka.Kafka", str(config)], self._answers)
+            self._daemon.start(
+                [*java, "kafka.Kafka", str(config)], self._answers, environment=environment, directory=self.directory
+            )
         except UserError as error:
             if "UnsupportedVersionException" in str(error):
                 raise UserError(
@@ -86,7 +92,9 @@ class LocalKafka:
 
     def stop(self) -> bool:
         """End it in good order; return whether it ran."""
-        return self._daemon.stop()
+        stopped = self._daemon.stop()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        return stopped
 
     def kill(self) -> None:
         """End it as a crash would."""
@@ -97,10 +105,16 @@ class LocalKafka:
         self.stop()
         self.start()
 
-    def _format(self, java: list[str], config: Path) -> None:
+    @property
+    def _scratch(self) -> Path:
+        return self.directory / "tmp"
+
+    def _format(self, java: list[str], config: Path, environment: dict[str, str]) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", str(config)]
-        outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+        outcome = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, cwd=self.directory
+        )
         if outcome.returncode != 0:
             reason = " ".join((outcome.stderr or outcome.stdout).split())[:300]
             raise UserError(f"Kafka could not prepare {self.data}: {reason}")

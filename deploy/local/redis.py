@@ -71,7 +71,8 @@ class LocalRedis:
         self.check()
         self.data.mkdir(parents=True, exist_ok=True)
         config = self.directory / "redis.conf"
-        config.write_text(_CONFIG.format(host=HOST, port=self.port, data=self.data))
+        quoted = str(self.data).replace("\\", "\\\\").replace('"', '\\"')
+        config.write_text(_CONFIG.format(host=HOST, port=self.port, data=quoted), encoding="utf-8")
         self._daemon.start([server_binary(), str(config)], self._answers)
         return True
 

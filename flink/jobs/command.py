@@ -1,19 +1,19 @@
 """The job's command line: settings and options in, a running job out."""
 
 import os
-import signal
-import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from features.groups import BY_TOPIC, GROUPS
+from flink.jobs.embedded import configuration, end_flink, require_free
 from flink.jobs.options import BATCH_INTERVAL_MS, JobOptions, Mode
-from flink.jobs.rest import FlinkRest
-from flink.jobs.watch import Ends, Look, StatusLine, explain, log_ends, watch
+from flink.jobs.paths import flink_path, newest_savepoint, resume_line
+from flink.jobs.rest import FlinkRest, TasksDoNotRun
+from flink.jobs.watch import Ends, Look, StatusLine, explain, log_ends, root_cause, watch
 from flink.recovery import epoch
+from flink.stopping import StopRequest
 from runtime.errors import UserError
 from runtime.kafka import LogError, TopicAdmin
 from runtime.log import configure_logging, get_logger
@@ -25,20 +25,6 @@ from store.errors import StoreError
 from store.writer import Runtime, check_writer
 
 app = command_line()
-
-
-class StopRequest:
-    """Set by the first SIGINT or SIGTERM; the second one ends the process."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            os._exit(128 + number)
-        self.requested = True
 
 
 def output_topics(settings: Settings) -> list[Topic]:
@@ -95,30 +81,40 @@ def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caug
     """
     stop = StopRequest()
     rest = FlinkRest(f"localhost:{rest_port}")
+    require_free(settings, rest_port)
     until = log_ends_before(settings) if until_caught_up else None
-    more = {
-        "rest.address": "localhost",
-        "rest.bind-address": "localhost",
-        "rest.port": str(rest_port),
-        "rest.bind-port": str(rest_port),
-        "python.client.executable": sys.executable,
-        "python.executable": sys.executable,
-        "python.files": os.environ["TWINSTREAM_SOURCES"],
-        "taskmanager.memory.managed.size": "256m",
-        "metrics.reporters": "prometheus",
-        "metrics.reporter.prometheus.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
-        "metrics.reporter.prometheus.port": str(settings.metrics_port),
-    }
     if options.savepoint is None:
         _logger.warning("No SAVEPOINT given: the log is read from its beginning, and every result is written again")
     # On a Flink of its own PyFlink would run "processes" as threads of this one.
     os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112
-    job = start_job(settings, options, more)
-    _logger.info("Job started", job=job, web_ui=rest.url, mode=options.mode, parallelism=options.parallelism)
-    follow(rest, job, settings, until, stop, console)
-    if job in rest.running_jobs():
-        where = rest.savepoint(job, f"{options.state_directory}/savepoints", stop=True)
-        console.say(f"Stopped with a savepoint. Continue from it: make run-flink SAVEPOINT={where}")
+    try:
+        job = start_job(settings, options, configuration(settings, rest_port))
+        _logger.info("Job started", job=job, web_ui=rest.url, mode=options.mode, parallelism=options.parallelism)
+        follow(rest, job, settings, until, stop, console)
+        if job in rest.running_jobs():
+            where = take_savepoint(rest, job, options.state_directory, stop=True)
+            console.say(f"Stopped with a savepoint. Continue from it: {resume_line(where)}")
+    finally:
+        end_flink()
+
+
+def take_savepoint(rest: FlinkRest, job: str, state_directory: str, *, stop: bool) -> str:
+    """Take a savepoint of a job, and stop it if wanted; return where that lies.
+
+    Raises:
+        UserError: the job is restarting, so there can be none; it says why, and what state can be continued from.
+    """
+    try:
+        return rest.savepoint(job, f"{state_directory}/savepoints", stop=stop)
+    except TasksDoNotRun as refusal:
+        newest = rest.newest_checkpoint(job)
+        state = "It has no checkpoint yet" if newest is None else f"Continue from its newest one: {resume_line(newest)}"
+        raise UserError(f"{refusal} Last failure: {last_failure(rest, job)}. {state}") from None
+
+
+def last_failure(rest: FlinkRest, job: str) -> str:
+    """Why a job failed last, in one line."""
+    return root_cause(rest.root_exception(job) or "Flink does not say why")
 
 
 def log_ends_before(settings: Settings) -> Ends:
@@ -138,7 +134,7 @@ def follow(
     with StatusLine(console) as line:
 
         def show(look: Look) -> None:
-            line.show(look, rest.restarts(job), rest.checkpoints(job))
+            line.show(look, rest.restarts(job), rest.checkpoints(job), lambda: last_failure(rest, job))
 
         watch(rest, job, settings, until, lambda: stop.requested, show)
 
@@ -179,28 +175,14 @@ def main(
     )
     configure_logging(settings.log_level)
     where: Mode = "thread" if mode == "thread" else "process"
-    directory = (state_directory or (Path.cwd() / ".run" / "flink" / "state").as_uri()).rstrip("/")
-    options = JobOptions(directory, where, parallelism, batch_interval_ms, _found(savepoint, directory))
+    directory = flink_path(state_directory or str(Path.cwd() / ".run" / "flink" / "state"))
+    found = newest_savepoint(directory) if savepoint == "latest" else flink_path(savepoint) if savepoint else None
+    options = JobOptions(directory, where, parallelism, batch_interval_ms, found)
     check_redis(settings)
     if "PYFLINK_GATEWAY_PORT" in os.environ:  # set by `flink run`
         console.print(f"Job started: {start_job(settings, options, {})}")
     else:
         run_here(settings, options, rest_port, until_caught_up, console)
-
-
-def _found(savepoint: str | None, directory: str) -> str | None:
-    """The savepoint to continue from; `latest` is the newest savepoint or checkpoint in the state directory.
-
-    Raises:
-        UserError: there is none.
-    """
-    if savepoint != "latest":
-        return savepoint or None
-    metadata = Path(directory.removeprefix("file:")).glob("**/_metadata")
-    newest = max(metadata, key=lambda file: file.stat().st_mtime, default=None)
-    if newest is None:
-        raise UserError(f"There is no savepoint in {directory}. Start without SAVEPOINT.")
-    return newest.parent.as_uri()
 
 
 def run_from_command_line() -> None:

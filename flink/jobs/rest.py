@@ -4,17 +4,24 @@ import json
 import time
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 from runtime.errors import UserError
 
 ANSWER_TIMEOUT_S = 30.0
 
+PATIENCE_S = 30.0
+"""How long a job may be restarting before a savepoint of it is given up."""
+
 _TASKS_ARE_STARTING = "Not all required tasks are currently running"
 
 
+class TasksDoNotRun(UserError):
+    """A job kept restarting, so that no savepoint of it could be taken."""
+
+
 class FlinkRest:
-    """A cluster's REST interface.
+    """A cluster's REST interface. One on this machine is never asked through a proxy.
 
     Args:
         address: host:port.
@@ -22,6 +29,8 @@ class FlinkRest:
 
     def __init__(self, address: str) -> None:
         self.address = address
+        local = address.rpartition(":")[0] in ("localhost", "127.0.0.1", "[::1]")
+        self._opener = build_opener(ProxyHandler({})) if local else build_opener()
 
     @property
     def url(self) -> str:
@@ -66,31 +75,59 @@ class FlinkRest:
         """How many checkpoints a job has completed."""
         return int(self._ask(f"/jobs/{job}/checkpoints")["counts"]["completed"])
 
-    def savepoint(self, job: str, directory: str, *, stop: bool, seconds: float = 600) -> str:
+    def newest_checkpoint(self, job: str) -> str | None:
+        """Where the newest state lies that a job can be continued from, as Flink spells it; None if there is none."""
+        latest = self._ask(f"/jobs/{job}/checkpoints")["latest"]
+        own = [latest[kind] for kind in ("completed", "savepoint") if latest.get(kind)]
+        newest = max(own, key=lambda each: int(each["trigger_timestamp"]), default=latest.get("restored"))
+        return None if newest is None else str(newest["external_path"])
+
+    def savepoint(
+        self, job: str, directory: str, *, stop: bool, seconds: float = 600, patience_s: float | None = None
+    ) -> str:
         """Take a savepoint, and stop the job with it if wanted; return where it lies.
 
         Flink refuses while a task of the job is starting, so it is asked again until all of them run.
 
+        Args:
+            job: whose.
+            directory: where to put it, as `flink_path` spells it.
+            stop: whether to stop the job with it.
+            seconds: how long Flink may take for it.
+            patience_s: how long it is asked again while the job is restarting; None for `PATIENCE_S`.
+
         Raises:
+            TasksDoNotRun: the job was restarting all the time.
             UserError: it could not be taken.
         """
+        patience_s = PATIENCE_S if patience_s is None else patience_s
+        give_up = time.monotonic() + patience_s
+        while True:
+            restarts = self.restarts(job)
+            location, fault = self._try_savepoint(job, directory, stop, seconds)
+            if location is not None:
+                return location
+            if _TASKS_ARE_STARTING not in fault and self.state(job) == "RUNNING" and self.restarts(job) == restarts:
+                told = fault.splitlines()[0]
+                raise UserError(f"Flink could not take the savepoint: {told}. Is {directory} writable for it?")
+            if time.monotonic() > give_up:
+                raise TasksDoNotRun(f"No savepoint could be taken within {patience_s:.0f} s: the job is restarting.")
+            time.sleep(1)
+
+    def _try_savepoint(self, job: str, directory: str, stop: bool, seconds: float) -> tuple[str | None, str]:
+        """Where the savepoint lies, or Flink's stack trace that says why there is none."""
         if stop:
-            request = f"/jobs/{job}/stop", {"targetDirectory": directory, "drain": False}
+            asked = self._ask(f"/jobs/{job}/stop", {"targetDirectory": directory, "drain": False})
         else:
-            request = f"/jobs/{job}/savepoints", {"target-directory": directory, "cancel-job": False}
+            asked = self._ask(f"/jobs/{job}/savepoints", {"target-directory": directory, "cancel-job": False})
         deadline = time.monotonic() + seconds
-        asked = self._ask(*request)
         while time.monotonic() < deadline:
             answer = self._ask(f"/jobs/{job}/savepoints/{asked['request-id']}")
             if answer["status"]["id"] == "COMPLETED":
                 outcome = answer["operation"]
                 if "location" in outcome:
-                    return str(outcome["location"])
-                cause = str(outcome["failure-cause"]["stack-trace"])
-                if _TASKS_ARE_STARTING not in cause:
-                    told = cause.splitlines()[0]
-                    raise UserError(f"Flink could not take the savepoint: {told}. Is {directory} writable for it?")
-                asked = self._ask(*request)
+                    return str(outcome["location"]), ""
+                return None, str(outcome["failure-cause"]["stack-trace"])
             time.sleep(0.2)
         raise UserError(f"Flink has not finished the savepoint after {seconds:.0f} s. See {self.url}.")
 
@@ -102,7 +139,7 @@ class FlinkRest:
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urlopen(request, timeout=ANSWER_TIMEOUT_S) as response:
+            with self._opener.open(request, timeout=ANSWER_TIMEOUT_S) as response:
                 content = response.read()
         except HTTPError as error:
             reason = " ".join(error.read().decode(errors="replace").split())[:300]

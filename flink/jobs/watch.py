@@ -18,6 +18,8 @@ from store.keys import Partition as Source
 
 LOOK_EVERY_S = 0.5
 REPORT_EVERY_S = 10.0
+SHOWN_S = 60.0
+"""How long after a restart its cause is shown."""
 
 REFUSED = "cannot map checkpoint/savepoint state"
 """What Flink says when a savepoint has state that no operator of the job claims."""
@@ -105,10 +107,13 @@ def watch(
 class StatusLine:
     """A live line on a terminal, and a line in the log now and then elsewhere; use it in a `with` block."""
 
-    def __init__(self, console: Terminal) -> None:
+    def __init__(self, console: Terminal, now: Callable[[], float] = time.monotonic) -> None:
         self._live = console.live(spinner("starting")) if console.is_terminal else None
-        self._shown = time.monotonic()
+        self._now = now
+        self._shown = now()
         self._processed: int | None = None
+        self._restarts = 0
+        self._restarted: float | None = None
 
     def __enter__(self) -> "StatusLine":
         if self._live is not None:
@@ -119,14 +124,25 @@ class StatusLine:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, look: Look, restarts: int, checkpoints: int) -> None:
-        """Show a look at the job, unless the last one is very recent."""
-        now = time.monotonic()
+    def show(self, look: Look, restarts: int, checkpoints: int, why: Callable[[], str]) -> None:
+        """Show a look at the job, unless the last one is very recent.
+
+        Args:
+            look: at the job.
+            restarts, checkpoints: how many it has had.
+            why: asked for the cause of the last failure while the job is restarting, and for a while after.
+        """
+        now = self._now()
         seconds = now - self._shown
         if seconds < (1.0 if self._live is not None else REPORT_EVERY_S):
             return
         rate = 0 if self._processed is None else max(0, look.processed - self._processed) / seconds
         self._shown, self._processed = now, look.processed
+        if restarts > self._restarts:
+            self._restarts, self._restarted = restarts, now
+        lately = self._restarted is not None and now - self._restarted < SHOWN_S
+        failing = lately or look.state in ("RESTARTING", "FAILING")
+        cause = why() if failing else ""
         if self._live is None:
             _logger.info(
                 "Job status",
@@ -135,10 +151,12 @@ class StatusLine:
                 behind=look.behind,
                 checkpoints=checkpoints,
                 restarts=restarts,
+                **({"why": cause} if cause else {}),
             )
         else:
             text = f"{look.state.lower()}  {rate:,.0f} events/s  {look.behind:,} behind  "
-            self._live.update(spinner(f"{text}{checkpoints} checkpoints  {restarts} restarts"))
+            text += f"{checkpoints} checkpoints  {restarts} restarts"
+            self._live.update(spinner(f"{text}: {cause}" if cause else text))
 
 
 def explain(trace: str) -> str:
@@ -149,10 +167,19 @@ def explain(trace: str) -> str:
             "ALLOWED_LATENESS_SECONDS or MAX_EVENTS_PER_ENTITY has changed, a topic was created anew, or --mode is not "
             "what it was. Start without SAVEPOINT to rebuild from the log."
         )
+    return f"The job failed: {root_cause(trace)}"
+
+
+def root_cause(trace: str) -> str:
+    """What a stack trace of Java's, and a traceback of Python's in it, says last.
+
+    >>> root_cause("JobException: gone\\n\\tat a.b(c)\\nCaused by: NoClassDefFoundError: zstd\\n\\t... 3 more")
+    'NoClassDefFoundError: zstd'
+    """
     causes = [
         line.strip() for line in trace.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "..."))
     ]
-    return f"The job failed: {causes[-1] if causes else trace}"
+    return causes[-1].removeprefix("Caused by: ") if causes else trace
 
 
 _logger = get_logger(__name__)

@@ -134,7 +134,7 @@ def test_data_of_a_newer_kafka_is_one_line_that_says_what_to_do(
 ) -> None:
     """What Kafka 4.2 says of the data of 4.3; there is no writing such data with the version that is pinned."""
 
-    def end_as_it_does(*_: object) -> None:
+    def end_as_it_does(*_: object, **__: object) -> None:
         raise UserError(
             "kafka ended while starting: Caused by: org.apache.kafka.common.errors.UnsupportedVersionException: "
             "Can't read version 4 of BrokerEndpoint (see kafka.log)."

@@ -28,7 +28,7 @@ def test_make_run_flink_equals_the_loop_and_its_savepoint_is_of_its_epoch_and_mo
     assert done.returncode == 0, done.stderr
     assert_same(run.outputs(), reference)
     assert all(result.same and result.compared for result in rederived(run))
-    assert re.search(r"make run-flink SAVEPOINT=file:\S+", done.stdout)
+    assert re.search(r"make run-flink SAVEPOINT=/\S+", done.stdout)
     resumed = run_embedded(run, tmp_path, *state, "--savepoint", "latest")
     assert resumed.returncode == 0, resumed.stderr  # it is caught up before its tasks have started
     for arguments, settings in (((), {"window_size_minutes": 2}), (("--mode", "process"), {})):

@@ -1,0 +1,32 @@
+"""What a person sees of a running job."""
+
+from io import StringIO
+
+from structlog.testing import capture_logs
+
+from flink.jobs.watch import Look, StatusLine
+from runtime.terminal import Terminal
+
+
+def shown(*looks: tuple[float, str, int]) -> list[dict[str, object]]:
+    """The fields of the lines logged for looks at a job: when, its state, and its restarts so far."""
+    clock = iter([0.0, *(at for at, _, _ in looks)])
+    with capture_logs() as lines, StatusLine(Terminal(file=StringIO()), now=lambda: next(clock)) as line:
+        for _, state, restarts in looks:
+            line.show(Look(state, 0, 0), restarts, 0, lambda: "Redis is away")
+    return [dict(each) for each in lines]
+
+
+def test_a_job_that_has_not_restarted_gives_no_reason() -> None:
+    (running,) = shown((10, "RUNNING", 0))
+    assert "why" not in running
+
+
+def test_a_restarting_job_says_why_also_between_its_attempts() -> None:
+    restarting, running = shown((10, "RESTARTING", 0), (20, "RUNNING", 1))
+    assert restarting["why"] == running["why"] == "Redis is away"
+
+
+def test_a_job_that_runs_again_for_a_minute_says_nothing_more() -> None:
+    restarted, later = shown((10, "RUNNING", 1), (80, "RUNNING", 1))
+    assert ("why" in restarted, "why" in later) == (True, False)
