@@ -9,6 +9,10 @@ from pathlib import Path
 from deploy.local.daemon import Daemon
 from deploy.local.ports import HOST, require_free
 from runtime.errors import UserError
+from runtime.packages import remedy
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""No proxy of the environment leads to this machine."""
 
 
 class LocalAws:
@@ -40,7 +44,7 @@ class LocalAws:
         """Refuse in one line what would keep it from starting."""
         if not self._daemon.running:
             if not is_installed():
-                raise UserError("moto is not installed. Install it, or set AWS_ENDPOINT_URL to where AWS answers.")
+                raise UserError(f"{remedy('moto')} Or set AWS_ENDPOINT_URL to where AWS answers.")
             require_free(self.port, "AWS_ENDPOINT_URL=http://localhost:4567, for example")
 
     def start(self) -> bool:
@@ -58,7 +62,7 @@ class LocalAws:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/moto-api/", timeout=2) as answer:
+            with _direct.open(f"{self.url}/moto-api/", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
