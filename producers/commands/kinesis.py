@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 from producers.aws import aws_client, place_of
 from producers.clock import Clock, SystemClock
@@ -28,6 +29,10 @@ class _Lines:
         sys.stdout.flush()
 
 
+def _event_first(logger: object, method: str, fields: EventDict) -> EventDict:
+    return {"event": fields.pop("event"), **fields}
+
+
 def json_events(lines: _Lines) -> Any:
     """A logger of JSON lines, also on a terminal: what scripts read."""
     return structlog.wrap_logger(
@@ -35,6 +40,7 @@ def json_events(lines: _Lines) -> Any:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _event_first,
             structlog.processors.JSONRenderer(),
         ],
     )
