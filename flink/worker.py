@@ -15,7 +15,7 @@ from runtime.kafka import IfLogLost, KafkaLog, LogError
 from runtime.log import bind, configure_logging, get_logger
 from runtime.settings import Settings, load_settings
 from runtime.terminal import Terminal, command_line, run_command
-from runtime.topics import ensure_topics
+from runtime.topics import ensure_topics, prepare_topics
 from store.connecting import connect
 from store.errors import StoreError
 from store.writer import Runtime, check_writer
@@ -34,7 +34,7 @@ def kafka_loop(settings: Settings, if_log_lost: IfLogLost = IfLogLost.REFUSE) ->
     """
     store = connect(settings, Runtime.LOOP)
     check_writer(store.pipe, store.writer, GROUPS)
-    ensure_topics(settings)
+    prepare_topics(settings, settings.consumer_group)
     return Loop(
         lambda on_assigned, on_revoked: KafkaLog(settings, list(BY_TOPIC), on_assigned, on_revoked),
         store,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from features.groups import GROUPS
 from runtime.kafka import TopicAdmin
+from runtime.kafka.rights import check_rights
 from runtime.settings import Settings
 
 PARTITIONS = 4
@@ -70,6 +71,19 @@ def output_topics(prefix: str = "", sources: Mapping[str, int] | None = None) ->
 def all_topics(prefix: str = "") -> tuple[Topic, ...]:
     """The source topics of all groups, and their outputs under `prefix`."""
     return *source_topics(), *output_topics(prefix)
+
+
+def prepare_topics(settings: Settings, group: str) -> None:
+    """Make sure that a runtime may do with the topics and this consumer group what it has to; create what is missing.
+
+    Raises:
+        UserError: Kafka does not answer, or some right is missing.
+    """
+    read = [topic.name for topic in source_topics()]
+    write = [topic.name for topic in output_topics(settings.output_prefix)]
+    check_rights(settings, read, write, group)
+    if ensure_topics(settings):
+        check_rights(settings, read, write, group)
 
 
 def ensure_topics(

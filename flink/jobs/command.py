@@ -8,7 +8,7 @@ import typer
 
 from features.groups import BY_TOPIC, GROUPS
 from flink.jobs.embedded import configuration, end_flink, require_free
-from flink.jobs.options import BATCH_INTERVAL_MS, JobOptions, Mode
+from flink.jobs.options import BATCH_INTERVAL_MS, JobOptions, Mode, consumer_group, transactional_id_prefix
 from flink.jobs.paths import flink_path, newest_savepoint, resume_line
 from flink.jobs.rest import FlinkRest, TasksDoNotRun
 from flink.jobs.watch import Ends, Look, StatusLine, explain, log_ends, root_cause, watch
@@ -16,10 +16,11 @@ from flink.recovery import epoch
 from flink.stopping import StopRequest
 from runtime.errors import UserError
 from runtime.kafka import LogError, TopicAdmin
+from runtime.kafka.sending import Sender
 from runtime.log import configure_logging, get_logger
 from runtime.settings import Settings, load_settings
 from runtime.terminal import Terminal, command_line, run_command
-from runtime.topics import Topic, dead_letter_topic, ensure_topics, feature_log_topic
+from runtime.topics import Topic, dead_letter_topic, feature_log_topic, prepare_topics
 from store.connecting import connect
 from store.errors import StoreError
 from store.writer import Runtime, check_writer
@@ -37,6 +38,17 @@ def output_topics(settings: Settings) -> list[Topic]:
     ]
 
 
+def prepare(settings: Settings) -> None:
+    """Create the topics that are missing, and make sure that Kafka lets the job do what it has to.
+
+    Raises:
+        UserError: Kafka does not answer, or some right is missing.
+    """
+    prepare_topics(settings, consumer_group(settings))
+    with Sender(settings, f"{transactional_id_prefix(settings)}rights"):
+        pass  # else the sink's own producers would be refused, in the middle of the stream
+
+
 def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> str:
     """Check what the job needs, start it, and return its id.
 
@@ -48,7 +60,7 @@ def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> 
 
     from flink.jobs.pipeline import start
 
-    ensure_topics(settings)
+    prepare(settings)
     with TopicAdmin(settings) as admin:
         partitions, ids = admin.partitions(), admin.ids()
     sources = {topic: partitions[topic] for topic in BY_TOPIC}
@@ -119,7 +131,7 @@ def last_failure(rest: FlinkRest, job: str) -> str:
 
 def log_ends_before(settings: Settings) -> Ends:
     """The ends of the source partitions before the job starts, creating topics that are missing."""
-    ensure_topics(settings)
+    prepare(settings)
     return log_ends(settings)
 
 

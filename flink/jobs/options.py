@@ -73,11 +73,21 @@ def job_configuration(settings: Settings, options: JobOptions) -> dict[str, str]
     return configuration
 
 
+def consumer_group(settings: Settings) -> str:
+    """The group under which the job's source notes how far it is."""
+    return f"{settings.consumer_group}-flink"
+
+
+def transactional_id_prefix(settings: Settings) -> str:
+    """How the names of the sink's transactional producers begin."""
+    return f"{settings.consumer_group}-flink-{settings.output_prefix}"
+
+
 def consumer_properties(settings: Settings) -> dict[str, str]:
     """Kafka's options of the source. Fetches stay small: a larger record comes all the same, alone."""
     return kafka_properties(settings) | {
         # Not the loop's group: what a worker of the loop finds committed there is its own.
-        "group.id": f"{settings.consumer_group}-flink",
+        "group.id": consumer_group(settings),
         "isolation.level": "read_committed",
         "max.poll.records": "2000",
         "fetch.max.bytes": str(16 * 1024 * 1024),

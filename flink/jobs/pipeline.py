@@ -14,7 +14,14 @@ from pyflink.util.java_utils import get_j_env_configuration
 
 from flink.jobs import sql
 from flink.jobs.keyed_partition import LAYOUT
-from flink.jobs.options import JobOptions, Mode, consumer_properties, job_configuration, producer_properties
+from flink.jobs.options import (
+    JobOptions,
+    Mode,
+    consumer_properties,
+    job_configuration,
+    producer_properties,
+    transactional_id_prefix,
+)
 from flink.jobs.slots import PLANNED_PARTITIONS, slot_numbers
 from flink.jobs.stage import KEY, KEYED_BATCH, OUTPUT, FeatureStage
 from runtime.settings import Settings
@@ -60,9 +67,8 @@ def build_and_start(
     results = _keyed_stage(streams, batches, stage).uid(uid).name("features")
     schema = Schema.new_builder().column("output_topic", "STRING").column("records", "ARRAY<ARRAY<BYTES>>").build()
     tables.create_temporary_view(sql.OUTPUT, tables.from_data_stream(results, schema))
-    prefix = f"{settings.consumer_group}-flink-{settings.output_prefix}"
     topics = [topic.name for topic in outputs]
-    tables.execute_sql(sql.sink_table(topics, prefix, producer_properties(settings)))
+    tables.execute_sql(sql.sink_table(topics, transactional_id_prefix(settings), producer_properties(settings)))
     return tables.create_statement_set().add_insert_sql(sql.INSERT).execute()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.errors import (
+    AuthorizationError,
     InvalidPartitionsError,
     KafkaError,
     RetriableError,
@@ -18,6 +19,7 @@ from runtime.kafka.clients import build_client
 from runtime.kafka.contract import KafkaUnavailable, LogError
 from runtime.kafka.diagnosis import advertised_by, diagnosis
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, connection_options
+from runtime.kafka.rights import refused
 from runtime.settings import Settings
 
 
@@ -40,7 +42,7 @@ class TopicAdmin:
         `configs` are the broker's settings for the topic by name, such as `max.message.bytes`.
         """
         wanted = {"num_partitions": partitions, "replication_factor": -1, "configs": dict(configs or {})}
-        with self._translated():
+        with self._translated("Create", name):
             try:
                 self._client.create_topics({name: wanted})
             except TopicAlreadyExistsError:
@@ -50,7 +52,7 @@ class TopicAdmin:
 
     def widen(self, name: str, partitions: int) -> None:
         """Give a topic so many partitions, unless it has as many, and wait until they can be used."""
-        with self._translated():
+        with self._translated("Alter", name):
             try:
                 self._client.create_partitions({name: partitions})
             except InvalidPartitionsError:  # somebody else was faster
@@ -64,12 +66,12 @@ class TopicAdmin:
     def _leads(self, name: str, partitions: int) -> bool:
         """Whether so many partitions of a topic have a leader."""
         (topic,) = self._client.describe_topics([name])
-        return bool(sum(partition["leader_id"] >= 0 for partition in topic["partitions"]) >= partitions)
+        return len([each for each in topic["partitions"] if each["leader_id"] >= 0]) >= partitions
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete topics; one that is not there is fine."""
         for name in names:
-            with self._translated():
+            with self._translated("Delete", name):
                 try:
                     self._client.delete_topics([name])
                 except UnknownTopicOrPartitionError:
@@ -88,9 +90,11 @@ class TopicAdmin:
         return {topic["name"]: str(topic["topic_id"]) for topic in described if not topic["is_internal"]}
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, operation: str = "Describe", topic: str = "") -> Iterator[None]:
         try:
             yield
+        except AuthorizationError as error:
+            raise refused(error, self._where, operation, topic) from error
         except RetriableError as error:
             raise KafkaUnavailable(diagnosis(self._where, advertised_by(self._client))) from error
         except KafkaError as error:

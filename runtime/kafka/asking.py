@@ -6,20 +6,23 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from kafka.admin import ConfigResourceType
-from kafka.errors import CorruptRecordError, KafkaError, KafkaTimeoutError, RetriableError
+from kafka.errors import AuthorizationError, CorruptRecordError, KafkaError, KafkaTimeoutError, RetriableError
 from kafka.protocol.admin import DescribeConfigsRequest
 from kafka.protocol.metadata import MetadataRequest
 
-from runtime.kafka.contract import Committed, KafkaUnavailable, LogError, TopicPartition
+from runtime.kafka.contract import Committed, KafkaUnavailable, LogError, NotAllowed, TopicPartition
 from runtime.kafka.membership import ours, theirs
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS, does_not_answer
+from runtime.kafka.rights import refused
 from runtime.settings import Settings
 
 Answer = TypeVar("Answer")
 
 
-def translated(error: KafkaError, where: Settings | str) -> LogError:
-    """The client's error as ours."""
+def translated(error: KafkaError, where: Settings | str) -> LogError | NotAllowed:
+    """The client's error as ours, on the reading side."""
+    if isinstance(error, AuthorizationError):
+        return refused(error, where, "Read")
     if isinstance(error, CorruptRecordError):
         return LogError(f"Kafka's log is damaged: {error}")
     if isinstance(error, RetriableError):

@@ -60,6 +60,10 @@ class NameTaken(UserError):
     """Another process has joined the group under this worker's name, and Kafka listens to the later one: give up."""
 
 
+class NotAllowed(UserError):
+    """Kafka's access control refuses something. Trying again cannot help, only who administers the cluster can."""
+
+
 class RecordTooLarge(LogError, UserError):
     """The broker refuses a record for its size; trying again cannot help, only another topic setting can."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
-from kafka.errors import RetriableError
+from kafka.errors import AuthorizationError, RetriableError
 from kafka.record.default_records import DefaultRecordBatch
 
 from runtime.errors import UserError
@@ -15,6 +15,7 @@ from runtime.kafka.contract import KafkaUnavailable, Record
 from runtime.kafka.decoding import FetchedRecords, varint
 from runtime.kafka.diagnosis import advertised_by, diagnosis
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
+from runtime.kafka.rights import refused
 from runtime.settings import Settings
 
 Offsets = Mapping[ClientPartition, int]
@@ -44,6 +45,8 @@ def peek(where: Settings | str, topic: str, count: int, *, newest: bool) -> list
         first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         ends = consumer.end_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         found = _last(consumer, count, first, ends) if newest else _first(consumer, count, first, ends)
+    except AuthorizationError as error:
+        raise refused(error, where, "Read") from error
     except RetriableError as error:
         raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
     finally:

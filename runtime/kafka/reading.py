@@ -5,7 +5,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
-from kafka.errors import RetriableError
+from kafka.errors import AuthorizationError, RetriableError
 
 from runtime.errors import UserError
 from runtime.kafka.clients import build_client
@@ -13,6 +13,7 @@ from runtime.kafka.contract import KafkaUnavailable, Record
 from runtime.kafka.decoding import FetchedRecords
 from runtime.kafka.diagnosis import advertised_by, diagnosis
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
+from runtime.kafka.rights import refused
 from runtime.settings import Settings
 
 
@@ -37,6 +38,8 @@ def read_topic(
     try:
         consumer._fetcher.PartitionRecords = FetchedRecords
         yield from _read(consumer, topic, poll_records, start or {}, only)
+    except AuthorizationError as error:
+        raise refused(error, where, "Read") from error
     except RetriableError as error:
         raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
     finally:
@@ -51,6 +54,8 @@ def end_offsets(where: Settings | str, topic: str) -> dict[int, int]:
         first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         ends = consumer.end_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         return {each.partition: int(ends[each]) for each in partitions if ends[each] > first[each]}
+    except AuthorizationError as error:
+        raise refused(error, where, "Read") from error
     except RetriableError as error:
         raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
     finally:
@@ -64,6 +69,8 @@ def beginning_offsets(where: Settings | str, topic: str) -> dict[int, int]:
         partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         return {each.partition: int(first[each]) for each in partitions}
+    except AuthorizationError as error:
+        raise refused(error, where, "Read") from error
     except RetriableError as error:
         raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
     finally:
@@ -78,6 +85,8 @@ def committed_offsets(settings: Settings, topic: str) -> dict[int, int]:
         partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         committed = {each.partition: consumer.committed(each) for each in partitions}
         return {number: int(offset) for number, offset in committed.items() if offset is not None}
+    except AuthorizationError as error:
+        raise refused(error, settings, "Read") from error
     except RetriableError as error:
         raise KafkaUnavailable(diagnosis(settings, advertised_by(consumer))) from error
     finally:

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, ProducerFencedError
+from kafka.errors import AuthorizationError, KafkaError, ProducerFencedError
 
 from runtime.kafka.clients import build_client
 from runtime.kafka.contract import Fenced, TopicPartition, TransactionFailed
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
+from runtime.kafka.rights import refused
 from runtime.settings import Settings
 
 
@@ -30,6 +31,7 @@ class Sender:
     """
 
     def __init__(self, settings: Settings, transactional_id: str) -> None:
+        self._settings, self._name = settings, transactional_id
         options = connection_options(settings) | WRITER_OPTIONS | {"transactional_id": transactional_id}
         self._producer: Any = build_client(KafkaProducer, settings, options)
         with self._translated(), self._closed_on_failure():
@@ -81,6 +83,8 @@ class Sender:
             yield
         except ProducerFencedError as error:
             raise Fenced("Somebody else is doing the same at this moment.") from error
+        except AuthorizationError as error:
+            raise refused(error, self._settings, "Write", self._name) from error
         except KafkaError as error:
             told = " ".join(str(error).split())
             raise TransactionFailed(f"Kafka did not take the records: {type(error).__name__} {told}") from error

@@ -19,6 +19,7 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka import TopicPartition as ClientPartition
 from kafka.errors import (
+    AuthorizationError,
     FencedInstanceIdError,
     InvalidProducerEpochError,
     KafkaError,
@@ -26,6 +27,7 @@ from kafka.errors import (
     MessageSizeTooLargeError,
     ProducerFencedError,
     RecordListTooLargeError,
+    TransactionalIdAuthorizationFailedError,
 )
 from kafka.producer.producer_batch import ProducerBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
@@ -38,6 +40,7 @@ from runtime.kafka.contract import (
     KafkaUnavailable,
     LogError,
     NameTaken,
+    NotAllowed,
     RecordTooLarge,
     TopicPartition,
     TransactionFailed,
@@ -45,6 +48,7 @@ from runtime.kafka.contract import (
 from runtime.kafka.encoding import BatchBuffer
 from runtime.kafka.membership import name_taken
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
+from runtime.kafka.rights import refused
 from runtime.settings import Settings
 
 MAGIC = 2
@@ -59,7 +63,7 @@ class TransactionalWriter:
     """The producer side of a worker: one transaction at a time, under one transactional id."""
 
     def __init__(self, settings: Settings, transactional_id: str) -> None:
-        self._settings = settings
+        self.settings = settings
         self.name = transactional_id
         self._producer: Any = None
         self.open()
@@ -67,13 +71,13 @@ class TransactionalWriter:
     def open(self) -> None:
         """Start a new producer; fences any other of this id and waits until its pending transaction is decided."""
         self.discard()
-        options = connection_options(self._settings) | WRITER_OPTIONS | {"transactional_id": self.name}
-        producer = build_client(KafkaProducer, self._settings, options)
+        options = connection_options(self.settings) | WRITER_OPTIONS | {"transactional_id": self.name}
+        producer = build_client(KafkaProducer, self.settings, options)
         try:
             producer.init_transactions()
         except KafkaError as error:
             _discard(producer)
-            raise _translated(error, "Starting the transactional producer failed", self.name) from error
+            raise _translated(error, "Starting the transactional producer failed", self.name, self.settings) from error
         self._producer = producer
 
     @property
@@ -167,7 +171,7 @@ class KafkaTransaction:
         try:
             with self._steps("Aborting failed"):
                 self._finish(self._producer._transaction_manager.begin_abort)
-        except (LogError, NameTaken):
+        except (LogError, NameTaken, NotAllowed):
             self._writer.discard()
 
     def _finish(self, begin: Any) -> None:
@@ -183,8 +187,10 @@ class KafkaTransaction:
             yield
         except (KafkaError, ValueError) as error:
             self._open = False
+            cause = self._producer._transaction_manager.last_error  # of which the batches' own errors may say nothing
+            cause = cause if isinstance(cause, AuthorizationError) else error
             self._writer.discard()
-            raise _translated(error, failure, self._writer.name) from error
+            raise _translated(cause, failure, self._writer.name, self._writer.settings) from error
 
     def _set_off(self) -> None:
         for (topic, partition), buffer in self._buffers.items():
@@ -266,8 +272,12 @@ def _await_result(result: Any) -> None:
         raise KafkaTimeoutError(f"No answer within {OUTCOME_TIMEOUT_S:g} s")
 
 
-def _translated(error: Exception, what: str, name: str) -> LogError | NameTaken:
+def _translated(error: Exception, what: str, name: str, where: Settings) -> LogError | NameTaken | NotAllowed:
     told = " ".join(str(error).split())
+    if isinstance(error, AuthorizationError):
+        return refused(
+            error, where, "Write", name if isinstance(error, TransactionalIdAuthorizationFailedError) else ""
+        )
     if isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError)):
         return RecordTooLarge(f"Kafka refuses a record for its size ({told}). Raise max.message.bytes of the topic.")
     if isinstance(error, FencedInstanceIdError):
