@@ -8,11 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
+    from runtime.packages import require
+
+    require(
+        "pytest", "hypothesis", "fakeredis", "hiredis", "kafka", "msgspec", "pydantic_settings", "redis", "structlog"
+    )
+
+import pytest  # noqa: E402
 
 from features.catalog import Feature  # noqa: E402
 from features.groups import GROUPS  # noqa: E402

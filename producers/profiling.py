@@ -11,6 +11,7 @@ import polars as pl
 import polars.selectors as cs
 
 from runtime.errors import UserError
+from runtime.packages import remedy
 
 SAMPLE_ROWS = 100_000
 SEED = 42
@@ -68,7 +69,7 @@ def write_profile(path: Path) -> Path:
         try:
             from ydata_profiling import ProfileReport
         except ImportError:
-            raise UserError('ydata-profiling is not installed. Install it with "make data".') from None
+            raise UserError(remedy("ydata_profiling")) from None
         report = ProfileReport(
             as_pandas(frame),
             title=html.stem,

@@ -25,7 +25,7 @@ INSTALLED_BY = {
         ("make venv", "rich structlog tenacity typer tzdata yaml"),
         ("make venv-data", "boto3 botocore dotenv duckdb flask moto pkg_resources polars pyarrow ydata_profiling"),
         ("make venv-flink", "apache_beam py4j pyflink"),
-        ("make requirements", "fakeredis hypothesis pytest"),
+        ("make test-features", "fakeredis hypothesis pytest pytest_timeout"),
     )
     for name in names.split()
 }
@@ -41,21 +41,23 @@ def missing_packages_named() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        line = remedy(error.name)
-        if line is None:
+        if not is_ours(error.name):
             raise
-        _end(line)
+        _end(remedy(error.name or ""))
 
 
-def remedy(module: str | None, root: Path = ROOT) -> str | None:
-    """What to do about a module that cannot be imported; None if it is not one that we install.
+def is_ours(module: str | None) -> bool:
+    """Whether a module belongs to a package that one of our commands installs."""
+    return _top(module or "") in INSTALLED_BY
+
+
+def remedy(module: str, root: Path = ROOT) -> str:
+    """What to do about a module of such a package that cannot be imported.
 
     >>> remedy("polars", Path("/nowhere"))
     'polars is not installed here. Run: make venv-data && source .venv/bin/activate'
     """
-    name = (module or "").split(".")[0]
-    if name not in INSTALLED_BY:
-        return None
+    name = _top(module)
     command = INSTALLED_BY[name]
     environment = root / ".venv"
     if Path(sys.prefix).resolve() == environment.resolve():
@@ -71,6 +73,10 @@ def require(*modules: str) -> None:
         for module in modules:
             if find_spec(module) is None:
                 raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+
+def _top(module: str) -> str:
+    return module.split(".")[0]
 
 
 def _activation(root: Path) -> str:

@@ -17,7 +17,7 @@ from rich.status import Status
 from rich.text import Text
 
 from runtime.errors import UserError
-from runtime.packages import remedy
+from runtime.packages import is_ours, remedy
 
 
 def visible(text: object, *, keep: str = "") -> str:
@@ -96,10 +96,9 @@ def run_command(app: Callable[..., Any], program: str, told: tuple[type[Exceptio
     except told as error:
         print_error(error)
     except ImportError as error:
-        line = remedy(error.name)
-        if line is None:
+        if not is_ours(error.name):
             raise
-        print_error(line)
+        print_error(remedy(error.name or ""))
     else:
         sys.exit(0)
     sys.exit(2)

@@ -17,6 +17,7 @@ import yaml
 from deploy.local.jars import ROOT, RUN_DIRECTORY, fetch_jars, java_binary
 from deploy.local.scratch import java_environment
 from runtime.errors import UserError
+from runtime.packages import remedy
 
 FLINK_DIRECTORY = RUN_DIRECTORY / "flink"
 
@@ -33,8 +34,7 @@ def flink_home() -> Path:
     try:
         import pyflink
     except ImportError:
-        remedy = 'Use "make run-flink", or: pip install -r flink/requirements.txt'
-        raise UserError(f"PyFlink is not installed. {remedy}") from None
+        raise UserError(remedy("pyflink")) from None
     return Path(pyflink.__file__).resolve().parent
 
 

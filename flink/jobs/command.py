@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from features.groups import BY_TOPIC, GROUPS
-from flink.jobs.embedded import configuration, end_flink, require_free
+from flink.jobs.embedded import configuration, end_flink, require_free, require_libraries
 from flink.jobs.options import BATCH_INTERVAL_MS, JobOptions, Mode, consumer_group, transactional_id_prefix
 from flink.jobs.paths import flink_path, newest_savepoint, resume_line
 from flink.jobs.rest import FlinkRest, TasksDoNotRun
@@ -177,6 +177,9 @@ def main(
 ) -> None:
     """Compute features from Kafka into Redis with Flink until Ctrl-C."""
     console = Terminal()
+    submitted = "PYFLINK_GATEWAY_PORT" in os.environ  # set by `flink run`
+    if not submitted:
+        require_libraries()
     if mode not in ("thread", "process"):
         raise UserError(f"FLINK_MODE is {mode!r}; expected thread or process.")
     settings = load_settings(
@@ -191,7 +194,7 @@ def main(
     found = newest_savepoint(directory) if savepoint == "latest" else flink_path(savepoint) if savepoint else None
     options = JobOptions(directory, where, parallelism, batch_interval_ms, found)
     check_redis(settings)
-    if "PYFLINK_GATEWAY_PORT" in os.environ:  # set by `flink run`
+    if submitted:
         console.print(f"Job started: {start_job(settings, options, {})}")
     else:
         run_here(settings, options, rest_port, until_caught_up, console)

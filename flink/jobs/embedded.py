@@ -38,6 +38,16 @@ def configuration(settings: Settings, rest_port: int) -> dict[str, str]:
     }
 
 
+def require_libraries() -> None:
+    """Refuse in one line if this process was not started by `deploy.flink`, which prepares Flink's libraries.
+
+    Raises:
+        UserError: it was not.
+    """
+    if "TWINSTREAM_SOURCES" not in os.environ:
+        raise UserError("Flink's libraries are prepared by what starts the job. Start it with: make run-flink")
+
+
 def require_free(settings: Settings, rest_port: int) -> None:
     """Refuse in one line if Flink could not listen where it is to; about its metrics it would only log that.
 
