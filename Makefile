@@ -116,11 +116,15 @@ profile: $(data) ## An HTML profile of today's Parquet file, made first if it is
 
 # --- checking ---------------------------------------------------------------------------------------------------
 
+# Tests wait more than they compute. A file stays in one process, which has services of its own.
+TEST_PROCESSES ?= 4
+IN_PARALLEL := --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
 .PHONY: test test-deep test-features lint catalog
 test: $(ALL) lint ## Everything: linters, types, import contracts, and the whole suite on its own services
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest $(IN_PARALLEL) $(ARGS)
 test-deep: $(ALL) ## The property tests alone, with a hundred times as many examples
-	@HYPOTHESIS_PROFILE=deep $(RUN) -m pytest -m hypothesis --timeout 0 $(ARGS)
+	@HYPOTHESIS_PROFILE=deep $(RUN) -m pytest -m hypothesis --timeout 0 $(IN_PARALLEL) $(ARGS)
 test-features: $(test) ## The tests that need no Kafka, Redis server or Java, in seconds
 	@$(RUN) flink/test_stream_processor.py $(ARGS)
 lint: $(ALL) ## ruff, mypy and the import contracts

@@ -19,6 +19,26 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = str(secrets.randbelow(2**32))
 
 
+SLOWEST_FIRST = (
+    "test_parity.py",
+    "tests/flink_job",
+    "test_outages.py",
+    "test_crashes.py",
+    "tests/flink",
+    "tests/deploy",
+)
+"""So that nobody has to wait for a long file that was begun last. The rest follows as it is found."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+
+    def place(item: pytest.Item) -> int:
+        return next((at for at, name in enumerate(SLOWEST_FIRST) if name in item.path.as_posix()), len(SLOWEST_FIRST))
+
+    items.sort(key=place)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say how the property tests can be repeated."""
     seed = config.option.hypothesis_seed
@@ -27,7 +47,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
-    """One broker for the tests that make topics of names of their own. Who kills it starts it again."""
+    """One broker for the tests of a process that make topics of names of their own. Who kills it starts it again."""
     broker = LocalKafka(tmp_path_factory.mktemp("kafka"), free_port())
     broker.start()
     yield broker
@@ -36,7 +56,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafk
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRedis]:
-    """One Redis for all tests. Who kills it starts it again."""
+    """One Redis for the tests of a process. Who kills it starts it again."""
     server = LocalRedis(tmp_path_factory.mktemp("redis"), free_port())
     server.start()
     yield server
