@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from deploy.local.aws import LocalAws
-from producers.parquet import generate_dataset
+from producers.cli import app
 from tests.producers.conftest import aws_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,19 +71,30 @@ def test_setup_localstack_creates_the_stream_and_names_the_present_command(
     assert outcome.stderr == "scripts/setup_localstack.py is now: python -m producers setup-kinesis\n"
 
 
-def test_profile_parquet_profiles_files_given_either_way_from_any_folder(tmp_path: Path) -> None:
-    first, second = (generate_dataset(rows, tmp_path, as_of="2026-11-21").name for rows in (1_000, 2_000))
+def test_profile_parquet_names_the_present_command_and_passes_flags_on(tmp_path: Path) -> None:
     script = str(ROOT / "scripts" / "profile_parquet.py")
-    outcome = answer(sys.executable, script, "--file", first, second, folder=tmp_path)
-    assert outcome.returncode == 0, outcome.stderr
-    assert outcome.stderr.splitlines() == [
-        "scripts/profile_parquet.py is now: python -m producers profile",
-        f"Profiling a sample of {first}; this takes up to half a minute ...",
-        f"Profiling a sample of {second}; this takes up to half a minute ...",
-    ]
-    assert sorted(path.name for path in tmp_path.glob("*.html")) == [
-        "profile_1k_2026-11-21.html", "profile_2k_2026-11-21.html",
-    ]  # fmt: skip
+    outcome = answer(sys.executable, script, "--file", "outputs/none.parquet", folder=tmp_path)
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("scripts/profile_parquet.py is now: python -m producers profile\n")
+    assert outcome.stderr.count("is now") == 1
+    assert "outputs/none.parquet is not there" in outcome.stderr
+
+
+def test_profile_takes_several_files_after_one_option_as_a_shell_expands_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / "payments_1M_a.parquet", tmp_path / "payments_1M_b.parquet"]
+    profiled: list[Path] = []
+
+    def write_profile(path: Path) -> Path:
+        profiled.append(path)
+        path.write_text("")
+        return path
+
+    monkeypatch.setattr("producers.profiling.write_profile", write_profile)
+    outcome = CliRunner().invoke(app, ["profile", "--file", *map(str, files)])
+    assert outcome.exit_code == 0
+    assert profiled == files
 
 
 def test_shell_script_names_the_present_command_and_passes_flags_on(tmp_path: Path) -> None:
