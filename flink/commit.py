@@ -58,6 +58,7 @@ class Assigned:
         claim: the right to write its states.
         progress: what Redis is known to have; None before the first batch of a rebuild.
         emit_from: results below this offset have been emitted.
+        rebuilt_at: from this offset on, Redis has all again that it had lost; 0 when it had lost nothing.
         feature_topic, dead_letter_topic: where its results go.
         swept_until_ms: once the last batch is settled, Redis has no entity whose newest event is not newer than this.
         states: the entities in memory, least recently used first.
@@ -68,6 +69,7 @@ class Assigned:
     claim: Claim
     progress: Progress | None
     emit_from: int
+    rebuilt_at: int
     feature_topic: str
     dead_letter_topic: str
     swept_until_ms: int = BEGINNING_MS

@@ -232,6 +232,17 @@ class Loop:
         """Entities in memory."""
         return sum(len(owner.states) for owner in self._owned.values())
 
+    @property
+    def repopulating(self) -> int:
+        """Partitions whose features in Redis are incomplete, because they are being rebuilt from the log."""
+        return sum(self._is_rebuilding(owner) for owner in self._owned.values())
+
+    def _is_rebuilding(self, owner: Assigned) -> bool:
+        try:
+            return self.log.position(owner.source) < owner.rebuilt_at
+        except LogError:  # it is about to be started anew
+            return owner.rebuilt_at > 0
+
     def ready(self) -> tuple[bool, str]:
         """Whether every assigned partition makes progress; if not, why."""
         if self.fault is not None:
@@ -326,6 +337,7 @@ class Loop:
             claim=claim,
             progress=progress,
             emit_from=start.emit_from,
+            rebuilt_at=start.emit_from if progress is None else 0,
             feature_topic=feature_log_topic(group.name, settings.output_prefix).name,
             dead_letter_topic=dead_letter_topic(source.topic, settings.output_prefix).name,
         )

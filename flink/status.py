@@ -55,6 +55,7 @@ class Status:
         if ready:
             self._look_at_lag()
         metrics.cached_entities.set(self._loop.cached_entities)
+        metrics.repopulating.set(self._loop.repopulating)
         if self._live is not None:
             self._live.update(spinner(self._line(rate)))
 

@@ -72,6 +72,11 @@ class LoopMetrics:
             ["topic", "partition"],
             registry=self.registry,
         )
+        self.repopulating = Gauge(
+            "twinstream_partitions_repopulating",
+            "Partitions of which Redis has lost features, which it is getting again.",
+            registry=self.registry,
+        )
         self.redis_up = Gauge("twinstream_redis_up", "1 while Redis answers, else 0.", registry=self.registry)
         self.kafka_up = Gauge("twinstream_kafka_up", "1 while Kafka answers, else 0.", registry=self.registry)
         self._last_commit = time.monotonic()

@@ -19,6 +19,8 @@ from features.vectors import hash_lines
 from store.errors import StoreMismatch
 from store.keys import Keys, Partition, writer_key
 from store.pipe import Command, Packed, Pipe, Sent, call
+from store.progress import Progress as Progress
+from store.progress import decoded
 from store.scripts import CLAIM, FINISH, SWEEP, WRITE
 from store.writer import Runtime, Writer, other_writer
 
@@ -37,13 +39,6 @@ class Claim(NamedTuple):
     partition: Partition
     epoch: str
     token: str
-
-
-class Progress(NamedTuple):
-    """How far a partition has been written: the next offset, and the newest event time before it in ms."""
-
-    next_offset: int
-    max_event_time_ms: int | None
 
 
 class StoredState(NamedTuple):
@@ -157,7 +152,7 @@ class OnlineStore:
         while not found:
             self._sweep([claim], [_EVERYTHING])
             found = self._take(claim, epoch, "held")
-        return claim, _progress(*found)
+        return claim, decoded(*found)
 
     def forget(self, claim: Claim) -> None:
         """Remove all that is stored of a partition, its progress included; the claim stays good.
@@ -372,15 +367,9 @@ def _check(claim: Claim, expected: Progress | None, stored: list[bytes | None]) 
     token, epoch, offset, newest_ms = stored
     if token != claim.token.encode() or epoch != claim.epoch.encode():
         raise _lost(claim)
-    progress = _progress(offset, newest_ms)
+    progress = decoded(offset, newest_ms)
     if progress != expected:
         raise StoreMismatch(f"the progress of {_name(claim)} is {progress}, not {expected}")
-
-
-def _progress(offset: bytes | None, newest_ms: bytes | None) -> Progress | None:
-    if offset is None:
-        return None
-    return Progress(int(offset), None if newest_ms is None else int(newest_ms))
 
 
 def stored_state(reply: list[bytes] | dict[bytes, bytes], epoch: bytes) -> StoredState | None:

@@ -130,6 +130,7 @@ class FlinkCluster:
             "rest.bind-port": str(self.port),
             "heartbeat.interval": "2 s",
             "heartbeat.timeout": "10 s",
+            "metrics.fetcher.update-interval": "1 s",
             **PROMETHEUS_REPORTER,
             "metrics.reporter.prometheus.port": f"{self._metrics_port}-{self._metrics_port + 9}",
         }

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from features.groups import BY_TOPIC, GROUPS
+from flink.jobs.caught_up import Offsets
 from flink.jobs.embedded import configuration, end_flink, require_free, require_libraries
 from flink.jobs.options import BATCH_INTERVAL_MS, JobOptions, Mode, consumer_group, transactional_id_prefix
 from flink.jobs.paths import flink_path, newest_savepoint, resume_line
 from flink.jobs.rest import FlinkRest, TasksDoNotRun
-from flink.jobs.watch import Ends, Look, StatusLine, explain, log_ends, root_cause, watch
+from flink.jobs.watch import Look, StatusLine, explain, record_ends_of_all, root_cause, watch
 from flink.recovery import epoch
 from flink.stopping import StopRequest
 from runtime.errors import UserError
@@ -129,14 +130,14 @@ def last_failure(rest: FlinkRest, job: str) -> str:
     return root_cause(rest.root_exception(job) or "Flink does not say why")
 
 
-def log_ends_before(settings: Settings) -> Ends:
+def log_ends_before(settings: Settings) -> Offsets:
     """The ends of the source partitions before the job starts, creating topics that are missing."""
     prepare(settings)
-    return log_ends(settings)
+    return record_ends_of_all(settings)
 
 
 def follow(
-    rest: FlinkRest, job: str, settings: Settings, until: Ends | None, stop: StopRequest, console: Terminal
+    rest: FlinkRest, job: str, settings: Settings, until: Offsets | None, stop: StopRequest, console: Terminal
 ) -> None:
     """Show how a job is doing until it has reached some offsets, has ended, or Ctrl-C.
 

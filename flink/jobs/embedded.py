@@ -34,6 +34,8 @@ def configuration(settings: Settings, rest_port: int) -> dict[str, str]:
         "python.executable": python_of_workers(),
         "python.files": os.environ["TWINSTREAM_SOURCES"],
         "taskmanager.memory.managed.size": "256m",
+        # Flink shows metrics of ten seconds ago otherwise, and `--until-caught-up` waits for them.
+        "metrics.fetcher.update-interval": "500 ms",
         "metrics.reporter.prometheus.port": str(settings.metrics_port),
     }
 

@@ -140,6 +140,11 @@ class KeyedPartition:
         return self._mirror.conflicts
 
     @property
+    def next_offset(self) -> int:
+        """Of the record to come."""
+        return self._mark.next_offset
+
+    @property
     def unsettled(self) -> bool:
         """Whether `settle` has to be called soon, and nothing checkpointed without a reminder to do so."""
         return self._mirror.unsettled
@@ -178,6 +183,18 @@ class KeyedPartition:
         """
         self._hold()
         self._mirror.settle(self._entities)
+
+    def redis_has_lost(self) -> bool:
+        """Whether Redis lacks what keyed state has, of a settled partition; False while it does not answer."""
+        return not self.unsettled and self._mirror.has_lost(self._mark.progress)
+
+    def repopulate(self) -> None:
+        """Write to Redis what it has lost.
+
+        Raises:
+            StoreUnavailable: Redis is away for long.
+        """
+        self._mirror.repopulate(self._entities, self._mark.progress)
 
     def leave(self) -> None:
         """Settle the last batch if that is possible at once. Flink's current key does not matter here."""

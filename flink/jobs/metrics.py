@@ -36,8 +36,7 @@ class StageMetrics:
         self._group = group
         self._now_ms = now_ms
         self._counters: dict[tuple[str, ...], Counts] = {}
-        self._cached_entities = 0
-        self._conflicts = 0
+        self._gauges: dict[tuple[str, ...], int] = {}
 
     def processed(self, group: FeatureGroup, applied: Applied[Any], records: Sequence[Record], seconds: float) -> None:
         """A batch of one partition has been processed, in so much time."""
@@ -56,9 +55,22 @@ class StageMetrics:
 
     def state(self, cached_entities: int, conflicts: int) -> None:
         """How many entities lie in memory, and how many writes met features of another partition."""
-        self._count("twinstream_cached_entities", cached_entities - self._cached_entities)
-        self._count("twinstream_entities_in_two_partitions_total", conflicts - self._conflicts)
-        self._cached_entities, self._conflicts = cached_entities, conflicts
+        self._set("twinstream_cached_entities", cached_entities)
+        self._set("twinstream_entities_in_two_partitions_total", conflicts)
+
+    def position(self, topic: str, partition: int, next_offset: int) -> None:
+        """How far the subtask has got in a partition."""
+        self._set("twinstream_next_offset", next_offset, topic=topic, partition=str(partition))
+
+    def repopulating(self, partitions: int) -> None:
+        """Of how many partitions Redis has lost features, which it is about to get again."""
+        self._set("twinstream_partitions_repopulating", partitions)
+
+    def _set(self, name: str, value: int, **labels: str) -> None:
+        """A gauge, made of a counter that goes up and down."""
+        place = (name, *labels.values())
+        self._count(name, value - self._gauges.get(place, 0), **labels)
+        self._gauges[place] = value
 
     def _observe(self, name: str, buckets: Sequence[float], total: int, within: Callable[[float], int]) -> None:
         for le in buckets:

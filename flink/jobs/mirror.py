@@ -11,6 +11,7 @@ after a restore whether it got there.
 
 When Redis turns out to be less far than it was, or than keyed state was kept, the entities that have changed since are
 written anew from keyed state: all of them when it has lost everything, few when a restored batch had not been settled.
+A batch finds that out by itself; while none comes, somebody has to ask now and then (`has_lost`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,7 @@ from runtime.log import get_logger
 from store.errors import StoreMismatch, StoreUnavailable
 from store.keys import Partition as Source
 from store.online import BatchWrite, Claim, EntityWrite, Finish, Load, OnlineStore, Progress
+from store.progress import has_lost
 
 ENTITIES_AT_ONCE = 500
 """Entities read and written in one round trip while everything is written anew."""
@@ -133,6 +135,25 @@ class Mirror:
         sent, self._sent = self._sent, None
         if not self._confirmed(sent):
             self._patiently(lambda: self._write(entities, sent))
+
+    def has_lost(self, kept: Progress) -> bool:
+        """Whether Redis lacks what keyed state has; False while it does not answer."""
+        try:
+            return has_lost(self._store.pipe, self._store.namespace, self._source, self._epoch, kept)
+        except StoreUnavailable:
+            return False
+
+    def repopulate(self, entities: EntityStates, kept: Progress) -> None:
+        """Take the partition over and bring Redis as far as keyed state is, after it has lost something.
+
+        Raises:
+            StoreUnavailable: as `settle`.
+        """
+        self._reached = kept
+        try:
+            self._patiently(lambda: self._take_over(entities))
+        except StoreMismatch as mismatch:  # who takes it meanwhile sees to it; so does the next batch
+            _logger.warning("Redis is not as we left it", detail=str(mismatch))
 
     def leave(self) -> None:
         """Settle the last batch if Redis answers; if not, its progress tells whoever comes next."""

@@ -1,9 +1,11 @@
 """Flink's REST interface, as far as operating the job needs it."""
 
 import json
+import re
 import time
 from typing import Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
 from runtime.errors import UserError
@@ -12,6 +14,8 @@ ANSWER_TIMEOUT_S = 30.0
 
 PATIENCE_S = 30.0
 """How long a job may be restarting before a savepoint of it is given up."""
+
+_POSITION = re.compile(r"topic\.(.+)\.partition\.(\d+)\.twinstream_next_offset$")
 
 _TASKS_ARE_STARTING = "Not all required tasks are currently running"
 
@@ -81,6 +85,30 @@ class FlinkRest:
         own = [latest[kind] for kind in ("completed", "savepoint") if latest.get(kind)]
         newest = max(own, key=lambda each: int(each["trigger_timestamp"]), default=latest.get("restored"))
         return None if newest is None else str(newest["external_path"])
+
+    def positions(self, job: str) -> dict[tuple[str, int], int]:
+        """The next offset of each partition by topic and number, as the job's stage says in its metrics."""
+        found: dict[tuple[str, int], int] = {}
+        for vertex in self.job(job)["vertices"]:
+            path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
+            names = [each["id"] for each in self._ask(path)]
+            wanted = ",".join(quote(name) for name in names if _POSITION.search(name))
+            for metric in self._ask(f"{path}?get={wanted}&agg=max") if wanted else ():
+                match = _POSITION.search(metric["id"])
+                if match is not None:
+                    found[match[1], int(match[2])] = int(metric["max"])
+        return found
+
+    def begin_checkpoint(self, job: str) -> str:
+        """Ask for a checkpoint; `checkpoint_ended` takes what is returned."""
+        return str(self._ask(f"/jobs/{job}/checkpoints", {})["request-id"])
+
+    def checkpoint_ended(self, job: str, asked: str) -> bool | None:
+        """Whether a checkpoint succeeded that was asked for; None while it is under way."""
+        answer = self._ask(f"/jobs/{job}/checkpoints/{asked}")
+        if answer["status"]["id"] != "COMPLETED":
+            return None
+        return (answer.get("operation") or {}).get("failureCause", None) is None
 
     def savepoint(
         self, job: str, directory: str, *, stop: bool, seconds: float = 600, patience_s: float | None = None

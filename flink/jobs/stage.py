@@ -53,6 +53,9 @@ A record is an array of its key and its value, not a row: in thread mode PyFlink
 SETTLE_AFTER_MS = 100
 """How long a batch waits at most for a next one of its partition to settle it."""
 
+LOOK_EVERY_MS = 1_000
+"""How often each partition sees whether Redis still has what it had, records or not."""
+
 
 @dataclass(frozen=True)
 class FlinkKeyed:
@@ -102,6 +105,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
             runtime_context.get_state(ValueStateDescriptor("mark", Types.PICKLED_BYTE_ARRAY())),
         )
         self._partitions: dict[tuple[str, int], KeyedPartition] = {}
+        self._lost: set[KeyedPartition] = set()
         self._store = connect(settings, Runtime.JOB)
         tune_interpreter()
         self._metrics = StageMetrics(runtime_context.get_metrics_group())
@@ -116,7 +120,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterable[Row]:
         """Process a micro-batch and hand on its results."""
         topic, number, *columns = value
-        partition = self._partition(topic, number)
+        partition = self._partition(topic, number, ctx)
         rows, most = zip(*columns, strict=True), self._settings.max_poll_records
         while records := [Record(topic, number, *row) for row in islice(rows, most)]:
             started = time.monotonic()
@@ -127,27 +131,47 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
                 yield Row(output_topic, [list(result) for result in results])
             self._metrics.processed(BY_TOPIC[topic], applied, records, time.monotonic() - started)
         if partition.unsettled:
-            self._remind(ctx)
+            self._remind(ctx, SETTLE_AFTER_MS)
+        self._metrics.position(topic, number, partition.next_offset)
         self._metrics.state(
             sum(each.cached_entities for each in self._partitions.values()),
             sum(each.conflicts for each in self._partitions.values()),
         )
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[Row]:
-        """Settle the last batch of the partition of the current key, if no later one has done so."""
+        """Settle the last batch of the current key's partition, if no later one has done so; see to what Redis lost.
+
+        What it lost is noticed at one call and written at the next, so that the metrics between them tell of it.
+        """
         mark = Mark.of(self._keyed)
-        self._partition(mark.topic, mark.partition).settle()
+        partition = self._partition(mark.topic, mark.partition, ctx)
+        partition.settle()
+        has_lost = partition.redis_has_lost()
+        if has_lost and partition in self._lost:
+            partition.repopulate()
+            has_lost = False
+        if has_lost:
+            self._lost.add(partition)
+        else:
+            self._lost.discard(partition)
+        self._metrics.repopulating(len(self._lost))
+        self._metrics.position(mark.topic, mark.partition, partition.next_offset)
+        self._remind(ctx, LOOK_EVERY_MS)
         return ()
 
-    def _remind(self, ctx: KeyedProcessFunction.Context) -> None:
-        """Have the batch settled soon. Timers of one moment are one, so a busy partition has few."""
+    def _remind(self, ctx: KeyedProcessFunction.Context, within_ms: int) -> None:
+        """Have `on_timer` called soon. Timers of one moment are one, so a busy partition has few."""
         timers = ctx.timer_service()
-        due_ms = timers.current_processing_time() + SETTLE_AFTER_MS
-        timers.register_processing_time_timer(due_ms - due_ms % SETTLE_AFTER_MS)
+        due_ms = timers.current_processing_time() + within_ms
+        timers.register_processing_time_timer(due_ms - due_ms % within_ms)
 
-    def _partition(self, topic: str, number: int) -> KeyedPartition:
-        """The partition of the current key."""
-        return self._partitions.get((topic, number)) or self._open_partition(topic, number)
+    def _partition(self, topic: str, number: int, ctx: KeyedProcessFunction.Context) -> KeyedPartition:
+        """The partition of the current key; the first time it comes by, looking after it begins."""
+        partition = self._partitions.get((topic, number))
+        if partition is None:
+            partition = self._open_partition(topic, number)
+            self._remind(ctx, LOOK_EVERY_MS)
+        return partition
 
     def _open_partition(self, topic: str, number: int) -> KeyedPartition:
         """Begin with a partition that this subtask owns from now on."""

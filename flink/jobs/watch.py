@@ -1,20 +1,18 @@
 """Looking after a running job from outside: its state, how far it has got, and when it has caught up."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import redis
-
 from features.groups import BY_TOPIC
+from flink.jobs.caught_up import CaughtUp, Offsets
+from flink.jobs.options import consumer_group
 from flink.jobs.rest import FlinkRest
 from runtime.errors import UserError
-from runtime.kafka import end_offsets
+from runtime.kafka import LogError, committed_offsets, end_offsets, record_ends
 from runtime.log import get_logger
 from runtime.settings import Settings
 from runtime.terminal import Terminal, spinner
-from store.keys import Keys
-from store.keys import Partition as Source
 
 LOOK_EVERY_S = 0.5
 REPORT_EVERY_S = 10.0
@@ -23,8 +21,6 @@ SHOWN_S = 60.0
 
 REFUSED = "cannot map checkpoint/savepoint state"
 """What Flink says when a savepoint has state that no operator of the job claims."""
-
-Ends = Mapping[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +37,46 @@ def log_ends(settings: Settings) -> dict[tuple[str, int], int]:
     return {(topic, number): offset for topic in BY_TOPIC for number, offset in end_offsets(settings, topic).items()}
 
 
-class Progress:
-    """How far the job has got, by what it notes in Redis after each batch."""
+def record_ends_of_all(settings: Settings) -> Offsets:
+    """The offset after the last record of each source partition."""
+    return {(topic, number): offset for topic in BY_TOPIC for number, offset in record_ends(settings, topic).items()}
 
-    def __init__(self, settings: Settings) -> None:
-        self._client: redis.Redis = redis.Redis.from_url(settings.redis_connection_url, socket_timeout=5)
-        self._namespace = settings.namespace
 
-    def next_offsets(self, partitions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        """The next offset of each partition."""
-        pipe = self._client.pipeline(transaction=False)
-        for topic, number in partitions:
-            keys = Keys.of(self._namespace, Source(topic, number, BY_TOPIC[topic].name))
-            pipe.hget(keys.progress, "offset")
-        return {partition: int(offset or 0) for partition, offset in zip(partitions, pipe.execute(), strict=True)}
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A job as `CaughtUp` asks it; see `caught_up.Job`."""
+
+    rest: FlinkRest
+    id: str
+    settings: Settings
+
+    def positions(self) -> Offsets:
+        """Up to where its stage has processed each partition."""
+        return self.rest.positions(self.id)
+
+    def begin_checkpoint(self) -> str:
+        """Ask for a checkpoint."""
+        return self.rest.begin_checkpoint(self.id)
+
+    def checkpoint_ended(self, asked: str) -> bool | None:
+        """Whether it succeeded; None while it is under way."""
+        return self.rest.checkpoint_ended(self.id, asked)
+
+    def committed(self) -> Offsets:
+        """What the source has committed with its last checkpoint."""
+        source = self.settings.model_copy(update={"consumer_group": consumer_group(self.settings)})
+        return {(topic, number): at for topic in BY_TOPIC for number, at in committed_offsets(source, topic).items()}
 
 
 def watch(
     rest: FlinkRest,
     job: str,
     settings: Settings,
-    until: Ends | None,
+    until: Offsets | None,
     should_stop: Callable[[], bool],
     show: Callable[[Look], None],
 ) -> bool:
-    """Look at a job until it has reached some offsets, or has ended, or somebody wants to stop.
+    """Look at a job until its results up to some offsets are committed, or it has ended, or somebody wants to stop.
 
     Args:
         rest, job: which.
@@ -80,7 +91,7 @@ def watch(
     Raises:
         UserError: it failed for good.
     """
-    progress = Progress(settings)
+    running, caught_up = RunningJob(rest, job, settings), None if until is None else CaughtUp(until)
     ends = log_ends(settings)
     looked = 0.0
     while not should_stop():
@@ -90,12 +101,12 @@ def watch(
         if state == "FAILED":
             raise UserError(explain(rest.root_exception(job) or "Flink did not say why"))
         try:
-            reached = progress.next_offsets(ends)
-            if until is not None and all(reached[partition] >= end for partition, end in until.items()):
+            reached = running.positions()
+            if caught_up is not None and caught_up.look(running, reached):
                 return True
             if time.monotonic() - looked > LOOK_EVERY_S * 4:
                 looked, ends = time.monotonic(), log_ends(settings)
-        except (redis.RedisError, UserError) as error:
+        except (UserError, LogError) as error:
             _logger.warning("Cannot see how far the job has got", detail=str(error))
         else:
             behind = sum(max(0, end - reached.get(partition, 0)) for partition, end in ends.items())

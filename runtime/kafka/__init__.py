@@ -23,7 +23,7 @@ from runtime.kafka.contract import (
     Transaction,
     TransactionFailed,
 )
-from runtime.kafka.reading import beginning_offsets, committed_offsets, end_offsets, read_topic
+from runtime.kafka.reading import beginning_offsets, committed_offsets, end_offsets, read_topic, record_ends
 from runtime.kafka.retention import Deleted, IfDeleted, IfLogLost, RecordsDeleted, deleted_records
 
 __all__ = [
@@ -52,4 +52,5 @@ __all__ = [
     "deleted_records",
     "end_offsets",
     "read_topic",
+    "record_ends",
 ]

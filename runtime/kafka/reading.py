@@ -77,6 +77,23 @@ def beginning_offsets(where: Settings | str, topic: str) -> dict[int, int]:
         consumer.close(autocommit=False)
 
 
+def record_ends(where: Settings | str, topic: str) -> dict[int, int]:
+    """The offset after the last committed record of each partition that has any.
+
+    `end_offsets` also counts what no reader gets: the markers and the aborted records of transactions.
+    """
+    first, ends = beginning_offsets(where, topic), end_offsets(where, topic)
+    found: dict[int, int] = {}
+    left, reach = set(ends), 100
+    while left:
+        start = {number: max(first[number], ends[number] - reach) for number in left}
+        for record in read_topic(where, topic, start=start, only=left):
+            found[record.partition] = record.offset + 1
+        left = {number for number in left - found.keys() if start[number] > first[number]}
+        reach *= 100
+    return found
+
+
 def committed_offsets(settings: Settings, topic: str) -> dict[int, int]:
     """Up to where a consumer group, the settings' own, has dealt with each partition; only those with a commit."""
     options = connection_options(settings) | READER_OPTIONS | {"group_id": settings.consumer_group}

@@ -196,6 +196,11 @@ class Run:
             assert time.monotonic() < deadline, f"at {self.progress()}, not {ends}: {self._workers[-1].said()}"
             time.sleep(0.05)
 
+    def until_in_redis(self, seconds: float = 120) -> None:
+        """The same of a job."""
+        ends = self.lab.ends()
+        wait_until(lambda: self.progress() == ends, "everything is in Redis", seconds)
+
     def until_under_way(self, seconds: float = 90) -> None:
         """Wait until more has come into Redis than there is now."""
         before = sum(self.progress().values())

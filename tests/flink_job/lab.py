@@ -8,11 +8,12 @@ assert_same(run.outputs(), reference)
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,16 +125,31 @@ class FlinkRun:
 
 def run_embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     """What `make run-flink` starts, on a Flink of its own, until it has caught up."""
+    with embedded(run, directory, "--until-caught-up", *arguments, **settings) as process:
+        stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+@contextmanager
+def embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
+    """The same as a process, which is killed with all that it started when the block ends."""
     given = SETTINGS | settings
     environment = run_environment(run, given) | {"METRICS_PORT": str(free_port()), "FLINK_UI_PORT": str(free_port())}
-    return subprocess.run(
-        [sys.executable, "-m", "deploy.flink", "run", "--until-caught-up", *arguments],
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.flink", "run", *arguments],
         env=os.environ | environment | {"FLINK_DIRECTORY": str(directory), "NO_COLOR": "1"},
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
+        start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def run_environment(run: Run, settings: dict[str, Any]) -> dict[str, str]:

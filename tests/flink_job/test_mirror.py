@@ -7,9 +7,11 @@ import pytest
 from tenacity import wait_none
 
 from flink.jobs import mirror
+from flink.testing import START_MS
 from runtime.kafka.contract import Record
 from store.errors import StoreMismatch, StoreUnavailable
 from store.online import BatchWrite, OnlineStore
+from store.pipe import Pipe
 from tests.flink.outputs import SETTINGS
 from tests.flink_job.memory import MemoryJob
 
@@ -19,9 +21,10 @@ PROGRESS = "progress:twinstream:transactions:0"
 
 def payments(first: int, count: int, card: str = "c") -> list[Record]:
     key = card.encode()
+    numbers_and_times = ((number, START_MS + 1_000 * number) for number in range(first, first + count))
     return [
-        Record("transactions", 0, number, 1_000 * number, key, PAYMENT % (number, key, 1_000 * number))
-        for number in range(first, first + count)
+        Record("transactions", 0, number, time_ms, key, PAYMENT % (number, key, time_ms))
+        for number, time_ms in numbers_and_times
     ]
 
 
@@ -161,3 +164,71 @@ def test_job_gives_way_to_a_worker_that_keeps_the_partition(monkeypatch: pytest.
     monkeypatch.setattr(BatchWrite, "outcome", outcome)
     with pytest.raises(StoreMismatch):
         job.run(payments(0, 5), Random(0))
+
+
+def looked_after(job: MemoryJob) -> bool:
+    """What the timer does of an idle partition; whether Redis had lost something."""
+    lost = job.working.redis_has_lost()
+    if lost:
+        job.working.repopulate()
+    return lost
+
+
+def test_redis_that_lost_everything_is_repopulated_though_no_record_comes() -> None:
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run([record for card in "abc" for record in payments(ord(card), 1, card)], Random(0))
+    before = job.outputs()
+    assert not looked_after(job)
+    job.redis.flushall()
+    assert looked_after(job)
+    assert not looked_after(job)
+    assert job.outputs() == before
+    job.run(payments(ord("d"), 1, "d"), Random(0))
+    assert job.redis.hget("features:transaction:d", "txn_count") == b"1"
+
+
+def test_redis_that_is_set_back_to_a_copy_is_repopulated_though_no_record_comes() -> None:
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 5), Random(0))
+    stale = job.redis_copy()
+    job.run(payments(5, 5), Random(0))
+    job.set_redis_back(stale)
+    assert looked_after(job)
+    assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
+
+
+def test_restored_partition_that_gets_no_record_notices_what_redis_has_lost_meanwhile() -> None:
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 5), Random(0))
+    kept = job.checkpoint()
+    job.redis.flushall()
+    job.restore(*kept)
+    job.working.settle()
+    assert job.redis.hget("features:transaction:c", "txn_count") == b"5"
+
+
+def test_redis_ahead_of_a_restored_job_has_lost_nothing() -> None:
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 5), Random(0))
+    kept = job.checkpoint()
+    job.run(payments(5, 5), Random(0))
+    job.restore(*kept)
+    job.working.settle()
+    assert not job.working.redis_has_lost()
+
+
+def test_what_another_epoch_has_written_is_not_lost() -> None:
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 5), Random(0))
+    job.redis.hset(PROGRESS, mapping={"epoch": "another", "offset": 1})
+    assert not job.working.redis_has_lost()
+
+
+def test_redis_that_does_not_answer_has_not_lost_anything_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(self: Pipe, commands: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    job = MemoryJob("transactions", **SETTINGS)
+    job.run(payments(0, 5), Random(0))
+    monkeypatch.setattr(Pipe, "run", run)
+    assert not job.working.redis_has_lost()
