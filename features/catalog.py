@@ -83,6 +83,7 @@ class FeatureGroup:
         topic: source topic.
         entity: the field of the record that identifies the entity.
         time, id: the fields that say when it happened, and that tell it from others.
+        wire_type: the record; what it does not list is not read.
         event_type: what is kept in state of each record.
         decode: bytes and offset to (entity, state event); raises `Rejected`.
         window: makes an empty window, given its size in ms.
@@ -103,6 +104,7 @@ class FeatureGroup:
         entity: str,
         time: str,
         id: str,
+        wire_type: type[msgspec.Struct],
         event_type: type[StateEvent],
         decode: Callable[[bytes | None, int], tuple[str, StateEvent]],
         window: Callable[[int], Window[Any]],
@@ -114,6 +116,7 @@ class FeatureGroup:
         self.entity = entity
         self.time = time
         self.id = id
+        self.wire_type = wire_type
         self.event_type = event_type
         self.decode = decode
         self.window = window

@@ -2,15 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 
+from features.decoding import epoch_ms
+from features.errors import Rejected
+from features.times import parse_time
 from runtime.errors import UserError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
-_LATEST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MS
 
 
 def parse_moment(text: str) -> int:
     """Epoch milliseconds of an ISO-8601 time with a zone, or of digits that are such milliseconds already.
+
+    Text is read by the stream's own parser.
 
     >>> parse_moment("2026-03-01T12:00:00.250Z"), parse_moment("1772366400250")
     (1772366400250, 1772366400250)
@@ -19,12 +23,11 @@ def parse_moment(text: str) -> int:
         UserError: it is neither.
     """
     try:
-        moment_ms = int(text) if text.isascii() and text.isdigit() else _from_iso(text)
-    except ValueError:
-        moment_ms = -1
-    if not 0 <= moment_ms <= _LATEST_MS:
-        raise UserError(f"{text!r} is no time. Give one like 2026-03-01T12:00:00Z, or epoch milliseconds.")
-    return moment_ms
+        return epoch_ms(int(text), "time") if text.isascii() and text.isdigit() else parse_time(text)
+    except (ValueError, Rejected):
+        raise UserError(
+            f"{text!r} is no time from 2000 to 9999. Give one like 2026-03-01T12:00:00Z, or epoch milliseconds."
+        ) from None
 
 
 def iso(moment_ms: int) -> str:
@@ -36,13 +39,6 @@ def iso(moment_ms: int) -> str:
     return (_EPOCH + moment_ms * _MS).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _from_iso(text: str) -> int:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("no zone")
-    return (moment - _EPOCH) // _MS
-
-
 def parse_since(text: str, now_ms: int) -> int:
     """A moment, given as such or by how long ago it was.
 
@@ -52,7 +48,7 @@ def parse_since(text: str, now_ms: int) -> int:
     Raises:
         UserError: it is neither.
     """
-    if text[:-1].isdigit() and text[-1:] in _UNIT_MS:
+    if text[:-1].isascii() and text[:-1].isdigit() and text[-1:] in _UNIT_MS:
         return max(0, now_ms - int(text[:-1]) * _UNIT_MS[text[-1]])
     return parse_moment(text)
 

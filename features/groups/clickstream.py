@@ -35,6 +35,7 @@ clickstream = FeatureGroup(
     entity="user_id",
     time="event_time",
     id="event_id",
+    wire_type=Click,
     event_type=Action,
     decode=decode,
     window=ActivityWindow,

@@ -54,6 +54,7 @@ order = FeatureGroup(
     entity="user_id",
     time="timestamp",
     id="transaction_id",
+    wire_type=Order,
     event_type=Payment,
     decode=decode,
     window=LocatedWindow,

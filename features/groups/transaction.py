@@ -66,6 +66,7 @@ transaction = FeatureGroup(
     entity="card_id",
     time="event_time",
     id="transaction_id",
+    wire_type=Transaction,
     event_type=Payment,
     decode=decode,
     window=RiskWindow,

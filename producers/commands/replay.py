@@ -7,16 +7,19 @@ from typing import Any
 
 import polars as pl
 
+from features.events import Transaction
 from producers.clock import Clock, SystemClock
 from producers.console import progress_bar
 from producers.position import newest_event_ms
 from producers.records import Message, iso_utc
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
 from runtime.errors import UserError
+from runtime.parquet import check_times, event_times, read_records
 from runtime.settings import Settings
 from runtime.terminal import Terminal
 
 BATCH_ROWS = 20_000
+_TIME = "__time"
 
 
 def parse_speed(text: str) -> float | None:
@@ -44,7 +47,7 @@ def replay(
 ) -> dict[str, Any]:
     """Send a file's rows in their order, keyed by card, into a fresh topic unless one is named; return the figures."""
     clock = clock or SystemClock()
-    frame = _read(path, limit)
+    frame = read_payments(path, limit)
     producer = open_producer(settings)
     topic = topic or f"replay-{path.stem}-{clock.now_ms()}"
     sink = KafkaSink(producer, topic)
@@ -53,7 +56,7 @@ def replay(
         ensure_topic(settings, topic)
         _warn_if_ahead(settings, topic, frame)
         with progress_bar("Replay", frame.height) as advance:
-            for number, message in enumerate(_messages(frame, speed, clock), start=1):
+            for number, message in enumerate(messages(frame, speed, clock), start=1):
                 sink.send(message)
                 if number % 1_000 == 0:
                     advance(number, number / max(1e-9, clock.monotonic() - started))
@@ -73,22 +76,23 @@ def replay(
     return figures
 
 
-def _read(path: Path, limit: int | None) -> pl.DataFrame:
-    if not path.is_file():
-        raise UserError(f'{path} is not there. Generate one with "python -m producers parquet".')
-    try:
-        frame = pl.read_parquet(path, n_rows=limit)
-    except pl.exceptions.PolarsError:
-        raise UserError(f'{path} is no Parquet file. Give one that "python -m producers parquet" wrote.') from None
-    missing = {"card_id", "event_time"} - set(frame.columns)
-    if missing:
-        raise UserError(f"{path} has no column {', '.join(sorted(missing))}; expected a file of card transactions.")
-    return frame
+def read_payments(path: Path, limit: int | None) -> pl.DataFrame:
+    """The rows as records, times of a zone in UTC, and beside them the same times as epoch ms.
+
+    Raises:
+        UserError: it is no file of card transactions.
+    """
+    frame = read_records(path, ("card_id",), Transaction.__struct_fields__, limit)
+    times = event_times(frame, "event_time", path)
+    check_times(frame, "event_time", times, path)
+    if frame.schema["event_time"].is_temporal():
+        frame = frame.with_columns(times.cast(pl.Datetime("ms")).dt.to_string("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    return frame.with_columns(times.alias(_TIME))
 
 
 def _warn_if_ahead(settings: Settings, topic: str, frame: pl.DataFrame) -> None:
     newest_ms = newest_event_ms(settings, topic, "transactions")
-    first_ms = frame["event_time"].dt.epoch("ms").min()
+    first_ms = frame[_TIME].min()
     if newest_ms is not None and isinstance(first_ms, int) and first_ms < newest_ms:
         Terminal(stderr=True).say(
             f"warning: the topic {topic} is ahead: its newest event is of {iso_utc(newest_ms)}, the file begins at "
@@ -96,19 +100,17 @@ def _warn_if_ahead(settings: Settings, topic: str, frame: pl.DataFrame) -> None:
         )
 
 
-def _messages(frame: pl.DataFrame, speed: float | None, clock: Clock) -> Iterator[Message]:
+def messages(frame: pl.DataFrame, speed: float | None, clock: Clock) -> Iterator[Message]:
     """Messages in the order of the rows, each when its time has come."""
     started = clock.monotonic()
     first_ms: int | None = None
-    text_columns = pl.col(pl.Enum, pl.Categorical).cast(pl.String)
+    as_json = pl.struct(pl.exclude(_TIME)).struct.json_encode()
     for batch in frame.iter_slices(BATCH_ROWS):
-        times = batch["event_time"].dt.epoch("ms").to_list()
-        keys = batch["card_id"].cast(pl.String).to_list()
-        rows = batch.with_columns(text_columns, pl.col("event_time").dt.to_string("%Y-%m-%dT%H:%M:%S%.3fZ"))
-        values = rows.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
+        times, keys = batch[_TIME].to_list(), batch["card_id"].to_list()
+        values = batch.select(as_json).to_series().to_list()
         first_ms = times[0] if first_ms is None else first_ms
         for time_ms, key, value in zip(times, keys, values, strict=True):
-            if speed is not None:
+            if speed is not None and time_ms is not None and first_ms is not None:
                 wait = started + (time_ms - first_ms) / 1000 / speed - clock.monotonic()
                 if wait > 0:
                     clock.sleep(wait)

@@ -7,9 +7,11 @@ taken by event time, then id, so nothing is late, and each row counts as having 
 
 import gc
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
@@ -32,10 +34,12 @@ from runtime.kafka import (
     end_offsets,
     read_topic,
 )
+from runtime.parquet import event_times, read_records
 from runtime.settings import Settings
-from store.offline.columns import as_time, to_frame
+from store.offline.columns import to_frame
 from store.offline.dataset import AS_KNOWN_NOW, AS_KNOWN_THEN, Dataset
-from store.offline.replay import Replayed, replay, replay_as_known_now
+from store.offline.outcome import Outcome
+from store.offline.replay import replay, replay_as_known_now
 
 PART_RECORDS = 20_000
 SLICE_ROWS = 20_000
@@ -68,8 +72,8 @@ def backfill(
     cores: int | None = None,
     if_deleted: IfDeleted = IfDeleted.REFUSE,
     on_progress: OnProgress = lambda done: None,
-) -> Replayed:
-    """Compute a group's vectors over a source and write them as a dataset.
+) -> Outcome:
+    """Compute a group's vectors over a source and write them as a dataset, unless no record is accepted.
 
     Args:
         source: the name of a topic, or the path of a Parquet file.
@@ -93,21 +97,29 @@ def backfill(
         _refuse_deleted(source, settings)
     cores = cores or os.cpu_count() or 1
     unfinished = Dataset(out / f".unfinished-{group_name}", group)
-    with unfinished.writing(f"{source}, {AS_KNOWN_NOW if include_late else AS_KNOWN_THEN}"):
-        unfinished.clear()
-        with tempfile.TemporaryDirectory(dir=unfinished.directory.parent) as scratch:
+    origin = f"{source}, {AS_KNOWN_NOW if include_late else AS_KNOWN_THEN}"
+    with unfinished.writing(origin, afresh=True), _removed_at_the_end(unfinished.directory.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
             if source.endswith(".parquet"):
                 shards = _split_apart(Path(source), group_name, Path(scratch), cores * SHARDS_PER_CORE)
             else:
                 shards = [Shard(group_name, number) for number in sorted(end_offsets(settings, source))]
             if not shards:
                 raise UserError(f"{source} has no records.")
-            task = Task(source, unfinished.directory.parent, settings, include_late)
+            task = Task(source, folder, settings, include_late)
             replayed = _on_all_cores(shards, task, min(cores, len(shards)), on_progress)
-        dataset.directory.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.directory.rename(dataset.directory)
-        unfinished.directory.parent.rmdir()
+        if replayed.good:
+            shutil.rmtree(dataset.directory, ignore_errors=True)  # what is there has no records
+            unfinished.directory.rename(dataset.directory)
     return replayed
+
+
+@contextmanager
+def _removed_at_the_end(folder: Path) -> Iterator[Path]:
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_deleted(topic: str, settings: Settings) -> None:
@@ -124,22 +136,17 @@ def _refuse_deleted(topic: str, settings: Settings) -> None:
 def split_file(source: Path, group: FeatureGroup, scratch: Path, count: int) -> list[Shard]:
     """Sort a file's rows by event time, then id, number them, and split them by entity into `count` files.
 
+    Text and numbers stay as they are, so that the decoder decides about each as on the stream.
+
     Raises:
-        UserError: there is no such file, or it lacks a column.
+        UserError: there is no such file, or it has no records of the group.
     """
-    if not source.is_file():
-        raise UserError(f"There is no file {source}.")
-    frame = pl.read_parquet(source)
-    for name in (group.time, group.id, group.entity):
-        if name not in frame.columns:
-            raise UserError(f"{source} has no column {name}, so it has no {group.topic}.")
+    frame = read_records(source, (group.id, group.entity), group.wire_type.__struct_fields__)
+    times = event_times(frame, group.time, source)
+    if frame.schema[group.time].is_temporal():
+        frame = frame.with_columns(pl.col(group.time).dt.epoch("ms"))
     shard_of = pl.col(group.entity).hash(seed=0) % count
-    frame = (
-        frame.with_columns(as_time(frame, group.time, str(source)).dt.epoch("ms").alias(group.time))
-        .sort(group.time, group.id)
-        .with_row_index(_OFFSET)
-        .with_columns(shard_of.alias(_SHARD))
-    )
+    frame = frame.with_columns(times.alias(_TIME), shard_of.alias(_SHARD)).sort(_TIME, group.id).with_row_index(_OFFSET)
     shards = []
     for number in range(count):
         path = scratch / f"{number}.arrow"
@@ -169,13 +176,13 @@ class Task:
     include_late: bool
 
 
-def _on_all_cores(shards: Sequence[Shard], task: Task, cores: int, on_progress: OnProgress) -> Replayed:
+def _on_all_cores(shards: Sequence[Shard], task: Task, cores: int, on_progress: OnProgress) -> Outcome:
     """Replay every shard in a process of its own, `cores` of them at a time."""
     context = _processes()
     done = context.Value("q", 0)
-    total = Replayed()
+    total = Outcome()
     with ProcessPoolExecutor(cores, context, _begin, (done,)) as pool:
-        waiting: set[Future[Replayed]] = {pool.submit(_replay_shard, shard, task) for shard in shards}
+        waiting: set[Future[Outcome]] = {pool.submit(_replay_shard, shard, task) for shard in shards}
         try:
             while waiting:
                 finished, waiting = wait(waiting, timeout=LOOK_SECONDS)
@@ -214,7 +221,7 @@ def _advance(count: int) -> None:
         _done.value += count
 
 
-def _replay_shard(shard: Shard, task: Task) -> Replayed:
+def _replay_shard(shard: Shard, task: Task) -> Outcome:
     """Replay a shard and write its parts."""
     group = GROUPS[shard.group]
     records: Iterable[Record]
@@ -231,11 +238,11 @@ def file_records(path: Path, group: FeatureGroup) -> Iterator[Record]:
     """The rows of a shard as records that arrived when they happened."""
     frame = pl.scan_ipc(path)
     height = frame.select(pl.len()).collect().item()
-    as_json = pl.struct(pl.exclude(_OFFSET)).struct.json_encode()
+    as_json = pl.struct(pl.exclude(_OFFSET, _TIME)).struct.json_encode()
     columns = [
         pl.col(_OFFSET),
-        pl.col(group.time).fill_null(0),
-        pl.col(group.entity).cast(pl.String),
+        pl.col(_TIME).fill_null(0),
+        pl.col(group.entity),
         as_json.alias("_"),
     ]
     for start in range(0, height, SLICE_ROWS):
@@ -272,4 +279,4 @@ class _Parts:
         self._records.clear()
 
 
-_OFFSET, _SHARD = "__offset", "__shard"
+_OFFSET, _SHARD, _TIME = "__offset", "__shard", "__time"

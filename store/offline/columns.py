@@ -8,7 +8,6 @@ import polars as pl
 
 from features.catalog import Feature, FeatureGroup
 from features.vectors import FeatureRecord
-from runtime.errors import UserError
 
 TIME = pl.Datetime("ms", "UTC")
 
@@ -121,40 +120,3 @@ def _value_type(feature: Feature) -> Any:
 
 
 _PYTHON_TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "names": tuple[str, ...]}
-
-
-def as_time(frame: pl.DataFrame, column: str, whose: str) -> pl.Expr:
-    """A column of moments as UTC milliseconds: epoch ms, ISO-8601 text with a zone, or times with a zone.
-
-    Args:
-        frame: what has the column.
-        column: its name.
-        whose: what the frame is, for the message.
-
-    Raises:
-        UserError: it holds something else.
-    """
-    kind, moment = frame.schema[column], pl.col(column)
-    if kind.is_integer():
-        return moment.cast(pl.Int64).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
-    if kind == pl.String:
-        try:
-            has_zone = frame.select(
-                moment.str.contains(r"(Z|[+-]\d\d:?\d\d)$").all(), _from_text(moment).count().alias("times")
-            )
-        except pl.exceptions.PolarsError:
-            has_zone = None
-        if has_zone is None or not has_zone.item(0, 0):
-            raise UserError(
-                f"Column {column} of {whose} has text that is no time with its zone. Write 2026-03-01T12:00:00Z."
-            )
-        return _from_text(moment)
-    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
-        return moment.dt.convert_time_zone("UTC").cast(TIME)
-    raise UserError(
-        f"Column {column} of {whose} is {kind}, which names no moment. Write times with their zone, or as epoch ms."
-    )
-
-
-def _from_text(moment: pl.Expr) -> pl.Expr:
-    return moment.str.to_datetime(time_unit="ms", time_zone="UTC")

@@ -15,7 +15,7 @@ from runtime.errors import UserError
 from runtime.kafka import IfDeleted
 from runtime.kafka.reading import end_offsets
 from runtime.settings import load_settings
-from runtime.terminal import Terminal
+from runtime.terminal import Terminal, print_error
 from store.reading import check_group
 
 Out = Annotated[Path, typer.Option(help="Root folder of the dataset.")]
@@ -54,21 +54,14 @@ def backfill(
     """Features over history: the live runtimes' functions over a topic or a file, on all cores."""
     import time
 
-    import polars as pl
-
+    from runtime.parquet import parquet_height
     from store.offline.backfill import backfill as run
 
     settings = load_settings()
     is_file = source.endswith(".parquet")
     name = group or ("transaction" if is_file else _group_of(source))
     check_group(name)
-    if is_file and not Path(source).is_file():
-        raise UserError(f"There is no file {source}.")
-    total = (
-        pl.scan_parquet(source).select(pl.len()).collect().item()
-        if is_file
-        else sum(end_offsets(settings, source).values())
-    )
+    total = parquet_height(Path(source)) if is_file else sum(end_offsets(settings, source).values())
     began = time.monotonic()
     with _progress(f"Backfilling {name}", total) as advance:
         done = 0
@@ -89,20 +82,27 @@ def backfill(
             on_progress=on_progress,
         )
     seconds = time.monotonic() - began
-    table = Table("group", "accepted", *replayed.dead_letters, "seconds", "records/s", box=box.SIMPLE_HEAD)
-    letters = [f"{count:,}" for count in replayed.dead_letters.values()]
-    records = replayed.accepted + replayed.dead_letters.total()
-    table.add_row(name, f"{replayed.accepted:,}", *letters, f"{seconds:.1f}", f"{records / seconds:,.0f}")
+    table = Table("group", "accepted", *replayed.reasons, "seconds", "records/s", box=box.SIMPLE_HEAD)
+    letters = [f"{count:,}" for count in replayed.reasons.values()]
+    table.add_row(name, f"{replayed.good:,}", *letters, f"{seconds:.1f}", f"{replayed.total / seconds:,.0f}")
     Terminal().print(table)
+    _end_by(replayed.complaint("records", "were accepted"))
 
 
 def training_set(
     labels: Annotated[Path, typer.Option(help="Parquet file of labels: an entity, a time, and whatever else.")],
     features: Annotated[Path, typer.Option(help="Root folder of the dataset.")],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
-    group: Annotated[str, typer.Option(help="Group whose vectors are joined.")] = "transaction",
+    group: Annotated[
+        list[str] | None,
+        typer.Option(help="Group whose vectors are joined; again for more.", show_default="transaction"),
+    ] = None,
     entity_column: Annotated[
-        str | None, typer.Option(help="Column of the labels.", show_default="card_id or user_id, as the group has it")
+        list[str] | None,
+        typer.Option(
+            help="Column of the labels with the entity; one for all groups, or one for each, in their order.",
+            show_default="card_id or user_id, as the group has it",
+        ),
     ] = None,
     time_column: Annotated[str, typer.Option(help="Column of the labels, with a zone or epoch ms.")] = "timestamp",
     as_known_now: Annotated[
@@ -110,21 +110,37 @@ def training_set(
     ] = False,
 ) -> None:
     """To each label, the entity's newest vector that was known at its time and is no older than the window."""
+    from store.offline.training_set import Wanted
     from store.offline.training_set import training_set as join
 
-    check_group(group)
-    settings = load_settings()
-    made = join(
+    groups = list(dict.fromkeys(group or ["transaction"]))
+    for name in groups:
+        check_group(name)
+    entities = entity_column or [GROUPS[name].entity for name in groups]
+    if len(entities) not in (1, len(groups)):
+        raise UserError(f"--entity-column is given {len(entities)} times for {len(groups)} groups; once, or for each.")
+    if len(entities) == 1:
+        entities = entities * len(groups)
+    outcomes = join(
         labels,
         features,
         out,
-        GROUPS[group],
-        settings.window_ms,
-        entity_column=entity_column or GROUPS[group].entity,
+        [Wanted(GROUPS[name], entity) for name, entity in zip(groups, entities, strict=True)],
+        load_settings().window_ms,
         time_column=time_column,
         as_known_now=as_known_now,
     )
-    Terminal().print(f"{made.rows:,} rows, {made.matched:,} with a vector, in {out}")
+    for name, outcome in outcomes.items():
+        Terminal().say(f"{outcome.total:,} rows, {outcome.good:,} with a vector of {name}, in {out}")
+    for name, outcome in outcomes.items():
+        _end_by(outcome.complaint("labels", f"have a vector of {name}"))
+
+
+def _end_by(complaint: str | None) -> None:
+    """End the command with exit code 1 if there is something to complain of."""
+    if complaint is not None:
+        print_error(complaint)
+        raise typer.Exit(1)
 
 
 def _groups(group: str | None) -> list[str]:

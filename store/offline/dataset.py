@@ -16,6 +16,7 @@ import polars as pl
 
 from features.catalog import FeatureGroup
 from runtime.errors import UserError
+from runtime.files import told_if_unwritable
 
 ORIGIN = "_origin"
 AS_KNOWN_THEN, AS_KNOWN_NOW = "as known then", "as known now"
@@ -41,25 +42,27 @@ class Dataset:
         return note.read_text(encoding="utf-8") if note.exists() else ""
 
     @contextmanager
-    def writing(self, origin: str) -> Iterator[None]:
-        """Be the only one to add records, which come from `origin`.
+    def writing(self, origin: str, afresh: bool = False) -> Iterator[None]:
+        """Be the only one to add records, which come from `origin`; or, `afresh`, to write all of them.
 
         Raises:
-            UserError: somebody else is adding some, or the folder has records of another origin.
+            UserError: somebody else is adding some, the folder has records of another origin, or it cannot be written.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.directory, os.O_RDONLY)
+        with told_if_unwritable(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.directory, os.O_RDONLY)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UserError(f"Another process is writing to {self.directory}. Wait until it has ended.") from None
             before = self.origin
-            if before not in ("", origin):
+            if before not in ("", origin) and not afresh:
                 raise UserError(f"{self.directory} has records of {before}, not of {origin}. Choose another folder.")
-            for left_over in self.directory.glob("shard=*/*.tmp"):
-                left_over.unlink()
-            (self.directory / ORIGIN).write_text(origin, encoding="utf-8")
+            with told_if_unwritable(self.directory):
+                for left_over in self.directory.glob("shard=*/*" if afresh else "shard=*/*.tmp"):
+                    left_over.unlink()
+                (self.directory / ORIGIN).write_text(origin, encoding="utf-8")
             yield
         finally:
             os.close(handle)
@@ -67,19 +70,15 @@ class Dataset:
     def write(self, partition: int, first: int, last: int, frame: pl.DataFrame) -> Path:
         """Write a part with the records of a partition from one offset to another."""
         path = self.directory / f"shard={partition}" / f"{first:020d}-{last:020d}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".tmp")
-        with scratch.open("wb") as file:
-            frame.write_parquet(file, compression="zstd", compression_level=1)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.rename(path)
+        with told_if_unwritable(self.directory):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = path.with_suffix(".tmp")
+            with scratch.open("wb") as file:
+                frame.write_parquet(file, compression="zstd", compression_level=1)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.rename(path)
         return path
-
-    def clear(self) -> None:
-        """Delete all records."""
-        for path in self.directory.glob("shard=*/*"):
-            path.unlink()
 
     def next_offsets(self) -> dict[int, int]:
         """By partition, the offset after the last record that is there."""

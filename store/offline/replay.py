@@ -4,13 +4,12 @@ A shard is a sequence of records in log order that has all of its entities' reco
 of some cards in a file. Shards share nothing, so they run on all cores.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
 from features.catalog import FeatureGroup
+from features.dead_letters import DeadLetter
 from features.errors import Rejected
 from features.lateness import BEGINNING_MS
 from features.partition import Partition
@@ -18,6 +17,8 @@ from features.stamping import SourceRecord, Stamped, StampingLimits
 from features.state import EntityState, WindowConfig
 from features.vectors import FeatureRecord
 from runtime.settings import Settings
+from store.comparing import short
+from store.offline.outcome import Outcome
 
 BATCH_RECORDS = 5_000
 
@@ -28,19 +29,6 @@ Item = TypeVar("Item")
 Emit = Callable[[Sequence[FeatureRecord]], None]
 
 
-@dataclass(slots=True)
-class Replayed:
-    """What became of a shard's records."""
-
-    accepted: int = 0
-    dead_letters: Counter[str] = field(default_factory=Counter)
-
-    def add(self, other: "Replayed") -> None:
-        """Count another shard's, too."""
-        self.accepted += other.accepted
-        self.dead_letters += other.dead_letters
-
-
 def replay(
     group: FeatureGroup,
     records: Iterable[SourceRecord],
@@ -48,7 +36,7 @@ def replay(
     emit: Emit,
     *,
     advance: Callable[[int], None] = lambda count: None,
-) -> Replayed:
+) -> Outcome:
     """Compute the vectors of a shard as the live runtimes did: as known then.
 
     Args:
@@ -57,16 +45,20 @@ def replay(
         settings: window, lateness and limits.
         emit: gets the feature records, batch by batch.
         advance: told how many records were done.
+
+    Returns:
+        How many were accepted, and why the others were set aside.
     """
     partition = new_partition(group, settings)
     states = States()
-    replayed = Replayed()
+    replayed = Outcome()
     for batch in batched(records):
         known = states.after(partition.sweep_until_ms)
         applied = partition.apply(partition.stamp(batch), known)
         emit(applied.features)
-        replayed.accepted += len(applied.features)
-        replayed.dead_letters.update(letter.reason for letter in applied.dead_letters)
+        replayed.good += len(applied.features)
+        for letter in applied.dead_letters:
+            replayed.refuse(letter.reason, _example(letter))
         advance(len(batch))
     return replayed
 
@@ -78,14 +70,14 @@ def replay_as_known_now(
     emit: Emit,
     *,
     advance: Callable[[int], None] = lambda count: None,
-) -> Replayed:
+) -> Outcome:
     """Compute the vectors of a shard as if every record, the late ones included, had come in order of event time.
 
     All events of the shard are in memory at once, since the last of them may be the oldest; their bytes are not.
     Arguments as of `replay`.
     """
     partition = new_partition(group, settings)
-    replayed = Replayed()
+    replayed = Outcome()
     events: list[Stamped] = []
     for batch in batched(records):
         for item in partition.stamp(batch):
@@ -94,7 +86,7 @@ def replay_as_known_now(
             elif item.reason == "late":
                 entity, event = group.decode(item.value, item.offset)
             else:
-                replayed.dead_letters[item.reason] += 1
+                replayed.refuse(item.reason, _example(item))
                 continue
             place = _Place(item.record if isinstance(item, Stamped) else item)
             events.append(Stamped(place, entity, event, event.time_ms))
@@ -112,12 +104,16 @@ def replay_as_known_now(
             try:
                 vector = state.insert(stamped.event, stamped.watermark_ms)
             except Rejected as rejected:
-                replayed.dead_letters[rejected.reason] += 1
+                replayed.refuse(rejected.reason, rejected.detail)
             else:
                 emitted.append(partition.feature_record(stamped, vector))
-        replayed.accepted += len(emitted)
+        replayed.good += len(emitted)
         emit(emitted)
     return replayed
+
+
+def _example(letter: DeadLetter) -> str:
+    return f"{letter.detail}, in {short(letter.value or b'')}"
 
 
 class _Place:

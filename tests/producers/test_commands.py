@@ -20,7 +20,7 @@ from deploy.local.ports import free_port
 from features.groups import BY_TOPIC
 from producers.cli import app
 from producers.clock import ManualClock
-from producers.commands.replay import parse_speed, replay
+from producers.commands.replay import messages, parse_speed, read_payments, replay
 from producers.commands.stream import stream
 from producers.kinesis import create_stream
 from producers.parquet import generate_dataset
@@ -312,6 +312,38 @@ def test_replay_goes_to_a_fresh_topic_and_keeps_the_file_s_time_scaled(
     assert "500 records to replay-" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("times", "sent"),
+    [
+        (pl.Series([1_772_452_800_000]), 1_772_452_800_000),
+        (pl.Series(["2026-03-02 13:00:00+0100"]), "2026-03-02 13:00:00+0100"),
+        (
+            pl.Series([1_772_452_800_123_999]).cast(pl.Datetime("us", "America/Sao_Paulo")),
+            "2026-03-02T12:00:00.123Z",
+        ),
+    ],
+)
+def test_a_replayed_record_says_the_moment_of_its_row(times: pl.Series, sent: object, tmp_path: Path) -> None:
+    row = {"card_id": ["c1"], "event_time": times, "mcc_code": [5411.0], "photo": [b"unused"]}
+    pl.DataFrame(row).write_parquet(tmp_path / "rows.parquet")
+    (message,) = messages(read_payments(tmp_path / "rows.parquet", None), None, ManualClock(1))
+    assert json.loads(message.value or b"") == {"card_id": "c1", "event_time": sent, "mcc_code": 5411}
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (pl.Series([0]).cast(pl.Datetime("ms")), "which names no moment. Write times with their zone"),
+        (pl.Series([1_772_452_800]), "It may be in seconds: multiply by 1000"),
+        (pl.Series(["2026-03-02T12:00:00"]), "expected a time with its zone"),
+    ],
+)
+def test_a_file_whose_times_name_no_moment_is_not_replayed(times: pl.Series, expected: str, tmp_path: Path) -> None:
+    pl.DataFrame({"card_id": ["c1"], "event_time": times}).write_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(UserError, match=expected):
+        read_payments(tmp_path / "rows.parquet", None)
+
+
 @pytest.mark.parametrize("text", ["fast", "0x", "-1x", ""])
 def test_wrong_speed_is_one_line(text: str) -> None:
     with pytest.raises(UserError, match="expected a multiple such as 60x, or max"):
@@ -321,7 +353,7 @@ def test_wrong_speed_is_one_line(text: str) -> None:
 def test_file_without_cards_cannot_be_replayed(kafka_broker: LocalKafka, tmp_path: Path) -> None:
     file = tmp_path / "other.parquet"
     pl.DataFrame({"a": [1]}).write_parquet(file)
-    with pytest.raises(UserError, match="has no column card_id, event_time"):
+    with pytest.raises(UserError, match="has no column card_id. It has: a."):
         replay(load_settings(kafka_servers=kafka_broker.servers), file, speed=None)
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from features.catalog import FeatureGroup
 from features.groups import GROUPS
-from runtime.errors import UserError
-from store.offline.columns import RecordDecoder, as_time, columns, to_frame, to_records
+from store.offline.columns import RecordDecoder, columns, to_frame, to_records
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, encoded, live, processed
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)
@@ -51,31 +50,3 @@ def test_a_record_with_other_features_is_refused(change: dict[str, object]) -> N
     record["features"] |= change
     with pytest.raises(ValueError, match="does not have the features that transaction has now"):
         RecordDecoder(TRANSACTION).decode(msgspec.json.encode(record))
-
-
-@pytest.mark.parametrize(
-    "moments",
-    [
-        pl.Series("t", [1_772_452_800_123]),
-        pl.Series("t", ["2026-03-02T12:00:00.123Z"]),
-        pl.Series("t", ["2026-03-02T13:00:00.123+01:00"]),
-        pl.Series("t", [1_772_452_800_123_456]).cast(pl.Datetime("us", "Europe/Berlin")),
-    ],
-)
-def test_a_moment_is_read_however_it_is_written(moments: pl.Series) -> None:
-    frame = moments.to_frame()
-    assert frame.select(as_time(frame, "t", "x").dt.epoch("ms")).item() == 1_772_452_800_123
-
-
-@pytest.mark.parametrize(
-    ("moments", "message"),
-    [
-        (pl.Series("t", ["yesterday"]), "text that is no time"),
-        (pl.Series("t", ["2026-03-02T12:00:00"]), "text that is no time"),
-        (pl.Series("t", [0]).cast(pl.Datetime("ms")), "names no moment"),
-        (pl.Series("t", [1.5]), "names no moment"),
-    ],
-)
-def test_what_is_no_moment_is_one_line(moments: pl.Series, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        as_time(moments.to_frame(), "t", "labels.parquet")

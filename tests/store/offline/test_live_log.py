@@ -201,5 +201,5 @@ def test_a_training_set_is_made_of_what_was_exported(command: Command, tmp_path:
     assert result.exit_code == 0, result.output
     made = pl.read_parquet(out)
     assert made.height == 50
-    assert made.filter(pl.col("feature_timestamp") > pl.col("timestamp")).is_empty()
-    assert made["txn_count"].null_count() < 50
+    assert made.filter(pl.col("transaction__timestamp") > pl.col("timestamp")).is_empty()
+    assert made["transaction__txn_count"].null_count() < 50

@@ -11,7 +11,8 @@ from features.vectors import FeatureRecord
 from flink.testing import START_MS
 from runtime.kafka import Record
 from store.offline import replay as module
-from store.offline.replay import Replayed, replay, replay_as_known_now
+from store.offline.outcome import Outcome
+from store.offline.replay import replay, replay_as_known_now
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, encoded, letters, live, processed, settings, source
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)
@@ -54,19 +55,19 @@ def test_a_state_is_not_swept_by_what_comes_after_in_its_own_batch(monkeypatch: 
 
 
 def test_everything_that_became_of_the_records_is_counted() -> None:
-    total = Replayed()
+    total = Outcome()
     for partition in range(PARTITIONS):
         total.add(replay(TRANSACTION, source(processed(), TRANSACTION, partition), settings(), lambda records: None))
     reasons = [decode_dead_letter(letter.value or b"").reason for letter in letters(processed(), "transactions")]
-    assert {reason: reasons.count(reason) for reason in reasons} == total.dead_letters
-    assert total.accepted == sum(len(live(processed(), TRANSACTION, partition)) for partition in range(PARTITIONS))
+    assert {reason: reasons.count(reason) for reason in reasons} == total.reasons
+    assert total.good == sum(len(live(processed(), TRANSACTION, partition)) for partition in range(PARTITIONS))
 
 
 def test_as_known_then_a_late_event_is_in_no_vector() -> None:
     records: list[FeatureRecord] = []
     replayed = replay(TRANSACTION, [payment(0, 0), payment(1, 40_000), payment(2, 1_000)], settings(), records.extend)
     assert counts(records) == [(0, 1), (40_000, 2)]
-    assert replayed.dead_letters == {"late": 1}
+    assert replayed.reasons == {"late": 1}
 
 
 def test_as_known_now_a_late_event_is_where_it_belongs() -> None:
@@ -75,7 +76,7 @@ def test_as_known_now_a_late_event_is_where_it_belongs() -> None:
     replayed = replay_as_known_now(TRANSACTION, log, settings(), records.extend)
     assert counts(records) == [(0, 1), (1_000, 2), (40_000, 3)]
     assert [record.offset for record in records] == [0, 2, 1]
-    assert replayed.accepted == 3
+    assert replayed.good == 3
 
 
 def test_as_known_now_a_redelivered_event_counts_once() -> None:
@@ -84,7 +85,7 @@ def test_as_known_now_a_redelivered_event_counts_once() -> None:
     records: list[FeatureRecord] = []
     replayed = replay_as_known_now(TRANSACTION, [payment(0, 0), payment(1, 40_000), again], settings(), records.extend)
     assert counts(records) == [(0, 1), (40_000, 2)]
-    assert replayed.dead_letters == {"duplicate": 1}
+    assert replayed.reasons == {"duplicate": 1}
 
 
 def test_as_known_now_equals_a_replay_of_the_same_events_in_order_of_time() -> None:
