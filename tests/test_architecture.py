@@ -58,9 +58,11 @@ ALLOWED = {
 
 MORE = {
     "cli.py": {"rich", "typer"},
+    "parquet.py": {"polars"},
     "testing.py": libraries("test"),
 }
-"""What a file of that name may use besides: commands print, and what helps a user's tests uses what tests use."""
+"""What a file of that name may use besides: commands print, Parquet is read where the extra `offline` is, and what
+helps a user's tests uses what tests use."""
 
 
 @pytest.mark.parametrize("room", ROOMS)
