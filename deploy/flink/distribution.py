@@ -35,7 +35,7 @@ def flink_home() -> Path:
         import pyflink
     except ImportError:
         raise UserError(remedy("pyflink")) from None
-    return Path(pyflink.__file__).resolve().parent
+    return Path(pyflink.__file__).parent
 
 
 def library_folder(directory: Path = FLINK_DIRECTORY) -> Path:
