@@ -13,7 +13,7 @@ class LatenessRule:
     than the watermark is late. A record whose event time is further ahead of its Kafka timestamp than the allowed skew
     comes from a bad clock: it is set aside and moves nothing.
 
-    >>> rule = LatenessRule(allowed_lateness_ms=30_000, max_future_skew_ms=300_000)
+    >>> rule = LatenessRule(allowed_lateness_ms=30_000, max_future_skew_ms=30_000)
     >>> rule.observe(event_time_ms=100_000, timestamp_ms=100_000)
     >>> rule.watermark_ms
     70000

@@ -96,7 +96,7 @@ class Portion:
 
     Attributes:
         owner: the partition.
-        oldest_ms: when the first of its records was appended to the log (epoch ms).
+        oldest_ms, newest_ms: when the first and the last of its records were appended to the log (epoch ms).
         applied: what came out; of the feature log, keys and values.
         progress: where the partition stands after the batch.
         sweep_until_ms: up to which newest event time its entities may then go.
@@ -104,6 +104,7 @@ class Portion:
 
     owner: Assigned
     oldest_ms: int
+    newest_ms: int
     applied: Applied[FeatureMessage]
     progress: Progress
     sweep_until_ms: int

@@ -24,6 +24,7 @@ from runtime.kafka.contract import (
     LogError,
     PositionLost,
     Rebalanced,
+    Record,
     RecordTooLarge,
     TopicPartition,
 )
@@ -132,7 +133,7 @@ class Loop:
         stamped = {source: self._owned[source].partition.stamp(records) for source, records in polled.items()}
         self._load(stamped)
         self._reached(Step.LOADED)
-        batch = [self._apply(source, polled[source][0].timestamp, items) for source, items in stamped.items()]
+        batch = [self._apply(source, polled[source], items) for source, items in stamped.items()]
         self._reached(Step.APPLIED)
         self._settle()
         self._make_room(batch)
@@ -161,14 +162,15 @@ class Loop:
             self._store.forget(owner.claim)
             raise StoreMismatch(f"the state of {entity} cannot be read ({damage}); its partition is rebuilt") from None
 
-    def _apply(self, source: TopicPartition, oldest_ms: int, items: list[Stamped | DeadLetter]) -> Portion:
+    def _apply(self, source: TopicPartition, records: list[Record], items: list[Stamped | DeadLetter]) -> Portion:
         owner = self._owned[source]
         applied = owner.partition.apply(items, owner.states)
         for fault in applied.faults:
             _logger.error("A feature raised", topic=source.topic, detail=fault.detail, exc_info=fault.__cause__)
         owner.swept_until_ms = owner.partition.sweep_until_ms
         progress = Progress(self.log.position(source), owner.partition.max_event_time_ms)
-        return Portion(owner, oldest_ms, applied, progress, owner.partition.sweep_until_ms)
+        oldest_ms, newest_ms = records[0].timestamp, records[-1].timestamp
+        return Portion(owner, oldest_ms, newest_ms, applied, progress, owner.partition.sweep_until_ms)
 
     def _settle(self) -> None:
         """See the last batch through, if that has not been done."""
@@ -266,6 +268,7 @@ class Loop:
         self._settle()
         for source in partitions:
             self._owned.pop(source, None)
+            self.totals.metrics.forget_partition(source.topic, source.partition)
         self._to_start = [source for source in self._to_start if source not in partitions]
 
     def _start_partitions(self) -> None:

@@ -38,7 +38,7 @@ class Note(msgspec.Struct, frozen=True):
 
 def epoch(topic_id: str, group: FeatureGroup, settings: Settings) -> str:
     """Names everything a stored state depends on: the topic's life, the group's events and the rules of the window."""
-    rules = (settings.window_ms, settings.lateness_ms, settings.max_events_per_entity)
+    rules = (settings.window_ms, settings.lateness_ms, settings.max_future_skew_ms, settings.max_events_per_entity)
     return f"{topic_id}:{state_version(group.event_type)}:" + "-".join(map(str, rules))
 
 

@@ -15,7 +15,7 @@ from runtime.settings import Settings
 TAIL_RECORDS = 300
 
 
-DEFAULT_SKEW_MS = 300_000
+DEFAULT_SKEW_MS = 30_000
 
 
 def first_free_ms(where: Settings | str, topic: str, records_of: str, now_ms: int) -> int:

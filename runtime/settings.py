@@ -127,7 +127,11 @@ class Settings(BaseSettings):
         30, "How far behind the newest event one may be. A change starts a new epoch.", "seconds", 0, 86_400
     )
     max_future_skew_seconds: int = _whole(
-        300, "How far ahead of its Kafka timestamp an event may be.", "seconds", 0, 86_400
+        30,
+        "How far ahead of its Kafka timestamp an event may be. A change starts a new epoch.",
+        "seconds",
+        0,
+        86_400,
     )
     max_events_per_entity: int = _whole(
         50_000,

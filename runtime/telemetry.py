@@ -22,6 +22,13 @@ class LoopMetrics:
             ["topic", "partition"],
             registry=self.registry,
         )
+        self.event_time_ahead = Gauge(
+            "twinstream_event_time_ahead_seconds",
+            "Newest event time of the partition minus the Kafka timestamp of its newest record. What is above 0 is a "
+            "fast clock's doing, and makes correct events late earlier.",
+            ["topic", "partition"],
+            registry=self.registry,
+        )
         self.events = Counter(
             "twinstream_events",
             "Input records by what became of them: accepted, dead_letter or replayed (applied again, silently).",
@@ -87,8 +94,9 @@ class LoopMetrics:
         self._last_commit = time.monotonic()
 
     def forget_partition(self, topic: str, partition: int) -> None:
-        """Stop reporting the lag of a partition that another worker now reads."""
-        self.consumer_lag.remove(topic, str(partition))
+        """Stop reporting where a partition stands that another worker now reads. What was counted stays."""
+        for gauge in (self.consumer_lag, self.event_time_ahead):
+            gauge.remove(topic, str(partition))
 
     def names(self) -> frozenset[str]:
         """Every series name that a scrape can show, for checking dashboards against."""

@@ -145,6 +145,11 @@ class KeyedPartition:
         return self._mark.next_offset
 
     @property
+    def max_event_time_ms(self) -> int | None:
+        """The newest event time of a record that was neither wrong nor from the future; None before the first."""
+        return self._partition.max_event_time_ms
+
+    @property
     def unsettled(self) -> bool:
         """Whether `settle` has to be called soon, and nothing checkpointed without a reminder to do so."""
         return self._mirror.unsettled

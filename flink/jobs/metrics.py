@@ -53,6 +53,13 @@ class StageMetrics:
             lambda le: len(timestamps) - bisect_left(timestamps, now_ms - le * 1000),
         )
 
+    def ahead(self, topic: str, partition: int, newest_event_time_ms: int | None, newest_record_ms: int) -> None:
+        """How far a partition's newest event is ahead of its newest record, in whole seconds."""
+        if newest_event_time_ms is None:
+            return
+        seconds = (newest_event_time_ms - newest_record_ms) // 1_000
+        self._set("twinstream_event_time_ahead_seconds", seconds, topic=topic, partition=str(partition))
+
     def state(self, cached_entities: int, conflicts: int) -> None:
         """How many entities lie in memory, and how many writes met features of another partition."""
         self._set("twinstream_cached_entities", cached_entities)

@@ -130,6 +130,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
             for output_topic, results in partition.rows(applied):
                 yield Row(output_topic, [list(result) for result in results])
             self._metrics.processed(BY_TOPIC[topic], applied, records, time.monotonic() - started)
+            self._metrics.ahead(topic, number, partition.max_event_time_ms, records[-1].timestamp)
         if partition.unsettled:
             self._remind(ctx, SETTLE_AFTER_MS)
         self._metrics.position(topic, number, partition.next_offset)

@@ -8,7 +8,7 @@ It is shown here, since this is where one looks for it:
 A record whose event time is before the watermark is late: it goes to the dead letters of its topic, with the watermark
 that it met. Three payments, the third out of order within the allowed 30 seconds, and one that is too late:
 
->>> rule = LatenessRule(allowed_lateness_ms=30_000, max_future_skew_ms=300_000)
+>>> rule = LatenessRule(allowed_lateness_ms=30_000, max_future_skew_ms=30_000)
 >>> for seconds in (100, 160, 131):
 ...     rule.observe(event_time_ms=seconds * 1_000, timestamp_ms=160_000)
 >>> rule.watermark_ms

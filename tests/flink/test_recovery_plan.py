@@ -198,7 +198,13 @@ def test_the_horizon_lies_two_windows_and_three_latenesses_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"window_size_minutes": 2}, {"allowed_lateness_seconds": 11}, {"max_events_per_entity": 7}]
+    "changed",
+    [
+        {"window_size_minutes": 2},
+        {"allowed_lateness_seconds": 11},
+        {"max_events_per_entity": 7},
+        {"max_future_skew_seconds": 9},
+    ],
 )
 def test_another_rule_of_the_window_is_another_epoch_of_the_same_topic(changed: dict[str, int]) -> None:
     before, after = epoch("id-1", GROUP, SETTINGS), epoch("id-1", GROUP, SETTINGS.model_copy(update=changed))

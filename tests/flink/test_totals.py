@@ -9,6 +9,7 @@ from rich.console import Console
 from flink.commit import Step
 from flink.status import Status
 from flink.testing import START_MS, Driver
+from runtime.kafka.contract import TopicPartition
 
 
 class Crash(BaseException):
@@ -110,3 +111,42 @@ def test_the_live_line_tells_what_the_worker_waits_for() -> None:
     assert "lag" in status._line(0.0)
     driver.loop.fault = OSError("Kafka is away")
     assert "Kafka is away" in status._line(0.0)
+
+
+def ahead(driver: Driver) -> dict[str, float]:
+    """How far event time is ahead of append time, by `topic-partition`, as it is exported."""
+    (family,) = (each for each in driver.loop.totals.metrics.registry.collect() if each.name.endswith("_ahead_seconds"))
+    return {f"{sample.labels['topic']}-{sample.labels['partition']}": sample.value for sample in family.samples}
+
+
+def test_a_fast_clock_shows_in_the_metric_of_its_partition_until_time_has_passed_it() -> None:
+    driver = Driver(partitions=2)
+    payment = {"transaction_id": "t", "card_id": "c", "amount": 1, "currency": "EUR"}
+    driver.send("transactions", payment | {"event_time": driver.now_ms + 29_000}, partition=1)
+    driver.run()
+    assert ahead(driver) == {"transactions-1": 29.0}
+    driver.now_ms += 40_000
+    driver.send("transactions", payment | {"event_time": driver.now_ms - 5_000}, partition=1)
+    driver.run()
+    assert ahead(driver) == {"transactions-1": -5.0}
+
+
+def test_what_is_told_of_a_partition_goes_with_it() -> None:
+    driver = Driver(partitions=2)
+    send_mixed(driver)
+    driver.run()
+    status = Status(driver.loop, Console(file=io.StringIO()))
+    status._look_at_lag()
+    metrics = driver.loop.totals.metrics
+    told = {
+        (sample.labels["topic"], sample.labels["partition"]) for sample in metrics.consumer_lag.collect()[0].samples
+    }
+    assert ("transactions", "0") in told
+    driver.loop._on_revoked([TopicPartition(topic, int(partition)) for topic, partition in told])
+    per_partition = [
+        sample
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if family.type == "gauge" and "partition" in sample.labels
+    ]
+    assert per_partition == []

@@ -56,3 +56,15 @@ def test_buckets_are_cumulative(le: str, within: int, counters: dict[str, Counte
 
 def test_cached_entities_go_up_and_down(counters: dict[str, Counter]) -> None:
     assert counters["twinstream_cached_entities"].value == 3
+
+
+def test_the_job_tells_how_far_a_fast_clock_is_ahead_as_the_loop_does() -> None:
+    counters: dict[str, Counter] = {}
+    metrics = StageMetrics(Group(counters))
+    metrics.ahead("transactions", 2, None, 0)
+    assert not counters
+    for newest_ms, record_ms in [(29_000, 0), (30_000, 35_000)]:
+        metrics.ahead("transactions", 1, newest_ms, record_ms)
+    (told,) = counters.items()
+    assert (told[0], told[1].value) == ("twinstream_event_time_ahead_seconds,topic=transactions,partition=1", -5)
+    assert "twinstream_event_time_ahead_seconds" in LoopMetrics().names()

@@ -65,7 +65,7 @@ class Settings:
 
     window_ms: int = 300_000
     lateness_ms: int = 30_000
-    max_future_skew_ms: int = 300_000
+    max_future_skew_ms: int = 30_000
     max_events: int = 50_000
     max_record_bytes: int = 1_048_576
 

@@ -20,7 +20,7 @@ from runtime.errors import UserError
 from tests.producers.conftest import START_MS
 from tests.properties import tries
 
-LATENESS_MS, SKEW_MS, MAX_BYTES = 30_000, 300_000, 1_048_576
+LATENESS_MS, SKEW_MS, MAX_BYTES = 30_000, 30_000, 1_048_576
 HOUR = Span(START_MS, START_MS + 3_600_000)
 
 

@@ -34,7 +34,7 @@ def test_defaults_are_the_documented_ones(config: Path) -> None:
     assert settings.consumer_group == settings.namespace == "twinstream"
     assert settings.output_prefix == ""
     assert settings.max_record_bytes == 1024 * 1024
-    assert (settings.window_ms, settings.lateness_ms, settings.max_future_skew_ms) == (300_000, 30_000, 300_000)
+    assert (settings.window_ms, settings.lateness_ms, settings.max_future_skew_ms) == (300_000, 30_000, 30_000)
     assert settings.checkpoint_interval_ms == 30_000
     assert settings.metrics_port == 8088
     assert settings.metrics_host == "127.0.0.1"

@@ -57,6 +57,7 @@ def test_metrics_are_served_with_their_values(server: HealthServer, metrics: Loo
 
 def test_partition_that_was_given_away_is_no_longer_reported(server: HealthServer, metrics: LoopMetrics) -> None:
     metrics.consumer_lag.labels("transactions", "2").set(17)
+    metrics.event_time_ahead.labels("transactions", "2").set(1.5)
     metrics.forget_partition("transactions", 2)
     metrics.forget_partition("transactions", 3)
     assert "transactions" not in get(server, "/metrics")[1]
