@@ -1,6 +1,6 @@
-"""The state of one entity: its retained events, and the three functions that everything else is plumbing around.
+"""The state of one entity: its retained events, and the two functions that everything else serves.
 
-`insert` adds an event, `vector_at` reads every feature at a moment, `expire` forgets what no later read can need.
+`insert` adds an event and forgets what no later window can contain; `vector_at` reads every feature at a moment.
 
 Stored, a state is a small head and the events in chunks of up to CHUNK_EVENTS, in the order of arrival. An event is
 encoded once, onto the end of the newest chunk, so what it costs does not depend on how many there are; a chunk goes
@@ -127,7 +127,7 @@ class EntityState:
         self.applied_offset = -1
         self.horizon_ms = BEGINNING_MS
 
-    # --- the three functions ---------------------------------------------------------------------------------------
+    # --- the core ----------------------------------------------------------------------------------------------------
 
     def insert(self, event: StateEvent, watermark_ms: int) -> msgspec.Struct:
         """Apply an accepted event and return the vector at its time, itself included.
@@ -183,7 +183,10 @@ class EntityState:
         return self._group.compute(self._window)
 
     def expire(self, watermark_ms: int) -> None:
-        """Forget the events that no window from the watermark on can contain. No such read can tell."""
+        """Forget at once what the next `insert` would forget: events that no window from the watermark on can contain.
+
+        No read can tell the difference. Tests show that by calling it at any time; the runtimes have no need to.
+        """
         forgotten = self._forget_until(watermark_ms - self._config.size_ms)
         self._identities.difference_update([(old.time_ms, old.id) for old in forgotten])
 

@@ -11,9 +11,9 @@ One batch becomes visible like this, and in no other order:
 After a crash between 3 and 5 the batch is applied again from Redis' progress on, silently, and entities that had been
 written skip what they have applied. Tests kill the process after each step by its name.
 
-Nobody waits for nothing: while Kafka takes the output, the writes to Redis are made; while Redis executes them, the
-next batch is read and applied. So `commit` ends with the writes sent, and `settle` does steps 4 and 5 before anything
-of the next batch is made visible.
+No waiting time is left unused: while Kafka takes the output, the writes to Redis are made; while Redis executes them,
+the next batch is read and applied. So `commit` ends with the writes sent, and `settle` does steps 4 and 5 before
+anything of the next batch is made visible.
 """
 
 from collections.abc import Callable, Iterator

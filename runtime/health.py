@@ -50,7 +50,7 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up halfway is no news."""
+        """Ignore a client that closes its connection before it has the whole answer: there is nothing to mend."""
 
 
 class _ServerOnIPv6(_Server):

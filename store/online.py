@@ -186,7 +186,7 @@ class OnlineStore:
         return results
 
     def write(self, writes: Iterable[tuple[Claim, Iterable[EntityWrite]]]) -> Written:
-        """Replace features and change states, in one round trip; Redis is at it while later ones are still being made.
+        """Replace features and change states, in one round trip. Redis executes the first while the last are made.
 
         Raises:
             StoreMismatch: a partition is not ours any more, or a stored state is not the one that was changed. Other

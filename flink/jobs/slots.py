@@ -3,8 +3,9 @@
 Flink sends a key to the subtask that owns the key group `murmur(hash(key)) % max_parallelism`, and subtasks own ranges
 of key groups. Hashing the bare numbers 0 to 3 puts all four into one half. So each partition gets a number chosen for
 where it lands: the first, the second, the third ... partition land in the middle of 0, 1/2, 1/4, 3/4, 1/8, ... of the
-key groups, which is even for any number of subtasks. A partition's number depends on nothing but its topic and its own
-number, so it is the same after a rescale, and when partitions are added.
+key groups, which is even for any number of subtasks. A partition's number follows from the list of topics, its topic's
+place in it and its own number. So it is the same after a rescale, and when partitions are added; another list of topics
+gives other numbers.
 
 A slot number is hashed twice, as the SQL window's key and as the keyed stage's; it is chosen to land alike both times.
 """

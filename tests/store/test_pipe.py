@@ -50,7 +50,7 @@ def test_scripts_flushed_in_the_middle_of_a_pipeline_leave_nothing_half_done(
         for number, command in enumerate(all_at_once(*arguments)):
             if number == 1:
                 while not client.exists("features:transaction:card0"):
-                    """It is at it."""
+                    """Redis has not executed it yet."""
                 client.script_flush()
             yield command
 
