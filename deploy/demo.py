@@ -11,6 +11,7 @@ from contextlib import closing
 from zlib import crc32
 
 import redis
+from rich.padding import Padding
 from rich.table import Table
 
 from deploy.local.__main__ import up
@@ -29,7 +30,7 @@ from runtime.errors import UserError
 from runtime.log import configure_logging
 from runtime.memory_log import MemoryBroker, MemoryLog
 from runtime.settings import Settings, load_settings
-from runtime.terminal import Terminal, print_error, styled
+from runtime.terminal import Terminal, plain, print_error, styled
 from runtime.topics import PARTITIONS
 from store.connecting import connect
 from store.keys import features_key
@@ -125,10 +126,11 @@ def _features_table(group: str, columns: tuple[str, ...], rows: list[tuple[str, 
     rows.sort(key=lambda row: ([-float(row[1][name].replace("null", "-1")) for name in by], row[0]))
     title = styled((f"{len(rows):,} keys", "bold"), f" {features_key(group, '*')}")
     table = Table(title=title, title_justify="left", title_style="", box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for key, fields in rows[:ROWS]:
-        table.add_row(key, "  ".join(f"{name}={for_a_person(fields[name], types[name])}" for name in columns))
+        table.add_row(plain(key))
+        shown = "  ".join(f"{name}={for_a_person(fields[name], types[name])}" for name in columns)
+        table.add_row(Padding(plain(shown), (0, 0, 0, 4)))
     return table
 
 

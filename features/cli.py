@@ -5,12 +5,13 @@ from typing import Annotated
 
 import msgspec
 import typer
+from rich import box
 from rich.table import Table
 
 from features.catalog import Feature
 from features.groups import GROUPS
 from features.reference import reference
-from runtime.terminal import Terminal, command_line, run_command
+from runtime.terminal import Terminal, command_line, run_command, styled
 
 COLUMNS = ("group", "feature", "type", "unit", "meaning")
 
@@ -46,10 +47,19 @@ def catalog(
     elif format is Format.MARKDOWN:
         typer.echo(markdown(rows))
     else:
-        table = Table(*COLUMNS, title="Features")
-        for cells in rows:
-            table.add_row(*cells)
-        Terminal().print(table)
+        for name in GROUPS:
+            if group in (None, name):
+                Terminal().print(as_table(name))
+
+
+def as_table(group: str) -> Table:
+    """The features of a group for a person, with room for what they mean on a narrow terminal, too."""
+    table = Table("feature", "meaning", title=f"Features of {group}", title_justify="left", box=box.SIMPLE_HEAD)
+    table.columns[0].no_wrap = True
+    for feature in GROUPS[group].features:
+        _, name, kind, unit, meaning = row(group, feature)
+        table.add_row(styled((name, "bold"), "\n", (f"  {kind}, {unit}" if unit else f"  {kind}", "dim")), meaning)
+    return table
 
 
 def row(group: str, feature: Feature) -> tuple[str, ...]:

@@ -28,8 +28,9 @@ class Status:
         self._loop = loop
         self._console = console
         self._live: Live | None = None
-        self._began = self._looked = time.monotonic()
-        self._counted = 0
+        self._began = self._looked = self._called = time.monotonic()
+        self._counted = self._seen = 0
+        self._busy_s = 0.0
         self._lag = 0
 
     @contextmanager
@@ -46,6 +47,7 @@ class Status:
     def update(self) -> None:
         """Look at the loop, if a second has passed since the last look."""
         now = time.monotonic()
+        self._count_busy(now)
         if now - self._looked < REFRESH_S:
             return
         totals, metrics = self._loop.totals, self._loop.totals.metrics
@@ -58,6 +60,14 @@ class Status:
         metrics.repopulating.set(self._loop.repopulating)
         if self._live is not None:
             self._live.update(spinner(self._line(rate)))
+
+    def _count_busy(self, now: float) -> None:
+        """Add the time since the last call if records came in it: a rate is of work, not of waiting for it."""
+        count = self._loop.totals.input
+        if count != self._seen:
+            self._busy_s += now - self._called
+            self._seen = count
+        self._called = now
 
     def _look_at_lag(self) -> None:
         try:
@@ -86,6 +96,7 @@ class Status:
     def summary(self) -> RenderableType:
         """What this run did, in a table: every input record is accepted or a dead letter."""
         totals = self._loop.totals
+        self._count_busy(time.monotonic())
         seconds = time.monotonic() - self._began
         reasons = [reason for reason in REASONS if any(key[1] == reason for key in totals.dead_letters)]
         table = Table(box=None, padding=(0, 1, 0, 0))
@@ -98,7 +109,9 @@ class Status:
             table.add_row(topic, *(f"{count:,}" for count in (accepted + sum(letters), accepted, *letters)))
         letters = [sum(totals.dead_letters[topic, reason] for topic in BY_TOPIC) for reason in reasons]
         table.add_row("all", *(f"{count:,}" for count in (totals.input, totals.accepted.total(), *letters)))
-        notes = [f"{totals.input:,} records in {seconds:.1f} s ({totals.input / seconds:,.0f}/s)"]
+        notes = [f"{totals.input:,} records in {seconds:.1f} s"]
+        if self._busy_s:
+            notes[0] += f", {self._busy_s:.1f} s of them at work ({totals.input / self._busy_s:,.0f}/s)"
         if totals.replayed.total():
             notes.append(f"{totals.replayed.total():,} more were applied again, silently")
         if totals.gone:

@@ -79,7 +79,7 @@ def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Terminal
     "OUTPUT_PREFIX=test. CONSUMER_GROUP=test REDIS_DB=1 python flink/stream_processor.py"
 )
 def main(
-    kafka_servers: Annotated[str | None, typer.Option(help="Kafka brokers, host:port.", envvar="KAFKA_SERVERS")] = None,
+    kafka_servers: Annotated[str | None, typer.Option(help="Kafka brokers, host:port.")] = None,
     consumer_group: Annotated[str | None, typer.Option(help="Consumer group and namespace of the state.")] = None,
     output_prefix: Annotated[str | None, typer.Option(help="Put before the names of output topics.")] = None,
     redis_db: Annotated[int | None, typer.Option(help="Redis database number.")] = None,

@@ -40,8 +40,9 @@ def plain(text: object, style: str = "") -> Text:
 
 
 def styled(*parts: str | tuple[object, str]) -> Text:
-    """Text in several styles: strings, and pairs of a text and its style."""
-    return Text.assemble(*(plain(part) if isinstance(part, str) else plain(*part) for part in parts))
+    """Text in several styles: strings of our own, and pairs of a text and its style."""
+    texts = [Text(visible(part, keep="\n")) if isinstance(part, str) else plain(*part) for part in parts]
+    return Text.assemble(*texts)
 
 
 class Terminal(Console):

@@ -49,7 +49,8 @@ def closure(requirements: list[str]) -> set[str]:
 
 def extras_of(stamp: str) -> list[str]:
     """The extras that the Makefile installs for a stamp."""
-    (recipe,) = re.findall(rf"^\$\({stamp}\):.*\n\t(.+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text()
+    (recipe,) = re.findall(rf"^\$\({stamp}\):.*\n(?:\t@echo .*\n)?\t(.+)", makefile, re.MULTILINE)
     return re.findall(r"--extra (\w+)", recipe)
 
 

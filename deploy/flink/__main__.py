@@ -52,7 +52,7 @@ def run(
         os.execve(sys.executable, [sys.executable, str(JOB), *context.args], found)
 
 
-@app.command()
+@app.command(epilog="Example: `make flink-cluster`, `python -m deploy.flink up --task-managers 2`")
 def up(
     task_managers: Annotated[int, typer.Option(help="How many TaskManagers.", min=1, max=10)] = 1,
     slots: Annotated[int, typer.Option(help="Subtasks that each can run.", min=1, max=64)] = 4,
@@ -66,7 +66,7 @@ def up(
     console.say(f"        submit to it with: make run-flink FLINK_CLUSTER={flink.address}")
 
 
-@app.command()
+@app.command(epilog="Example: `make flink-cluster-down`")
 def down(cluster: Cluster = None) -> None:
     """End the cluster that `up` started."""
     flink = FlinkCluster(port=local_port(cluster), task_managers=0)
@@ -90,7 +90,7 @@ def local_port(cluster: str | None) -> int:
     return int(port)
 
 
-@app.command()
+@app.command(epilog="Example: `python -m deploy.flink status`")
 def status(cluster: Cluster = None) -> None:
     """The jobs of a cluster."""
     rest = FlinkRest(cluster or f"localhost:{DEFAULT_PORT}")
@@ -101,7 +101,7 @@ def status(cluster: Cluster = None) -> None:
         console.print(f"No job runs on {rest.address}.")
 
 
-@app.command()
+@app.command(epilog="Example: `make flink-savepoint`, `python -m deploy.flink savepoint --keep-running`")
 def savepoint(
     cluster: Cluster = None,
     directory: Annotated[

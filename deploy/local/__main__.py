@@ -20,7 +20,7 @@ app = command_line(
 console = Terminal()
 
 
-@app.command()
+@app.command(epilog="Example: `make up`, `make up KAFKA_SERVERS=localhost:9192 REDIS_PORT=6380`")
 def up() -> None:
     """Start what is not running yet and create the topics that are missing. Safe to run twice."""
     settings = load_settings()
@@ -37,7 +37,7 @@ def up() -> None:
     _create_topics(settings)
 
 
-@app.command()
+@app.command(epilog="Example: `make down`, `python -m deploy.local down --wipe`")
 def down(
     wipe: Annotated[bool, typer.Option("--wipe", help="Delete the data of the local processes, too.")] = False,
 ) -> None:
@@ -51,7 +51,7 @@ def down(
             shutil.rmtree(RUN_DIRECTORY / service.name, ignore_errors=True)
 
 
-@app.command()
+@app.command(epilog="Example: `make status`")
 def status() -> None:
     """What of it runs."""
     compose = _compose(Ports())
@@ -62,7 +62,7 @@ def status() -> None:
         _tell(service.name, f"running (pid {service.pid})" if service.pid else "not running")
 
 
-@app.command()
+@app.command(epilog="Example: `OUTPUT_PREFIX=test. make topics`")
 def topics() -> None:
     """Create the topics that are missing, on whatever Kafka KAFKA_SERVERS names."""
     _create_topics(load_settings())

@@ -22,8 +22,8 @@ def accounts(
     json_target: str | None = None,
 ) -> dict[str, Any]:
     """Stream account transactions until the duration or count is reached, or Ctrl-C; show and return the metrics."""
-    started = time.monotonic()
     with TransactionKafkaProducer(settings, topic, locale=locale, seed=seed) as producer:
+        started = time.monotonic()
         with progress_bar("Accounts", count) as advance:
             producer.stream_transactions(
                 rate,
@@ -32,5 +32,5 @@ def accounts(
                 fraud_probability=fraud_probability,
                 on_sent=lambda sent: advance(sent, sent / max(1e-9, time.monotonic() - started)),
             )
-        metrics = producer.get_metrics()
-    return summarise(metrics, time.monotonic() - started, json_target)
+        metrics, seconds = producer.get_metrics(), time.monotonic() - started
+    return summarise(metrics, seconds, json_target)

@@ -20,11 +20,11 @@ def orders(
     json_target: str | None = None,
 ) -> dict[str, Any]:
     """Produce orders until the duration is over or Ctrl-C; show and return the metrics."""
-    started = time.monotonic()
     with TransactionProducer(settings, topic, rate, seed=seed, zone=zone) as producer:
+        started = time.monotonic()
         with progress_bar("Orders", None) as advance:
             producer.run_continuous(
                 duration, on_sent=lambda sent: advance(sent, sent / max(1e-9, time.monotonic() - started))
             )
-        metrics = producer.get_metrics()
-    return summarise(metrics, time.monotonic() - started, json_target)
+        metrics, seconds = producer.get_metrics(), time.monotonic() - started
+    return summarise(metrics, seconds, json_target)

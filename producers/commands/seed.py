@@ -100,10 +100,11 @@ def _send(plan: SeedPlan, sinks: dict[str, KafkaSink], tallies: dict[str, TopicT
 def _show(console: Terminal, plan: SeedPlan, tallies: dict[str, TopicTally], figures: dict[str, Any]) -> None:
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("topic", no_wrap=True)
-    for heading in ("events", *REASONS, "records"):
+    reasons = [reason for reason in REASONS if any(tally.reasons[reason] for tally in tallies.values())]
+    for heading in ("events", *reasons, "records"):
         table.add_column(heading, justify="right", no_wrap=True)
     for topic, tally in tallies.items():
-        bad = [str(tally.reasons[reason]) for reason in REASONS]
+        bad = [str(tally.reasons[reason]) for reason in reasons]
         table.add_row(topic, f"{tally.events:,}", *bad, f"{tally.records:,}")
     console.print(table)
     for topic in tallies:

@@ -1,0 +1,92 @@
+"""Every command: what its help says, and that it fits a terminal of 80 columns."""
+
+import importlib
+import io
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import RenderableType
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from features.cli import as_table as catalog_table
+from features.groups import GROUPS
+from runtime.settings import Settings, environment_names
+from runtime.terminal import Terminal
+
+ROOT = Path(__file__).resolve().parent.parent
+APPS = {
+    "python -m producers": "producers.cli",
+    "python -m store": "store.cli",
+    "python -m features": "features.cli",
+    "python -m deploy.local": "deploy.local.__main__",
+    "python -m deploy.flink": "deploy.flink.__main__",
+    "python flink/stream_processor.py": "flink.worker",
+    "python flink/jobs/feature_job.py": "flink.jobs.command",
+}
+WIDTHS = (80, 120)
+STARTS_THE_JOB = "deploy.flink run"
+"""Its --help is the job's."""
+
+
+def commands(app: typer.Typer, program: str) -> Iterator[tuple[str, list[str], object]]:
+    """Each command with the words that lead to it."""
+    waiting: list[tuple[list[str], object]] = [([], get_command(app))]
+    while waiting:
+        words, command = waiting.pop()
+        inner = getattr(command, "commands", None)
+        if inner:
+            waiting += [([*words, name], each) for name, each in inner.items()]
+        else:
+            yield f"{program} {' '.join(words)}", words, command
+
+
+@pytest.mark.parametrize("program", APPS)
+def test_no_option_hides_that_a_setting_comes_from_the_environment(program: str) -> None:
+    """Typer would hand the variable on as if it were a flag; the settings read it themselves and say so."""
+    variables = {variable for name in Settings.model_fields for variable in environment_names(name)}
+    for name, _, command in commands(importlib.import_module(APPS[program]).app, program):
+        for parameter in getattr(command, "params", []):
+            read = parameter.envvar if isinstance(parameter.envvar, list) else [parameter.envvar]
+            assert not variables & set(read), f"{name}: {parameter.name}"
+
+
+@pytest.mark.parametrize("program", APPS)
+def test_every_command_has_an_example_and_no_developers_note(program: str) -> None:
+    module = importlib.import_module(APPS[program])
+    for name, words, command in commands(module.app, program):
+        if name.endswith(STARTS_THE_JOB):
+            continue
+        assert "Example" in (getattr(command, "epilog", "") or ""), name
+        for width in WIDTHS:
+            shown = CliRunner().invoke(module.app, [*words, "--help"], env={"COLUMNS": str(width), "TERM": "dumb"})
+            assert shown.exit_code == 0, name
+            assert all(len(line) <= width for line in shown.output.splitlines()), name
+    listing = CliRunner().invoke(module.app, ["--help"], env={"COLUMNS": "200"}).output
+    first_line = (module.__doc__ or "").strip().splitlines()[0]
+    assert first_line not in listing, program
+
+
+def test_the_list_of_make_fits_80_columns() -> None:
+    listing = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert max(map(len, listing.splitlines())) <= 80
+    assert "make demo" in listing
+
+
+def lines(shown: RenderableType, width: int) -> list[str]:
+    file = io.StringIO()
+    Terminal(file=file, width=width).print(shown)
+    return file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_catalog_cuts_no_name_and_leaves_room_for_the_meaning(group: str, width: int) -> None:
+    shown = lines(catalog_table(group), width)
+    assert "…" not in "".join(shown)
+    for feature in GROUPS[group].features:
+        (row,) = [line for line in shown if line.split()[:1] == [feature.name]]
+        assert len(row.split(feature.name, 1)[1].strip()) > 20, row
