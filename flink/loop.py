@@ -15,11 +15,11 @@ from features.stamping import Stamped, StampingLimits
 from features.state import EntityState, StateUnreadable, WindowConfig
 from features.vectors import feature_message
 from flink.commit import Assigned, Portion, Reached, Step, Unsettled, commit, settle
-from flink.recovery import IF_DELETED, Start, committed_note, encode_note, epoch, plan_start
+from flink.recovery import IF_DELETED
+from flink.starting import take_over
 from flink.totals import Totals
 from runtime.interpreter import forget_cycles
 from runtime.kafka.contract import (
-    Committed,
     EventLog,
     LogError,
     PositionLost,
@@ -33,8 +33,7 @@ from runtime.log import get_logger
 from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.errors import StoreMismatch, StoreUnavailable
-from store.keys import Partition as StoredPartition
-from store.online import Claim, Load, OnlineStore, Progress, StoredState
+from store.online import Load, OnlineStore, Progress, StoredState
 
 POLL_MS = 200
 FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.1, 5.0
@@ -294,25 +293,8 @@ class Loop:
     def _start(self, source: TopicPartition) -> None:
         """The recovery path: claim a partition and continue where Kafka and Redis say."""
         settings, group = self._settings, BY_TOPIC[source.topic]
-        current = epoch(self.log.topic_id(source.topic), group, settings)
-        claim, progress = self._store.claim(StoredPartition(source.topic, source.partition, group.name), current)
-        committed = self.log.committed(source)
-        note = committed_note(committed, current) if committed else None
-        mark = (committed.offset, note.max_event_time_ms) if committed and note else None
-        start = plan_start(self.log, source, mark, progress, settings, self._if_log_lost)
-        if start.rebuild:
-            self._store.forget(claim)
-            progress = None
-        if start.deleted is not None:
-            self.totals.gone_without(start.deleted)
-            progress = self._go_on_from(source, start, claim, progress)
-        if start.incomplete:
-            _logger.warning(
-                "Kafka has deleted what a rebuild reads: features may lack events until two windows have passed",
-                topic=source.topic,
-                partition=source.partition,
-                first_offset=start.offset,
-            )
+        started = take_over(self.log, self._store, source, settings, self._if_log_lost, self.totals)
+        start, claim, progress = started.start, started.claim, started.progress
         self.log.seek(source, start.offset)
         self.log.resume([source])
         _logger.debug(
@@ -344,20 +326,6 @@ class Loop:
             feature_topic=feature_log_topic(group.name, settings.output_prefix).name,
             dead_letter_topic=dead_letter_topic(source.topic, settings.output_prefix).name,
         )
-
-    def _go_on_from(
-        self, source: TopicPartition, start: Start, claim: Claim, progress: Progress | None
-    ) -> Progress | None:
-        """Note in Kafka and Redis that nobody waits for the records before a start; return the new progress."""
-        mark = Progress(start.offset, start.max_event_time_ms)
-        if start.emit_from == start.offset:
-            with self.log.transaction() as transaction:
-                note = encode_note(claim.epoch, mark.max_event_time_ms)
-                transaction.commit_offsets({source: Committed(mark.next_offset, note)})
-        if progress is None:
-            return None
-        self._store.save_progress([(claim, progress, mark)])
-        return mark
 
     # --- failures --------------------------------------------------------------------------------------------------
 

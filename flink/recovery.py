@@ -28,6 +28,9 @@ from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
 from runtime.settings import Settings
 from store.online import Progress
 
+LONG_AGO_MS = 0
+"""Noted as the newest event time where nobody knows it: a rebuild then reads the log from its beginning."""
+
 
 class Note(msgspec.Struct, frozen=True):
     """What is committed beside an offset: the epoch, and the newest event time seen up to there."""
@@ -85,6 +88,7 @@ class Start:
         rebuild: what Redis has of the partition must be forgotten first, by the user's decision.
         deleted: records that Kafka deleted before all was done with them, and that the user goes on without.
         incomplete: a rebuild would read further back than the log reaches, so windows may lack events at first.
+        commit: the mark C to note at once, so that the decision holds; None when C holds.
     """
 
     offset: int
@@ -94,6 +98,7 @@ class Start:
     rebuild: bool = False
     deleted: Deleted | None = None
     incomplete: bool = False
+    commit: tuple[int, int | None] | None = None
 
 
 def plan_start(
@@ -103,6 +108,7 @@ def plan_start(
     progress: Progress | None,
     settings: Settings,
     if_log_lost: IfLogLost = IfLogLost.REFUSE,
+    reset: int | None = None,
 ) -> Start:
     """Decide how a partition continues.
 
@@ -113,13 +119,18 @@ def plan_start(
         progress: P; None when Redis has none of this epoch.
         settings: windows, lateness and skew.
         if_log_lost: what the user decided for the case that C or the log's end lies behind P, or that the log begins
-            after one of the two.
+            after one of the two, or that somebody has set the group's offset.
+        reset: the group's offset, when it is none that a worker committed. P wins over it, unless the user wants to
+            process again from there; without P it is all there is.
 
     Raises:
         UserError: Kafka lost what Redis has seen and nobody has decided what to do.
         RecordsDeleted: retention has passed C or P, likewise.
     """
     first, end = log.beginning_offset(partition), log.end_offset(partition)
+    if reset is not None and (progress is None or if_log_lost is IfLogLost.REBUILD):
+        mark = min(max(reset, first), end), LONG_AGO_MS
+        return replace(_rebuilt(log, partition, mark, progress is not None, settings), commit=mark)
     marks = [mark[0] for mark in (committed, progress) if mark is not None]
     reached = end if committed is None else min(committed[0], end)
     lost = any(mark > reached for mark in marks)
@@ -138,7 +149,10 @@ def plan_start(
         start = _rebuilt(log, partition, (reached, committed[1]), rebuild, settings)
     else:
         start = Start(first, reached if lost else first, None, None, rebuild)
-    return replace(start, deleted=deleted)
+    noted = None
+    if deleted is not None and start.emit_from == start.offset:
+        noted = start.offset, start.max_event_time_ms
+    return replace(start, deleted=deleted, commit=noted)
 
 
 def _resumed(first: int, committed: tuple[int, int | None] | None, progress: Progress, settings: Settings) -> Start:

@@ -11,7 +11,7 @@ import pytest
 
 from features.groups import GROUPS
 from features.state import state_version
-from flink.recovery import Note, Start, committed_note, encode_note, epoch, horizon_ms, plan_start
+from flink.recovery import LONG_AGO_MS, Note, Start, committed_note, encode_note, epoch, horizon_ms, plan_start
 from runtime.errors import UserError
 from runtime.kafka.contract import Committed, TopicPartition
 from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
@@ -48,10 +48,12 @@ class Log:
         return offset if offset < self.end else None
 
 
-def plan(committed: Any, progress: Any, decided: IfLogLost = REFUSE, log: Log | None = None) -> Start:
+def plan(
+    committed: Any, progress: Any, decided: IfLogLost = REFUSE, log: Log | None = None, reset: int | None = None
+) -> Start:
     """The plan for C and P given as (offset, newest event time)."""
     known = None if progress is None else Progress(*progress)
-    return plan_start(log or Log(), SOURCE, committed, known, SETTINGS, decided)  # type: ignore[arg-type]
+    return plan_start(log or Log(), SOURCE, committed, known, SETTINGS, decided, reset)  # type: ignore[arg-type]
 
 
 # What is known (C, P)                 where to read, emit from, newest event time, forget until
@@ -177,8 +179,9 @@ def test_records_deleted_before_they_were_read_are_counted_and_a_person_decides(
     assert str(refusal.value).startswith(told)
     assert "\n" not in str(refusal.value)
     deleted = Deleted("transactions", 3, wanted, 100)
-    assert plan(committed, progress, CONTINUE) == replace(continued, deleted=deleted)
-    assert plan(committed, progress, REBUILD) == replace(rebuilt, deleted=deleted)
+    for decision, start in ((CONTINUE, continued), (REBUILD, rebuilt)):
+        noted = (start.offset, start.max_event_time_ms) if start.offset == start.emit_from else None
+        assert plan(committed, progress, decision) == replace(start, deleted=deleted, commit=noted)
 
 
 def test_a_new_group_takes_the_log_as_it_is() -> None:
@@ -187,6 +190,25 @@ def test_a_new_group_takes_the_log_as_it_is() -> None:
 
 def test_offsets_put_back_to_before_the_logs_beginning_are_no_deletion_once_redis_holds() -> None:
     assert plan((60, 9), (600, 9), CONTINUE) == Start(600, 600, 9, None)
+
+
+@pytest.mark.parametrize("reset", [100, 599, 601, 1_000])
+@pytest.mark.parametrize("decided", [REFUSE, CONTINUE])
+def test_p_wins_over_an_offset_that_somebody_has_set(reset: int, decided: IfLogLost) -> None:
+    assert plan(None, (600, 5), decided, reset=reset) == plan(None, (600, 5)) == Start(600, 600, 5, None)
+
+
+@pytest.mark.parametrize(("reset", "emit_from"), [(0, 100), (100, 100), (500, 500), (700, 700), (2_000, 1_000)])
+def test_an_offset_that_somebody_has_set_wins_without_p_or_by_decision(reset: int, emit_from: int) -> None:
+    whole = Log(first=0)
+    for first, log in ((100, Log()), (0, whole)):
+        at = max(first, min(reset, 1_000))
+        for progress, decided in ((None, REFUSE), ((600, 5), REBUILD)):
+            start = plan(None, progress, decided, log, reset)
+            assert (start.offset, start.emit_from, start.rebuild) == (first, at, progress is not None)
+            assert start.commit == (at, LONG_AGO_MS)
+            assert plan(start.commit, None, log=log) == replace(start, rebuild=False, commit=None), "it holds"
+    assert plan(None, None, log=Log(), reset=reset).emit_from == emit_from
 
 
 def test_the_horizon_lies_two_windows_and_three_latenesses_back() -> None:

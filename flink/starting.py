@@ -1,0 +1,98 @@
+"""Taking a partition over: claim it, find out how it continues, and carry out what the user decided about losses."""
+
+from dataclasses import dataclass
+
+from features.groups import BY_TOPIC
+from flink.recovery import Start, committed_note, encode_note, epoch, plan_start, set_by_others
+from flink.totals import Totals
+from runtime.kafka.contract import Committed, EventLog, TopicPartition
+from runtime.kafka.retention import IfLogLost
+from runtime.log import get_logger
+from runtime.settings import Settings
+from store.keys import Partition as StoredPartition
+from store.online import Claim, OnlineStore, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A partition that is ours.
+
+    Attributes:
+        claim: the right to write it.
+        progress: what Redis has of it; None when it has to be rebuilt.
+        start: how it continues.
+    """
+
+    claim: Claim
+    progress: Progress | None
+    start: Start
+
+
+def take_over(
+    log: EventLog,
+    store: OnlineStore,
+    source: TopicPartition,
+    settings: Settings,
+    if_log_lost: IfLogLost,
+    totals: Totals,
+) -> Started:
+    """Claim a partition and decide how it continues; what a decision changes is noted in Kafka and Redis at once.
+
+    Raises:
+        UserError: Kafka lost data and nobody has decided what to do, or Redis has another writer.
+        LogError, StoreUnavailable: one of them does not answer.
+    """
+    group = BY_TOPIC[source.topic]
+    current = epoch(log.topic_id(source.topic), group, settings)
+    claim, progress = store.claim(StoredPartition(source.topic, source.partition, group.name), current)
+    committed = log.committed(source)
+    note = committed_note(committed, current) if committed else None
+    mark = (committed.offset, note.max_event_time_ms) if committed and note else None
+    reset = committed.offset if committed and set_by_others(committed) else None
+    start = plan_start(log, source, mark, progress, settings, if_log_lost, reset)
+    if reset is not None:
+        _say_reset(source, reset, progress, start)
+    if start.rebuild:
+        store.forget(claim)
+        progress = None
+    if start.deleted is not None:
+        totals.gone_without(start.deleted)
+    if start.incomplete:
+        _logger.warning(
+            "Kafka has deleted what a rebuild reads: features may lack events until two windows have passed",
+            topic=source.topic,
+            partition=source.partition,
+            first_offset=start.offset,
+        )
+    if start.commit is not None:
+        with log.transaction() as transaction:
+            offset, newest_ms = start.commit
+            transaction.commit_offsets({source: Committed(offset, encode_note(current, newest_ms))})
+    if start.deleted is not None and progress is not None:
+        reached = Progress(start.offset, start.max_event_time_ms)
+        store.save_progress([(claim, progress, reached)])
+        progress = reached
+    return Started(claim, progress, start)
+
+
+def _say_reset(source: TopicPartition, reset: int, progress: Progress | None, start: Start) -> None:
+    """One line for an offset that was set with a tool of Kafka's: what was found, and what wins."""
+    place = {"topic": source.topic, "partition": source.partition, "offset_set": reset}
+    if progress is not None and not start.rebuild:
+        if progress.next_offset != reset:
+            _logger.warning(
+                "The group's offset was set with another tool; Redis knows how far the partition was processed, and "
+                "wins. To process again from the offset set, start with --if-log-lost rebuild",
+                **place,
+                processed_up_to=progress.next_offset,
+            )
+    else:
+        _logger.warning(
+            "The group's offset was set with another tool, and wins: what comes after it is processed and emitted, "
+            "whether or not it was before",
+            **place,
+            emit_from=start.emit_from,
+        )
+
+
+_logger = get_logger(__name__)
