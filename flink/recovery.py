@@ -149,9 +149,10 @@ def plan_start(
         start = _rebuilt(log, partition, (reached, committed[1]), rebuild, settings)
     else:
         start = Start(first, reached if lost else first, None, None, rebuild)
-    noted = None
-    if deleted is not None and start.emit_from == start.offset:
-        noted = start.offset, start.max_event_time_ms
+    if not lost and deleted is None:
+        return start
+    newest_ms = committed[1] if committed else LONG_AGO_MS
+    noted = start.emit_from, start.max_event_time_ms if start.offset == start.emit_from else newest_ms
     return replace(start, deleted=deleted, commit=noted)
 
 

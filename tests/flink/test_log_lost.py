@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient
+from kafka.structs import OffsetAndMetadata
 
 from deploy.local import LocalKafka
 from tests.flink.lab import Lab, Run
@@ -87,7 +88,6 @@ def test_lost_offsets_may_be_taken_from_redis(lab: Lab, with_old_offsets: Run) -
     run.finish("--if-log-lost", "continue")
     assert_same(run.outputs(), lab.replayed())
     lab.send(mixed_messages(300, seed=3))
-    run.finish("--if-log-lost", "continue")
     run.finish()
     assert_same(run.outputs(), lab.replayed())
 
@@ -101,6 +101,25 @@ def test_after_lost_offsets_a_rebuild_repeats_the_output_from_there_on(lab: Lab,
         assert set(after[name]) == set(before[name])
         assert len(after[name]) > len(before[name])
     assert_same(features_of(after), features_of(before))
+
+
+def test_offsets_set_with_kafkas_own_tool_are_said_and_everything_may_be_processed_again(lab: Lab, run: Run) -> None:
+    lab.create_sources()
+    lab.send(mixed_messages(1_000))
+    run.finish()
+    before = run.outputs()
+    admin: Any = KafkaAdminClient(bootstrap_servers=lab.broker.servers)
+    admin.alter_group_offsets(
+        run.group, {each: OffsetAndMetadata(0, "", -1) for each in admin.list_group_offsets([run.group])[run.group]}
+    )
+    admin.close()
+    assert "The group's offset was set with another tool; Redis knows" in run.finish()
+    assert_same(run.outputs(), before)
+    run.finish("--if-log-lost", "rebuild")
+    after = run.outputs()
+    assert_same(features_of(after), features_of(before))
+    for name in OUTPUT_TOPICS:
+        assert sorted(after[name]) == sorted([*before[name], *before[name]])
 
 
 def features_of(outputs: Outputs) -> Outputs:

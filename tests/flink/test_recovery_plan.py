@@ -120,14 +120,15 @@ def test_a_decision_to_rebuild_forgets_redis_and_goes_on_where_kafka_stands(comm
     assert start.max_event_time_ms is None
     assert start.emit_from == (1_000 if committed is None else min(committed[0], 1_000))
     assert start.offset <= start.emit_from
+    assert plan(start.commit, None).emit_from == start.emit_from, "the decision holds"
 
 
 def test_a_rebuild_without_c_emits_nothing_that_redis_has_seen() -> None:
-    assert plan(None, (1_200, 5), REBUILD) == Start(100, 1_000, None, None, rebuild=True)
+    assert plan(None, (1_200, 5), REBUILD) == Start(100, 1_000, None, None, rebuild=True, commit=(1_000, LONG_AGO_MS))
 
 
 def test_a_decision_to_continue_goes_on_where_redis_stands() -> None:
-    assert plan((500, 5), (600, 7), CONTINUE) == Start(600, 600, 7, None)
+    assert plan((500, 5), (600, 7), CONTINUE) == Start(600, 600, 7, None, commit=(600, 7))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_records_deleted_before_they_were_read_are_counted_and_a_person_decides(
     assert "\n" not in str(refusal.value)
     deleted = Deleted("transactions", 3, wanted, 100)
     for decision, start in ((CONTINUE, continued), (REBUILD, rebuilt)):
-        noted = (start.offset, start.max_event_time_ms) if start.offset == start.emit_from else None
+        noted = start.emit_from, committed[1] if start.offset < start.emit_from else start.max_event_time_ms
         assert plan(committed, progress, decision) == replace(start, deleted=deleted, commit=noted)
 
 
@@ -189,7 +190,7 @@ def test_a_new_group_takes_the_log_as_it_is() -> None:
 
 
 def test_offsets_put_back_to_before_the_logs_beginning_are_no_deletion_once_redis_holds() -> None:
-    assert plan((60, 9), (600, 9), CONTINUE) == Start(600, 600, 9, None)
+    assert plan((60, 9), (600, 9), CONTINUE) == Start(600, 600, 9, None, commit=(600, 9))
 
 
 @pytest.mark.parametrize("reset", [100, 599, 601, 1_000])
