@@ -5,6 +5,9 @@ from features.errors import Rejected
 BEGINNING_MS = -(2**62)
 """Before any time: the watermark of a partition in which nothing has been seen yet."""
 
+EARLIEST_TIMESTAMP_MS = 946_684_800_000
+"""The year 2000: a Kafka timestamp before it is missing (-1 or 0), or in seconds."""
+
 
 class LatenessRule:
     """The rule for one source partition; its whole state is one integer.
@@ -42,6 +45,8 @@ class LatenessRule:
         """
         ahead_ms = event_time_ms - timestamp_ms
         if ahead_ms > self._skew_ms:
+            if timestamp_ms < EARLIEST_TIMESTAMP_MS:
+                raise Rejected("future", f"nobody vouches for it: {timestamp_ms} is no Kafka timestamp in ms")
             raise Rejected("future", f"{ahead_ms} ms ahead of the log, {self._skew_ms} allowed")
         behind_ms = self.watermark_ms - event_time_ms
         if behind_ms > 0:

@@ -34,14 +34,17 @@ def kafka_loop(settings: Settings, if_log_lost: IfLogLost = IfLogLost.REFUSE) ->
     """
     store = connect(settings, Runtime.LOOP)
     check_writer(store.pipe, store.writer, GROUPS)
-    prepare_topics(settings, settings.consumer_group)
-    return Loop(
+    producer_timed = prepare_topics(settings, settings.consumer_group)
+    loop = Loop(
         lambda on_assigned, on_revoked: KafkaLog(settings, list(BY_TOPIC), on_assigned, on_revoked),
         store,
         settings,
         if_log_lost=if_log_lost,
         provide_outputs=lambda: ensure_topics(settings),
     )
+    for topic in BY_TOPIC:
+        loop.totals.metrics.producer_timed.labels(topic).set(topic in producer_timed)
+    return loop
 
 
 def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Terminal) -> None:

@@ -29,6 +29,12 @@ class LoopMetrics:
             ["topic", "partition"],
             registry=self.registry,
         )
+        self.producer_timed = Gauge(
+            "twinstream_source_producer_timed",
+            "1 for a source topic whose records keep their producers' timestamps, else 0.",
+            ["topic"],
+            registry=self.registry,
+        )
         self.events = Counter(
             "twinstream_events",
             "Input records by what became of them: accepted, dead_letter or replayed (applied again, silently).",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from features.groups import GROUPS
 from runtime.kafka import TopicAdmin
 from runtime.kafka.rights import check_rights
+from runtime.log import get_logger
 from runtime.settings import Settings
 
 PARTITIONS = 4
@@ -73,8 +74,11 @@ def all_topics(prefix: str = "") -> tuple[Topic, ...]:
     return *source_topics(), *output_topics(prefix)
 
 
-def prepare_topics(settings: Settings, group: str) -> None:
+def prepare_topics(settings: Settings, group: str) -> tuple[str, ...]:
     """Make sure that a runtime may do with the topics and this consumer group what it has to; create what is missing.
+
+    Returns:
+        The source topics whose records are not stamped by the broker; a warning has been given of each.
 
     Raises:
         UserError: Kafka does not answer, or some right is missing.
@@ -84,6 +88,17 @@ def prepare_topics(settings: Settings, group: str) -> None:
     check_rights(settings, read, write, group)
     if ensure_topics(settings):
         check_rights(settings, read, write, group)
+    with TopicAdmin(settings) as admin:
+        producer_timed = admin.producer_timed(read)
+    for topic in producer_timed:
+        _logger.warning(
+            "Kafka does not stamp the records of this source topic. A fast clock of a producer vouches for its own "
+            "events, and makes those of others late; a missing timestamp, or one in seconds, makes its event `future`",
+            topic=topic,
+            mend=f"kafka-configs.sh --bootstrap-server {settings.kafka_servers} --alter --entity-type topics "
+            f"--entity-name {topic} --add-config message.timestamp.type=LogAppendTime",
+        )
+    return producer_timed
 
 
 def ensure_topics(
@@ -106,3 +121,6 @@ def ensure_topics(
             if present.get(output.name, output.partitions) < output.partitions:
                 admin.widen(output.name, output.partitions)
     return created
+
+
+_logger = get_logger(__name__)

@@ -39,15 +39,19 @@ def output_topics(settings: Settings) -> list[Topic]:
     ]
 
 
-def prepare(settings: Settings) -> None:
+def prepare(settings: Settings) -> tuple[str, ...]:
     """Create the topics that are missing, and make sure that Kafka lets the job do what it has to.
+
+    Returns:
+        The source topics whose records are not stamped by the broker.
 
     Raises:
         UserError: Kafka does not answer, or some right is missing.
     """
-    prepare_topics(settings, consumer_group(settings))
+    producer_timed = prepare_topics(settings, consumer_group(settings))
     with Sender(settings, f"{transactional_id_prefix(settings)}rights"):
         pass  # else the sink's own producers would be refused, in the middle of the stream
+    return producer_timed
 
 
 def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> str:
@@ -61,13 +65,13 @@ def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> 
 
     from flink.jobs.pipeline import start
 
-    prepare(settings)
+    producer_timed = prepare(settings)
     with TopicAdmin(settings) as admin:
         partitions, ids = admin.partitions(), admin.ids()
     sources = {topic: partitions[topic] for topic in BY_TOPIC}
     epochs = {topic: epoch(ids[topic], group, settings) for topic, group in BY_TOPIC.items()}
     try:
-        result = start(settings, options, sources, epochs, output_topics(settings), more)
+        result = start(settings, options, sources, epochs, output_topics(settings), more, producer_timed)
     except (Py4JJavaError, JavaException) as error:
         raise UserError(explain(str(error))) from error
     client = result.get_job_client()

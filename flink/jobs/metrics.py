@@ -60,6 +60,10 @@ class StageMetrics:
         seconds = (newest_event_time_ms - newest_record_ms) // 1_000
         self._set("twinstream_event_time_ahead_seconds", seconds, topic=topic, partition=str(partition))
 
+    def producer_timed(self, topic: str, is_so: bool) -> None:
+        """Whether a source topic keeps its producers' timestamps."""
+        self._set("twinstream_source_producer_timed", int(is_so), topic=topic)
+
     def state(self, cached_entities: int, conflicts: int) -> None:
         """How many entities lie in memory, and how many writes met features of another partition."""
         self._set("twinstream_cached_entities", cached_entities)

@@ -35,6 +35,7 @@ def start(
     epochs: Mapping[str, str],
     outputs: Sequence[Topic],
     more: Mapping[str, str],
+    producer_timed: Sequence[str],
 ) -> TableResult:
     """Build the job and start it, on the cluster that `flink run` names or else on one in this process.
 
@@ -45,8 +46,9 @@ def start(
         epochs: of the source topics.
         outputs: all topics that results go to.
         more: configuration of the place where it runs.
+        producer_timed: the source topics whose records are not stamped by the broker.
     """
-    stage = FeatureStage(settings, dict(epochs), dict(sources))
+    stage = FeatureStage(settings, dict(epochs), dict(sources), tuple(producer_timed))
     return build_and_start(settings, options, sources, outputs, more, stage, stage_uid(epochs, options.mode))
 
 

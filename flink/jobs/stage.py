@@ -82,13 +82,21 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         settings: everything configurable; they travel to the workers with this object.
         epochs: of each source topic.
         sources: each source topic's number of partitions when the job was started.
+        producer_timed: the topics whose records were not stamped by the broker then.
     """
 
-    def __init__(self, settings: Settings, epochs: dict[str, str], sources: dict[str, int]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        epochs: dict[str, str],
+        sources: dict[str, int],
+        producer_timed: tuple[str, ...] = (),
+    ) -> None:
         # Flink restores this object by pickle where the environment may be another one: values travel, not settings.
         self._given = settings.model_dump(mode="python")
         self._epochs = epochs
         self._sources = sources
+        self._producer_timed = producer_timed
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Connect to Redis and to keyed state."""
@@ -179,6 +187,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         group, prefix = BY_TOPIC[topic], self._settings.output_prefix
         if number >= self._sources[topic]:  # the source has got more partitions since
             ensure_topics(self._settings)
+        self._metrics.producer_timed(topic, topic in self._producer_timed)
         computation = Computation(
             group,
             self._window,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResourceType
 from kafka.errors import (
     AuthorizationError,
     InvalidPartitionsError,
@@ -14,6 +15,7 @@ from kafka.errors import (
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
 )
+from kafka.protocol.admin import DescribeConfigsRequest
 
 from runtime.kafka.clients import build_client
 from runtime.kafka.contract import KafkaUnavailable, LogError
@@ -82,6 +84,24 @@ class TopicAdmin:
         with self._translated():
             described = self._client.describe_topics()
         return {topic["name"]: len(topic["partitions"]) for topic in described if not topic["is_internal"]}
+
+    def producer_timed(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of these topics whose records keep their producers' timestamps, instead of the broker's."""
+        key = "message.timestamp.type"
+        resources = [(ConfigResourceType.TOPIC, name, [key]) for name in names]
+        request = DescribeConfigsRequest(resources=resources, include_synonyms=False, min_version=0)
+        manager = self._client._manager
+
+        async def ask() -> Any:
+            return await manager.send(request)
+
+        with self._translated("DescribeConfigs"):
+            results = manager.run(ask).results
+        return tuple(
+            result.resource_name
+            for result in results
+            if any(config.name == key and config.value != "LogAppendTime" for config in result.configs)
+        )
 
     def ids(self) -> dict[str, str]:
         """The id of every topic but Kafka's own; a topic that is deleted and created again gets another."""

@@ -8,7 +8,7 @@ from features.errors import Rejected
 from features.groups import GROUPS
 from features.lateness import BEGINNING_MS, LatenessRule
 from features.state import EntityState, WindowConfig
-from tests.features.events import payment
+from tests.features.events import MIDDAY_MS, payment
 
 SECOND = 1_000
 times_ms = st.integers(0, 2_000_000)
@@ -81,7 +81,7 @@ def test_detail_tells_by_how_much() -> None:
     with pytest.raises(Rejected, match="late: 1 ms older than the watermark"):
         rule(100 * SECOND).observe(70 * SECOND - 1, 0)
     with pytest.raises(Rejected, match="future: 300001 ms ahead of the log, 300000 allowed"):
-        rule().observe(300_001, 0)
+        rule().observe(MIDDAY_MS + 300 * SECOND + 1, MIDDAY_MS)
 
 
 @given(st.lists(st.tuples(times_ms, times_ms)))
@@ -129,3 +129,9 @@ def test_every_redelivery_is_late_or_a_duplicate(arrivals: list[int], data: st.D
         deliver(time_ms, f"t{number}", 2 * number)
         again = data.draw(st.sampled_from(accepted))
         assert deliver(*again, 2 * number + 1) in ("late", "duplicate")
+
+
+@pytest.mark.parametrize("timestamp_ms", [-1, 0, 1_772_452_800])
+def test_an_event_whose_record_has_no_timestamp_in_milliseconds_says_why_nobody_vouches(timestamp_ms: int) -> None:
+    with pytest.raises(Rejected, match=f"future: nobody vouches for it: {timestamp_ms} is no Kafka timestamp in ms"):
+        rule().observe(1_772_452_800_000, timestamp_ms)

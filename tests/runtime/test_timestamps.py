@@ -1,0 +1,36 @@
+"""Source topics that keep their producers' timestamps are said at the start, with the command that changes them."""
+
+from collections.abc import Callable
+
+import pytest
+
+from deploy.local import LocalKafka
+from features.groups import BY_TOPIC
+from runtime import topics
+from runtime.kafka import TopicAdmin
+from runtime.settings import Settings
+from runtime.topics import Topic, prepare_topics
+
+
+@pytest.mark.parametrize(("kind", "told"), [("CreateTime", True), ("LogAppendTime", False)])
+def test_a_topic_that_the_broker_does_not_stamp_is_named_with_what_mends_it(
+    kind: str,
+    told: bool,
+    kafka_broker: LocalKafka,
+    unique: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = Topic(unique("source"), 1, {"message.timestamp.type": kind})
+    monkeypatch.setattr(topics, "source_topics", lambda: (source,))
+    settings = Settings(kafka_servers=kafka_broker.servers, output_prefix=f"{unique('outputs')}.")
+    assert prepare_topics(settings, unique("group")) == ((source.name,) if told else ())
+    said = capsys.readouterr().out
+    command = f"kafka-configs.sh --bootstrap-server {kafka_broker.servers} --alter --entity-type topics"
+    assert (f"{command} --entity-name {source.name} --add-config message.timestamp.type=LogAppendTime" in said) is told
+    assert said.count("\n") == told
+
+
+def test_the_projects_own_topics_are_stamped_by_the_broker(fresh_topics: LocalKafka) -> None:
+    with TopicAdmin(fresh_topics.servers) as admin:
+        assert admin.producer_timed(BY_TOPIC) == ()
