@@ -14,7 +14,7 @@ from runtime.errors import UserError
 
 DEFAULT_PORT = 8081
 METRICS_PORT = 9250
-"""Prometheus finds the first TaskManager here, the next ones behind."""
+"""Prometheus finds the JobManager here, the TaskManagers at the next ones."""
 
 
 class FlinkCluster:
@@ -25,7 +25,7 @@ class FlinkCluster:
         port: of the REST interface and web UI.
         task_managers: how many.
         slots: subtasks that each can run.
-        metrics_port: where the first TaskManager's metrics are.
+        metrics_port: where the JobManager's metrics are; the TaskManagers' are at the next ports.
     """
 
     def __init__(
@@ -47,6 +47,11 @@ class FlinkCluster:
     def address(self) -> str:
         """host:port, what FLINK_CLUSTER would be."""
         return f"localhost:{self.port}"
+
+    @property
+    def metrics_ports(self) -> range:
+        """Where metrics are served: the JobManager's first, then those of up to ten TaskManagers."""
+        return range(self._metrics_port, self._metrics_port + 11)
 
     @property
     def task_manager_pids(self) -> list[int]:
@@ -132,5 +137,5 @@ class FlinkCluster:
             "heartbeat.timeout": "10 s",
             "metrics.fetcher.update-interval": "1 s",
             **PROMETHEUS_REPORTER,
-            "metrics.reporter.prometheus.port": f"{self._metrics_port}-{self._metrics_port + 9}",
+            "metrics.reporter.prometheus.port": f"{self.metrics_ports[0]}-{self.metrics_ports[-1]}",
         }

@@ -73,6 +73,18 @@ class StageMetrics:
         """How far the subtask has got in a partition."""
         self._set("twinstream_next_offset", next_offset, topic=topic, partition=str(partition))
 
+    def lag(self, topic: str, partition: int, behind: int) -> None:
+        """How many records of a partition are still to come."""
+        self._set("twinstream_consumer_lag", behind, topic=topic, partition=str(partition))
+
+    def redis(self, up: bool) -> None:
+        """Whether Redis answered last time."""
+        self._set("twinstream_redis_up", int(up))
+
+    def kafka(self, up: bool) -> None:
+        """Whether Kafka answered last time."""
+        self._set("twinstream_kafka_up", int(up))
+
     def repopulating(self, partitions: int) -> None:
         """Of how many partitions Redis has lost features, which it is about to get again."""
         self._set("twinstream_partitions_repopulating", partitions)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from features.catalog import FeatureGroup
 from features.state import EntityState, StateDelta
@@ -73,13 +73,22 @@ class Mirror:
         source: topic, number and group.
         group: for the names of the fields.
         epoch: names everything the states depend on.
+        tell: told whether Redis answers, while it does not and when it does again.
 
     Attributes:
         conflicts: entities written so far, batch by batch, that another partition has features of too.
     """
 
-    def __init__(self, store: OnlineStore, source: Source, group: FeatureGroup, epoch: str) -> None:
+    def __init__(
+        self,
+        store: OnlineStore,
+        source: Source,
+        group: FeatureGroup,
+        epoch: str,
+        tell: Callable[[bool], None] = lambda up: None,
+    ) -> None:
         self._store = store
+        self._tell = tell
         self._source = source
         self._group = group
         self._epoch = epoch
@@ -259,10 +268,15 @@ class Mirror:
             retry=retry_if_exception_type(StoreUnavailable),
             wait=wait_exponential(0.1, max=2.0),
             stop=stop_after_delay(PATIENCE_S),
-            before_sleep=lambda state: _logger.warning("Redis is away", attempt=state.attempt_number),
+            before_sleep=self._note_away,
             reraise=True,
         )
         retrying(attempt)
+        self._tell(True)
+
+    def _note_away(self, state: RetryCallState) -> None:
+        self._tell(False)
+        _logger.warning("Redis is away", attempt=state.attempt_number)
 
 
 _logger = get_logger(__name__)

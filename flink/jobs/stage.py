@@ -18,6 +18,7 @@ from features.stamping import StampingLimits
 from features.state import WindowConfig
 from flink.jobs.keyed_partition import Computation, KeyedPartition, Mark
 from flink.jobs.keyed_state import KeyedMap
+from flink.jobs.lag import LogEnds, asking
 from flink.jobs.metrics import StageMetrics
 from flink.jobs.mirror import Mirror
 from runtime.interpreter import tune_interpreter
@@ -115,6 +116,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         self._partitions: dict[tuple[str, int], KeyedPartition] = {}
         self._lost: set[KeyedPartition] = set()
         self._store = connect(settings, Runtime.JOB)
+        self._log_ends = LogEnds(asking(settings))
         tune_interpreter()
         self._metrics = StageMetrics(runtime_context.get_metrics_group())
 
@@ -165,8 +167,16 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
             self._lost.discard(partition)
         self._metrics.repopulating(len(self._lost))
         self._metrics.position(mark.topic, mark.partition, partition.next_offset)
+        self._look_at_lag()
         self._remind(ctx, LOOK_EVERY_MS)
         return ()
+
+    def _look_at_lag(self) -> None:
+        """See how far the subtask is behind, if it is time to."""
+        for (topic, number), end in self._log_ends.look(self._partitions).items():
+            self._metrics.lag(topic, number, max(0, end - self._partitions[topic, number].next_offset))
+        if self._log_ends.answered is not None:
+            self._metrics.kafka(self._log_ends.answered)
 
     def _remind(self, ctx: KeyedProcessFunction.Context, within_ms: int) -> None:
         """Have `on_timer` called soon. Timers of one moment are one, so a busy partition has few."""
@@ -195,7 +205,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
             feature_log_topic(group.name, prefix).name,
             dead_letter_topic(topic, prefix).name,
         )
-        mirror = Mirror(self._store, Source(topic, number, group.name), group, self._epochs[topic])
+        mirror = Mirror(self._store, Source(topic, number, group.name), group, self._epochs[topic], self._metrics.redis)
         partition = self._partitions[topic, number] = KeyedPartition(computation, self._keyed, mirror)
         for each in self._partitions.values():
             each.share_memory(max(1, self._settings.cache_entities // len(self._partitions)))

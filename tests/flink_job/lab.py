@@ -133,8 +133,8 @@ def run_embedded(run: Run, directory: Path, *arguments: str, **settings: Any) ->
 @contextmanager
 def embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
     """The same as a process, which is killed with all that it started when the block ends."""
-    given = SETTINGS | settings
-    environment = run_environment(run, given) | {"METRICS_PORT": str(free_port()), "FLINK_UI_PORT": str(free_port())}
+    given = SETTINGS | {"metrics_port": free_port()} | settings
+    environment = run_environment(run, given) | {"FLINK_UI_PORT": str(free_port())}
     process = subprocess.Popen(
         [sys.executable, "-m", "deploy.flink", "run", *arguments],
         env=os.environ | environment | {"FLINK_DIRECTORY": str(directory), "NO_COLOR": "1"},

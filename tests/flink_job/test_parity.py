@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from deploy.flink.cluster import FlinkCluster
+from deploy.local import free_port
 from runtime.settings import Settings
 from store.comparing import Comparison
 from store.rederive import Sample, rederive_run
 from tests.flink.lab import Run
 from tests.flink.outputs import SETTINGS, Outputs, assert_same
+from tests.flink_job.dashboard import until_every_panel_has_a_source
 from tests.flink_job.lab import PATIENCE_S, FlinkRun, embedded, run_embedded, wait_for
 
 pytestmark = pytest.mark.timeout(600)
@@ -24,8 +26,10 @@ def test_make_run_flink_killed_and_continued_equals_the_loop_and_a_savepoint_is_
     reference: Outputs, run: Run, tmp_path: Path
 ) -> None:
     state = ("--state-directory", (tmp_path / "state").as_uri())
-    with embedded(run, tmp_path, *state):
+    port = free_port()
+    with embedded(run, tmp_path, *state, metrics_port=port):
         run.until_in_redis(PATIENCE_S)
+        until_every_panel_has_a_source([port])
         # Redis has everything, the last checkpoint not: what is missing in Kafka must be made again.
         wait_for(lambda: any(tmp_path.glob("state/checkpoints/*/chk-*/_metadata")), "a checkpoint")
     done = run_embedded(run, tmp_path, *state, "--savepoint", "latest")
@@ -33,6 +37,7 @@ def test_make_run_flink_killed_and_continued_equals_the_loop_and_a_savepoint_is_
     assert_same(run.outputs(), reference)
     assert all(result.same and result.compared for result in rederived(run))
     assert re.search(r"make run-flink SAVEPOINT=/\S+", done.stdout)
+    assert not (tmp_path / "tmp").exists(), "also what the killed one left"
     resumed = run_embedded(run, tmp_path, *state, "--savepoint", "latest")
     assert resumed.returncode == 0, resumed.stderr  # no record comes: it says where it stands all the same
     assert_same(run.outputs(), reference)
@@ -57,6 +62,7 @@ def test_job_in_process_mode_equals_the_loop_with_a_python_worker_killed(
     job.until_checkpointed()
     job.python_workers()[0].kill()
     job.until_caught_up()
+    until_every_panel_has_a_source(cluster.metrics_ports)
     run.redis.flushall()  # no record will come: the job notices by itself
     job.finish()
     assert job.rest.restarts(job.job) >= 1

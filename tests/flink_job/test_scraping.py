@@ -18,7 +18,7 @@ OPERATOR = "flink_taskmanager_job_task_operator_"
         (f"{OPERATOR}topic_reason_twinstream_dead_letters_total", "twinstream_dead_letters_total"),
         (f"{OPERATOR}le_twinstream_end_to_end_seconds_bucket", "twinstream_end_to_end_seconds_bucket"),
         (f"{OPERATOR}twinstream_cached_entities", "twinstream_cached_entities"),
-        (f"{OPERATOR}pendingRecords", "twinstream_consumer_lag"),
+        (f"{OPERATOR}topic_partition_twinstream_consumer_lag", "twinstream_consumer_lag"),
         (f"{OPERATOR}numRecordsOut", f"{OPERATOR}numRecordsOut"),
         ("twinstream_batch_seconds_count", "twinstream_batch_seconds_count"),
     ],
