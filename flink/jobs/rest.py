@@ -50,6 +50,11 @@ class FlinkRest:
         """The ids of the TaskManagers that are registered; a new one has a new id."""
         return {each["id"] for each in self._ask("/taskmanagers")["taskmanagers"]}
 
+    def used_task_managers(self, job: str) -> set[str]:
+        """The ids of the TaskManagers that a job's subtasks run on."""
+        vertices = [self._ask(f"/jobs/{job}/vertices/{vertex['id']}") for vertex in self.job(job)["vertices"]]
+        return {str(subtask["taskmanager-id"]) for vertex in vertices for subtask in vertex["subtasks"]}
+
     def running_jobs(self) -> list[str]:
         """Ids of the jobs that have not ended, the newest last."""
         jobs = self._ask("/jobs/overview")["jobs"]

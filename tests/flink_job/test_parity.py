@@ -76,6 +76,7 @@ def test_job_at_parallelism_4_equals_the_loop_with_a_task_manager_killed(
     job.start()
     job.until_moving()
     job.until_checkpointed()
+    assert job.rest.used_task_managers(job.job) == job.rest.task_managers(), "the cluster has two, the job uses both"
     cluster.kill_task_manager()
     job.until_caught_up()
     run.redis.flushall()
