@@ -10,9 +10,9 @@ that the log vouches for, windows are full and the watermark is right again.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
 from zlib import crc32
 
 import msgspec
@@ -78,17 +78,21 @@ def rederive_run(settings: Settings, sample: Sample, group_name: str | None = No
         deleted += deleted_records(group.topic, until, beginnings)
         nothing_left &= all(beginnings[number] >= end for number, end in until.items())
         pairs = Pairs(feature_log_topic(group.name).name), Pairs(dead_letter_topic(group.topic).name)
-        for number, end in until.items():
+        outputs = [
+            feature_log_topic(group.name, settings.output_prefix).name,
+            dead_letter_topic(group.topic, settings.output_prefix).name,
+        ]
+        spans = {number: Span(beginnings[number], end) for number, end in until.items()}
+        if any(span.first for span in spans.values()):
+            spans = with_full_windows(spans, read_topic(settings, outputs[0]), settings)
+        held = [beginning_offsets(settings, topic) for topic in outputs]
+        for number in sorted({*until, *held[0], *held[1]}):
             log, letters = (
-                read_topic(settings, topic.name, only=[number])
-                for topic in (
-                    feature_log_topic(group.name, settings.output_prefix),
-                    dead_letter_topic(group.topic, settings.output_prefix),
-                )
+                read_topic(settings, topic, only=[number]) if number in numbers else ()
+                for topic, numbers in zip(outputs, held, strict=True)
             )
-            source = read_topic(settings, group.topic, only=[number])
-            below = (record for record in source if record.offset < end)
-            compare_partition(group, settings, sample, below, log, letters, end, pairs)
+            source = read_topic(settings, group.topic, only=[number]) if number in until else ()
+            compare_partition(group, settings, sample, source, log, letters, spans, pairs)
         results += [each.result() for each in pairs[: 2 if sample.is_everything else 1]]
     if not any(result.right for result in results):
         if nothing_left:
@@ -101,6 +105,38 @@ def rederive_run(settings: Settings, sample: Sample, group_name: str | None = No
     return results
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is compared of a source partition.
+
+    Attributes:
+        first: the oldest offset that Kafka still has.
+        end: results of records from here on do not count yet.
+        full_from_ms: event time from which windows are full, whatever was before `first`.
+    """
+
+    first: int
+    end: int
+    full_from_ms: int = BEGINNING_MS
+
+
+def with_full_windows(spans: Mapping[int, Span], log: Iterable[Record], settings: Settings) -> dict[int, Span]:
+    """The spans, of those that have lost their beginning with the moment from which on windows are full again.
+
+    Any event that was accepted after the loss vouches: what came before it was at most the allowed lateness newer.
+    """
+    known = dict(spans)
+    wanted = {number for number, span in spans.items() if span.first}
+    for logged, _ in _rows(log, spans):
+        if logged.partition in wanted:
+            wanted.remove(logged.partition)
+            full_from_ms = logged.event_time + settings.lateness_ms + settings.window_ms
+            known[logged.partition] = replace(spans[logged.partition], full_from_ms=full_from_ms)
+        if not wanted:
+            break
+    return known
+
+
 def compare_partition(
     group: FeatureGroup,
     settings: Settings,
@@ -108,51 +144,50 @@ def compare_partition(
     source: Iterable[SourceRecord],
     log: Iterable[Record],
     letters: Iterable[Record],
-    end: int,
+    spans: Mapping[int, Span],
     pairs: tuple[Pairs, Pairs],
 ) -> None:
-    """Replay a partition and pair it with what is in the logs; both are read side by side.
+    """Replay a source partition, and take in the output partitions of its number, all read side by side.
+
+    An output row belongs to the source partition that it names. Where producers send no keys, a runtime may write it
+    elsewhere: then it waits in `pairs` until its own source partition has been replayed.
 
     Args:
         group: what was computed.
         settings: the run's.
         sample: the entities to look at.
-        source: its records, up to where the run has come.
-        log: the partition of the feature log.
-        letters: the partition of the dead letter topic.
-        end: results of records from here on do not count yet.
+        source: the records of one partition.
+        log: a partition of the feature log.
+        letters: a partition of the dead letter topic.
+        spans: by source partition, what is compared.
         pairs: of the feature log, and of the dead letters.
     """
     features, set_aside = pairs
-    batches = batched(source)
+    batches = batched(record for record in source if record.offset < spans[record.partition].end)
     batch = next(batches, [])
-    first = batch[0].offset if batch else end
-    rows = _rows(log, first, end)
-    oldest = next(rows, None)
-    from_ms = BEGINNING_MS
-    if first > 0 and oldest is not None:
-        from_ms = oldest[0].event_time + settings.lateness_ms + settings.window_ms
-    rows = rows if oldest is None else chain([oldest], rows)
-    set_aside_rows = _letters(letters if sample.is_everything else (), first, end)
+    rows = _rows(log, spans)
+    set_aside_rows = _letters(letters if sample.is_everything else (), spans)
     partition, states = new_partition(group, settings), States()
-    while batch:
+    while True:
         known = states.after(partition.sweep_until_ms)
         stamped = [item for item in partition.stamp(batch) if isinstance(item, DeadLetter) or sample.has(item.entity)]
         applied = partition.apply(stamped, known)
         for record in applied.features:
-            if record.event_time >= from_ms:
+            if record.event_time >= spans[record.partition].full_from_ms:
                 features.add_left(_origin(record), encode_feature_record(record))
         for letter in applied.dead_letters if sample.is_everything else ():
-            if (letter.watermark or BEGINNING_MS) >= from_ms:
+            if (letter.watermark or BEGINNING_MS) >= spans[letter.partition].full_from_ms:
                 set_aside.add_left(_origin(letter), encode_dead_letter(letter))
         count = len(batch)
         batch = next(batches, [])
         for logged, value in islice(rows, count if batch else None):
-            if logged.event_time >= from_ms and sample.has(logged.entity):
+            if logged.event_time >= spans[logged.partition].full_from_ms and sample.has(logged.entity):
                 features.add_right(_origin(logged), value)
         for found, value in islice(set_aside_rows, count if batch else None):
-            if (found.watermark or BEGINNING_MS) >= from_ms:
+            if (found.watermark or BEGINNING_MS) >= spans[found.partition].full_from_ms:
                 set_aside.add_right(_origin(found), value)
+        if not batch:
+            return
 
 
 def watch(
@@ -211,22 +246,27 @@ class _Logged(msgspec.Struct, gc=False):
     offset: int
 
 
-def _rows(log: Iterable[Record], first: int, end: int) -> Iterator[tuple[_Logged, bytes]]:
-    """The rows of a feature log that are results of records from one offset up to another."""
+def _rows(log: Iterable[Record], spans: Mapping[int, Span]) -> Iterator[tuple[_Logged, bytes]]:
+    """The rows of a feature log that are results of records in the spans."""
     for record in log:
         value = record.value or b""
         logged = _decode_logged(value)
-        if first <= logged.offset < end:
+        if _is_within(logged, spans):
             yield logged, value
 
 
-def _letters(letters: Iterable[Record], first: int, end: int) -> Iterator[tuple[DeadLetter, bytes]]:
-    """The dead letters of records from one offset up to another."""
+def _letters(letters: Iterable[Record], spans: Mapping[int, Span]) -> Iterator[tuple[DeadLetter, bytes]]:
+    """The dead letters of records in the spans."""
     for record in letters:
         value = record.value or b""
         letter = decode_dead_letter(value)
-        if first <= letter.offset < end:
+        if _is_within(letter, spans):
             yield letter, value
+
+
+def _is_within(row: _Logged | DeadLetter, spans: Mapping[int, Span]) -> bool:
+    span = spans.get(row.partition)
+    return span is not None and span.first <= row.offset < span.end
 
 
 def _origin(row: _Logged | FeatureRecord | DeadLetter) -> str:

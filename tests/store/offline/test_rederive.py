@@ -13,7 +13,7 @@ from flink.testing import START_MS, Driver
 from runtime.kafka import Record
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.comparing import Comparison, Pairs
-from store.rederive import Sample, compare_partition, watch
+from store.rederive import Sample, Span, compare_partition, watch, with_full_windows
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, fill, processed, settings
@@ -32,14 +32,19 @@ def rederived(
 ) -> tuple[Comparison, Comparison]:
     """Both comparisons of a run whose source begins at `first` by now, in all partitions, and counts up to `end`."""
     pairs = Pairs("features"), Pairs("dead letters")
-    names = group.topic, feature_log_topic(group.name).name, dead_letter_topic(group.topic).name
+    parts = [driver.broker.records(name) for name in names(group)]
+    ends = {number: sum(record.partition == number for record in parts[0]) for number in range(PARTITIONS)}
+    spans = {number: Span(first, ends[number] if end is None else end) for number in range(PARTITIONS)}
+    spans = with_full_windows(spans, parts[1], settings())
     for number in range(PARTITIONS):
-        source, log, letters = (
-            [record for record in driver.broker.records(name) if record.partition == number] for name in names
-        )
-        limit = len(source) if end is None else end
-        compare_partition(group, settings(), sample, source[first:limit], log, letters, limit, pairs)
+        source, log, letters = ([record for record in part if record.partition == number] for part in parts)
+        compare_partition(group, settings(), sample, source[first:], log, letters, spans, pairs)
     return pairs[0].result(), pairs[1].result()
+
+
+def names(group: FeatureGroup) -> tuple[str, str, str]:
+    """The topics of a run: source, feature log, dead letters."""
+    return group.topic, feature_log_topic(group.name).name, dead_letter_topic(group.topic).name
 
 
 @every_group
@@ -74,6 +79,23 @@ def test_where_the_source_has_lost_its_beginning_the_rest_is_compared(first: int
     features, letters = rederived(processed(), TRANSACTION, first=first)
     assert outcome(features) == outcome(letters) == (0, 0, 0)
     assert features.compared > 100
+
+
+@every_group
+def test_rows_are_paired_by_where_they_come_from_not_by_where_they_are(group: FeatureGroup) -> None:
+    """Without keys a runtime may write a result into another partition than its record's, or into one more."""
+    source, log, letters = (processed().broker.records(name) for name in names(group))
+    pairs = Pairs("features"), Pairs("dead letters")
+    spans = {number: Span(0, len(source)) for number in range(PARTITIONS)}
+    for number in range(PARTITIONS + 1):
+        read = [record for record in source if record.partition == number]
+        scattered = [
+            [each for at, each in enumerate(part) if at % (PARTITIONS + 1) == number] for part in (log, letters)
+        ]
+        compare_partition(group, settings(), EVERYTHING, read, *scattered, spans, pairs)
+    features, set_aside = (each.result() for each in pairs)
+    assert outcome(features) == outcome(set_aside) == (0, 0, 0)
+    assert (features.compared, set_aside.compared) == (len(log), len(letters))
 
 
 @pytest.fixture
@@ -112,7 +134,8 @@ def test_what_a_run_lost_or_made_up_is_told_apart() -> None:
     twice = Record(name, 0, len(log), log[3].timestamp, log[3].key, log[3].value)
     pairs = Pairs("features"), Pairs("dead letters")
     sample = Sample(entities=frozenset({(log[3].key or b"").decode(), (log[5].key or b"").decode()}))
-    compare_partition(TRANSACTION, settings(), sample, source, [*log[:5], *log[6:], twice], [], len(source), pairs)
+    spans = {0: Span(0, len(source))}
+    compare_partition(TRANSACTION, settings(), sample, source, [*log[:5], *log[6:], twice], [], spans, pairs)
     assert outcome(pairs[0].result()) == (1, 1, 0)
 
 
