@@ -6,6 +6,7 @@ written out. A test sees to it that nobody else makes consoles, texts or command
 """
 
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -92,14 +93,19 @@ def run_command(app: Callable[..., Any], program: str, told: tuple[type[Exceptio
         program: as the user types it.
         told: exceptions whose text is meant for the user.
     """
+    code = 2
     try:
         app(prog_name=program)
     except told as error:
         print_error(error)
-    except ImportError as error:
-        if not is_ours(error.name):
-            raise
-        print_error(remedy(error.name or ""))
+    except Exception as error:
+        if isinstance(error, ImportError) and is_ours(error.name):
+            print_error(remedy(error.name or ""))
+        else:
+            # A fault of ours. Its frames are let go before the process ends: a consumer that they hold open cannot be
+            # closed while Python ends, and the process would stay for ever.
+            traceback.print_exc()
+            code = 1
     else:
-        sys.exit(0)
-    sys.exit(2)
+        code = 0
+    sys.exit(code)

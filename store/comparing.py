@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises on bytes that are no JSON, no UTF-8, or nested too deep."""
+
 SHOWN = 5
 """Differences shown of each kind."""
 
@@ -132,7 +135,7 @@ def _difference(left: bytes, right: bytes) -> str:
     """The fields in which two rows differ, or where their bytes part."""
     try:
         one, other = _flat(msgspec.json.decode(left)), _flat(msgspec.json.decode(right))
-    except (msgspec.DecodeError, AttributeError):
+    except (*UNDECODABLE, AttributeError):
         one, other = {}, {}
     fields = [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]
     if not fields:

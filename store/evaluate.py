@@ -20,7 +20,9 @@ from runtime.kafka import Record, read_topic
 from runtime.settings import load_settings
 from runtime.terminal import Terminal
 from runtime.topics import feature_log_topic
+from store.comparing import UNDECODABLE
 from store.ranking import hits_at, percentiles, roc_auc
+from store.rows import row_decoder
 
 GROUP = GROUPS["transaction"]
 
@@ -94,7 +96,7 @@ def sample(feature_log: Iterable[Record], source: Iterable[Record]) -> Sample:
     """Join the two logs by place and id; records without a label, are left out."""
     scores: dict[tuple[int, int], tuple[str, float]] = {}
     for record in feature_log:
-        scored = _decode_scored(record.value or b"")
+        scored = _decode_scored(record.value)
         scores[scored.partition, scored.offset] = (scored.event_id, scored.features.risk_score)
     joined = Sample([], [], [], [])
     for record in source:
@@ -182,9 +184,9 @@ def _labelled(value: bytes) -> _Labelled | None:
     """The record; None when its place is taken by something else, because the topic has been replaced."""
     try:
         return _decode_labelled(value)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
 
 
-_decode_scored: Callable[[bytes], _Scored] = msgspec.json.Decoder(_Scored).decode
+_decode_scored = row_decoder(_Scored, "a feature record")
 _decode_labelled: Callable[[bytes], _Labelled] = msgspec.json.Decoder(_Labelled).decode

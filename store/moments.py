@@ -31,12 +31,15 @@ def parse_moment(text: str) -> int:
 
 
 def iso(moment_ms: int) -> str:
-    """Epoch milliseconds as ISO-8601 in UTC.
+    """Epoch milliseconds as ISO-8601 in UTC; a number that no date can say, as the number.
 
-    >>> iso(1772366400250)
-    '2026-03-01T12:00:00.250Z'
+    >>> iso(1772366400250), iso(2**62)
+    ('2026-03-01T12:00:00.250Z', '4611686018427387904 ms')
     """
-    return (_EPOCH + moment_ms * _MS).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        return (_EPOCH + moment_ms * _MS).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except OverflowError:
+        return f"{moment_ms} ms"
 
 
 def parse_since(text: str, now_ms: int) -> int:

@@ -6,7 +6,7 @@ offset of the record that it is the result of, a Redis hash by its key. Paired r
 must be there once, and none may be without its pair.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Annotated, Any
 
@@ -21,9 +21,10 @@ from runtime.kafka import read_topic
 from runtime.settings import Settings, load_settings
 from runtime.terminal import Terminal, plain
 from runtime.topics import dead_letter_topic, feature_log_topic
-from store.comparing import Comparison, compare, short
+from store.comparing import Comparison, compare
 from store.keys import features_key
 from store.rederive import Sample, rederive_run, watch
+from store.rows import row_decoder
 
 
 class _Origin(msgspec.Struct):
@@ -182,11 +183,4 @@ def _as_dict(result: Comparison) -> Mapping[str, Any]:
     return msgspec.to_builtins(result) | {"same": result.same}  # type: ignore[no-any-return]
 
 
-_decode_origin: Callable[[bytes], _Origin] = msgspec.json.Decoder(_Origin).decode
-
-
-def _origin(value: bytes) -> _Origin:
-    try:
-        return _decode_origin(value)
-    except msgspec.DecodeError as error:
-        raise UserError(f"Not a feature record or dead letter: {short(value)} ({error})") from None
+_origin = row_decoder(_Origin, "a feature record or dead letter")

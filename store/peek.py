@@ -69,7 +69,7 @@ def as_lines(record: FullRecord) -> list[Text]:
     size = "null" if record.value is None else f"{len(record.value):,} byte{'s' * (len(record.value) != 1)}"
     head = (
         (f"{record.topic}-{record.partition}@{record.offset}", "bold"),
-        f"  {_time(record.timestamp)} by {clock}, {size}, ",
+        f"  {iso(record.timestamp)} by {clock}, {size}, ",
     )
     key = ("no key",) if record.key is None else ("key ", (shown(record.key), "bold"))
     lines = [styled(*head, *key)]
@@ -99,10 +99,3 @@ def _jsonable(content: bytes | None) -> str | dict[str, str] | None:
         return content.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(content).decode()}
-
-
-def _time(timestamp_ms: int) -> str:
-    try:
-        return iso(timestamp_ms)
-    except OverflowError:
-        return f"{timestamp_ms} ms"

@@ -19,7 +19,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Gauge
 
 from features.catalog import FeatureGroup
-from features.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
+from features.dead_letters import DeadLetter, encode_dead_letter
 from features.groups import GROUPS
 from features.lateness import BEGINNING_MS
 from features.stamping import SourceRecord
@@ -40,6 +40,7 @@ from runtime.topics import dead_letter_topic, feature_log_topic
 from store.comparing import Comparison, Pairs
 from store.offline.replay import States, batched, new_partition
 from store.reading import check_group
+from store.rows import row_decoder
 
 _BUCKETS = 1_000_000
 
@@ -259,7 +260,7 @@ def _letters(letters: Iterable[Record], spans: Mapping[int, Span]) -> Iterator[t
     """The dead letters of records in the spans."""
     for record in letters:
         value = record.value or b""
-        letter = decode_dead_letter(value)
+        letter = _decode_letter(value)
         if _is_within(letter, spans):
             yield letter, value
 
@@ -273,4 +274,5 @@ def _origin(row: _Logged | FeatureRecord | DeadLetter) -> str:
     return f"{row.topic}-{row.partition}@{row.offset}"
 
 
-_decode_logged: Callable[[bytes], _Logged] = msgspec.json.Decoder(_Logged).decode
+_decode_logged = row_decoder(_Logged, "a feature record")
+_decode_letter = row_decoder(DeadLetter, "a dead letter")

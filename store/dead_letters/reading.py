@@ -1,17 +1,18 @@
 """Dead letters from Kafka, chosen by source topic, reason and time; and the notes of those that were re-driven."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import msgspec
 
-from features.dead_letters import DeadLetter, decode_dead_letter
+from features.dead_letters import DeadLetter
 from features.errors import REASONS
 from features.groups import BY_TOPIC
 from runtime.errors import UserError
 from runtime.kafka import TopicAdmin, read_topic
 from runtime.settings import Settings
 from runtime.topics import dead_letter_topic
+from store.rows import row_decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,11 @@ def notes_topic(source: str, prefix: str) -> str:
     return f"{dead_letter_topic(source, prefix).name}.redriven"
 
 
-def read_letters(settings: Settings, choice: Choice) -> Iterator[DeadLetter]:
+def read_letters(settings: Settings, choice: Choice) -> Generator[DeadLetter]:
     """The chosen dead letters, those of a partition in the order of their records."""
     for topic in choice.topics:
         for record in read_topic(settings, dead_letter_topic(topic, settings.output_prefix).name):
-            letter = decode_dead_letter(record.value or b"")
+            letter = _decode_letter(record.value)
             if choice.has(letter):
                 yield letter
 
@@ -93,7 +94,7 @@ def read_notes(settings: Settings, topic: str) -> Notes:
     with TopicAdmin(settings) as admin:
         if name not in admin.partitions():
             return Notes(set(), set())
-    notes = [_decode_note(record.value or b"") for record in read_topic(settings, name)]
+    notes = [_decode_note(record.value) for record in read_topic(settings, name)]
     return Notes(
         {(note.partition, note.offset) for note in notes},
         {(note.redriven_partition, note.redriven_offset) for note in notes},
@@ -126,4 +127,5 @@ def find(settings: Settings, wanted: str) -> DeadLetter:
     raise UserError(f"{wanted} has no dead letter. See those there are with: python -m store dead-letters list")
 
 
-_decode_note = msgspec.json.Decoder(Note).decode
+_decode_letter = row_decoder(DeadLetter, "a dead letter")
+_decode_note = row_decoder(Note, "a note of a re-driven record")

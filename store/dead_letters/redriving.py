@@ -8,8 +8,8 @@
 A crash leaves record and note, or neither; two at a time cannot both pass step 2 with the same notes and commit.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, nullcontext, suppress
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from runtime.settings import Settings
 from runtime.topics import feature_log_topic
 from store.dead_letters.reading import Choice, Note, notes_topic, place, read_letters, read_notes
 from store.dead_letters.verdicts import Judge, Judged, Transform, Verdict
+from store.rows import row_decoder
 
 TAIL_RECORDS = 500
 """How many of the last records of a feature log are asked how far event time has got."""
@@ -65,12 +66,13 @@ def redrive(
             notes = read_notes(settings, topic)
             newest_ms = newest_event_times(settings, group.name)
             judge = Judge(group, settings, notes, newest_ms, transform, even_late, again)
-            chosen = read_letters(settings, Choice(topic, choice.reasons, choice.since_ms))
-            for batch in cut(map(judge.judge, chosen), lambda judged: len(judged.value), BATCH_BYTES, BATCH_RECORDS):
-                if sender is not None:
-                    send = [judged for judged in batch if judged.verdict is Verdict.SEND]
-                    _send(sender, name, send, None if transform is None else transform.name)
-                yield from batch
+            with closing(read_letters(settings, Choice(topic, choice.reasons, choice.since_ms))) as chosen:
+                judged_letters = map(judge.judge, chosen)
+                for batch in cut(judged_letters, lambda judged: len(judged.value), BATCH_BYTES, BATCH_RECORDS):
+                    if sender is not None:
+                        send = [judged for judged in batch if judged.verdict is Verdict.SEND]
+                        _send(sender, name, send, None if transform is None else transform.name)
+                    yield from batch
 
 
 def newest_event_times(settings: Settings, group: str) -> dict[int, int]:
@@ -79,7 +81,7 @@ def newest_event_times(settings: Settings, group: str) -> dict[int, int]:
     start = {partition: max(0, end - TAIL_RECORDS) for partition, end in end_offsets(settings, topic).items()}
     newest: dict[int, int] = {}
     for record in read_topic(settings, topic, start=start) if start else ():
-        row = _decode_row(record.value or b"")
+        row = _decode_row(record.value)
         newest[row.partition] = max(row.event_time, newest.get(row.partition, 0))
     return newest
 
@@ -91,7 +93,7 @@ class _Row(msgspec.Struct, gc=False):
     partition: int
 
 
-_decode_row: Callable[[bytes], _Row] = msgspec.json.Decoder(_Row).decode
+_decode_row = row_decoder(_Row, "a feature record")
 
 
 def _send(sender: Sender, name: str, send: Sequence[Judged], transform: str | None) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from features.dead_letters import DeadLetter
 from features.errors import REASONS
 from runtime.terminal import plain, visible
-from store.comparing import short
+from store.comparing import UNDECODABLE, short
 from store.dead_letters.reading import Notes, place
 from store.dead_letters.verdicts import REMEDIES, Verdict
 from store.moments import iso
@@ -149,7 +149,7 @@ def _value(value: bytes) -> Syntax | str:
     try:
         if not rest:
             return Syntax(visible(msgspec.json.format(value).decode(), keep="\n"), "json", word_wrap=True)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         """It is no JSON, which may be what is wrong with it."""
     text = beginning.decode(errors="replace")
     return (text if text.replace("\n", "").isprintable() else repr(beginning)) + rest

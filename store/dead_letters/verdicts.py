@@ -16,6 +16,7 @@ from features.dead_letters import DeadLetter
 from features.errors import Rejected
 from runtime.errors import UserError
 from runtime.settings import Settings
+from store.comparing import UNDECODABLE
 from store.dead_letters.reading import Notes, place
 
 
@@ -78,7 +79,7 @@ class Transform:
         value = letter.value or b""
         try:
             record: Any = msgspec.json.decode(value)
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             record = value
         try:
             repaired = self._function(record if isinstance(record, dict) else value, letter)
@@ -159,9 +160,13 @@ class Judge:
         except Rejected as rejected:
             return Judged(letter, Verdict.REFUSED, key, str(rejected))
         if letter.reason == "duplicate":
-            before, first = self._group.decode(letter.value, letter.offset)
-            if (before, first.time_ms, first.id) == (entity, event.time_ms, event.id):
-                return Judged(letter, Verdict.DUPLICATE, entity, letter.detail)
+            try:
+                before, first = self._group.decode(letter.value, letter.offset)
+            except Rejected:
+                pass  # rules have become stricter since; it is repaired now
+            else:
+                if (before, first.time_ms, first.id) == (entity, event.time_ms, event.id):
+                    return Judged(letter, Verdict.DUPLICATE, entity, letter.detail)
         ahead_ms = event.time_ms - time.time_ns() // 1_000_000
         if ahead_ms > self._settings.max_future_skew_ms:
             return Judged(letter, Verdict.REFUSED, entity, f"future: {ahead_ms} ms ahead of now")

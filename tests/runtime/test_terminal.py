@@ -1,6 +1,7 @@
 """What a person sees: text of others as it is, and failures in one line."""
 
 import io
+from collections.abc import Iterator
 
 import pytest
 from rich.table import Table
@@ -71,3 +72,27 @@ def test_a_failure_that_a_user_can_mend_ends_a_command_with_one_line_and_code_2(
         run_command(app, "fail")
     assert ended.value.code == 2
     assert capsys.readouterr().err == "error: mend [/red] this\n"
+
+
+def test_a_fault_of_ours_is_shown_in_full_and_what_it_held_open_is_closed_before_the_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, closed = command_line(), []
+
+    def reading() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            closed.append(True)
+
+    @app.command()
+    def fail() -> None:
+        records = reading()
+        raise ValueError(f"after {next(records)} record")
+
+    monkeypatch.setattr("sys.argv", ["fail"])
+    with pytest.raises(SystemExit) as ended:
+        run_command(app, "fail")
+    assert closed == [True]
+    assert ended.value.code == 1
+    assert "ValueError: after 1 record" in capsys.readouterr().err

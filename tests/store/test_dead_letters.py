@@ -1,6 +1,10 @@
 """Dead letters of every reason, from a real run: listed, shown, counted, and re-driven where that can be, once."""
 
+import io
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +13,10 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from features.dead_letters import DeadLetter
 from features.errors import REASONS
 from producers.records import Message
 from producers.seeding.seeder import Seeded
@@ -18,6 +24,9 @@ from runtime.errors import UserError
 from runtime.kafka import LogError
 from runtime.kafka.sending import Sender
 from store.cli import app
+from store.dead_letters.reading import Notes
+from store.dead_letters.tables import letter_table
+from store.dead_letters.verdicts import Transform
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run
 
@@ -237,6 +246,49 @@ def test_a_script_that_fails_is_one_line(
     result = dead_letters("replay", "--again", "--reason", "duplicate", "--transform", str(tmp_path / "broken.py"))
     with pytest.raises(UserError, match=message):
         raise result.exception or AssertionError
+
+
+UNCHANGED = "def transform(record, letter): return record"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b'{"card_id": "\xff"}', b"\xff\xfe", b"[" * 100_000, b'{"a":' * 5_000, b"", None],
+    ids=["no UTF-8", "bytes", "deep array", "deep object", "empty", "null"],
+)
+def test_a_script_may_get_any_bytes(value: bytes | None, tmp_path: Path) -> None:
+    (tmp_path / "unchanged.py").write_text(UNCHANGED)
+    letter = letter_of(value)
+    assert Transform(tmp_path / "unchanged.py")(letter) == (value or b"")
+    assert Console(file=io.StringIO()).print(letter_table(letter, Notes(set(), set()))) is None
+
+
+def letter_of(value: bytes | None) -> DeadLetter:
+    return DeadLetter(
+        reason="malformed",
+        detail="",
+        topic="transactions",
+        partition=0,
+        offset=0,
+        timestamp=2**62,
+        watermark=None,
+        lateness_ms=None,
+        key=None,
+        value=value,
+    )
+
+
+@pytest.mark.parametrize(("body", "code"), [("return record['nothing']", 2), ("raise SystemExit(3)", 3)])
+def test_a_command_that_fails_while_it_reads_ends(lab: Lab, run: Run, tmp_path: Path, body: str, code: int) -> None:
+    """Its consumer must not be left to the end of the interpreter, where closing it takes for ever."""
+    (tmp_path / "broken.py").write_text(f"def transform(record, letter): {body}")
+    environment = {"KAFKA_SERVERS": lab.broker.servers, "OUTPUT_PREFIX": f"{run.group}.", "CONSUMER_GROUP": run.group}
+    command = ["-m", "store", "dead-letters", "replay", "--dry-run", "--transform", str(tmp_path / "broken.py")]
+    ended = subprocess.run(
+        [sys.executable, *command], env=os.environ | environment, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def every_record(servers: str, topic: str) -> list[Any]:
