@@ -201,7 +201,7 @@ def test_every_command_to_kafka_says_that_the_broker_is_missing(command: list[st
         (["stream", "clicks", "--sink", "file"], "The sink file needs --target: the path of a file."),
         (["stream", "clicks", "--sink", "s3", "--target", "bucket"], "--target is 'bucket'; expected bucket/key."),
         (["parquet", "--rows", "many"], "--rows is 'many'; expected a whole number above 0, such as 1_000_000."),
-        (["replay", "none.parquet"], "none.parquet is not there."),
+        (["replay", "none.parquet"], "There is no file none.parquet."),
         (["orders", "--time-zone", "Moon"], "'Moon' is no time zone"),
     ],
 )
