@@ -1,5 +1,6 @@
 """Real services for the tests, on free ports and in temporary directories."""
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 
@@ -11,21 +12,24 @@ from runtime.topics import Topic, all_topics, ensure_topics
 from tests import properties
 from tests.topics import create_anew
 
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""Of Flink's Java: a run of a few seconds takes half the processor time if it is not compiled for a long life."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Let property tests try other examples in every run, the same in all processes of one run."""
+    """Let Flink start quickly, and property tests try other examples in every run, the same in all processes of it."""
+    os.environ.setdefault("JVM_ARGS", QUICK_START)
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(secrets.randbelow(2**32))
 
 
 SLOWEST_FIRST = (
-    "test_parity.py",
-    "tests/flink_job",
+    "flink_job/test_parity.py",
+    "tests/flink_job/",
     "test_outages.py",
-    "test_crashes.py",
-    "tests/flink",
-    "tests/deploy",
+    "tests/flink/",
+    "test_kafka_failures.py",
 )
 """So that nobody has to wait for a long file that was begun last. The rest follows as it is found."""
 
