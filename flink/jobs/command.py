@@ -16,7 +16,15 @@ from flink.jobs.watch import Look, StatusLine, explain, record_ends_of_all, root
 from flink.recovery import epoch
 from flink.stopping import StopRequest
 from runtime.errors import UserError
-from runtime.kafka import LogError, TopicAdmin
+from runtime.kafka import (
+    IfDeleted,
+    LogError,
+    RecordsDeleted,
+    TopicAdmin,
+    beginning_offsets,
+    committed_offsets,
+    deleted_records,
+)
 from runtime.kafka.sending import Sender
 from runtime.log import configure_logging, get_logger
 from runtime.settings import Settings, load_settings
@@ -88,6 +96,26 @@ def check_redis(settings: Settings) -> None:
     store = connect(settings, Runtime.JOB)
     check_writer(store.pipe, store.writer, GROUPS)
     store.close()
+
+
+def check_retention(settings: Settings, if_log_lost: IfDeleted) -> None:
+    """Make sure that Kafka still has what comes after the job's last checkpoint.
+
+    Raises:
+        RecordsDeleted: it has not, and nobody has decided to go on.
+    """
+    of_job = settings.model_copy(update={"consumer_group": consumer_group(settings)})
+    deleted = [
+        each
+        for topic in BY_TOPIC
+        for each in deleted_records(topic, committed_offsets(of_job, topic), beginning_offsets(settings, topic))
+    ]
+    if deleted and if_log_lost is IfDeleted.REFUSE:
+        raise RecordsDeleted(
+            deleted, "Go on with what there is with --if-log-lost continue, or start without SAVEPOINT to begin anew."
+        )
+    for each in deleted:
+        _logger.warning("Kafka deleted records before they were processed; going on without them", gone=str(each))
 
 
 def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caught_up: bool, console: Terminal) -> None:
@@ -179,6 +207,9 @@ def main(
     ] = None,
     rest_port: Annotated[int, typer.Option(help="Port of the web UI.", envvar="FLINK_UI_PORT")] = 8081,
     until_caught_up: Annotated[bool, typer.Option("--until-caught-up", help="End at the log's present end.")] = False,
+    if_log_lost: Annotated[
+        IfDeleted, typer.Option(help="What to do when Kafka has deleted what comes after the savepoint.")
+    ] = IfDeleted.REFUSE,
 ) -> None:
     """Compute features from Kafka into Redis with Flink until Ctrl-C."""
     console = Terminal()
@@ -199,6 +230,8 @@ def main(
     found = newest_savepoint(directory) if savepoint == "latest" else flink_path(savepoint) if savepoint else None
     options = JobOptions(directory, where, parallelism, batch_interval_ms, found)
     check_redis(settings)
+    if found is not None:
+        check_retention(settings, if_log_lost)
     if submitted:
         console.print(f"Job started: {start_job(settings, options, {})}")
     else:

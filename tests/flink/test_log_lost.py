@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from deploy.local import LocalKafka
@@ -14,6 +14,7 @@ from tests.flink.lab import Lab, Run
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import OUTPUT_TOPICS, Outputs, assert_same
 from tests.flink.workers import Worker
+from tests.flink_job.lab import run_embedded
 
 
 def copy_of_the_log(broker: LocalKafka, into: Path) -> Path:
@@ -120,6 +121,22 @@ def test_offsets_set_with_kafkas_own_tool_are_said_and_everything_may_be_process
     assert_same(features_of(after), features_of(before))
     for name in OUTPUT_TOPICS:
         assert sorted(after[name]) == sorted([*before[name], *before[name]])
+
+
+def test_a_job_is_not_continued_over_records_that_retention_deleted(lab: Lab, run: Run, tmp_path: Path) -> None:
+    lab.create_sources()
+    lab.send(mixed_messages(300))
+    source = TopicPartition("transactions", 0)
+    with KafkaConsumer(bootstrap_servers=lab.broker.servers, group_id=f"{run.group}-flink") as consumer:
+        consumer.assign([source])
+        consumer.commit({source: OffsetAndMetadata(10, "", -1)})
+    with KafkaAdminClient(bootstrap_servers=lab.broker.servers) as admin:
+        admin.delete_records({source: 30})
+    refused = run_embedded(run, tmp_path, "--savepoint", (tmp_path / "savepoint").as_uri())
+    assert refused.returncode == 2
+    (line,) = [line for line in refused.stderr.splitlines() if not line.startswith("{")]
+    assert "20 records of transactions-0 (offsets 10 to 29)" in line
+    assert "--if-log-lost continue" in line
 
 
 def features_of(outputs: Outputs) -> Outputs:
