@@ -11,7 +11,7 @@ from runtime.errors import UserError
 from runtime.kafka import LogError
 from runtime.log import configure_logging
 from runtime.settings import load_settings
-from runtime.terminal import command_line, run_command
+from runtime.terminal import command_line, help_is_asked_for, run_command
 
 app = command_line(no_args_is_help=True)
 
@@ -30,7 +30,8 @@ def options(
     log_level: Annotated[str | None, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = None,
 ) -> None:
     """Synthetic payment data: profiles (what) x sinks (where to) x pacing (when)."""
-    configure_logging(load_settings(log_level=log_level).log_level)
+    if not help_is_asked_for():
+        configure_logging(load_settings(log_level=log_level).log_level)
 
 
 @app.command(epilog="Example: `python -m producers seed --count 10000 --seed 42 --json -`")

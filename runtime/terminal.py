@@ -85,6 +85,11 @@ def command_line(**options: Any) -> typer.Typer:
     return typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False, **options)
 
 
+def help_is_asked_for() -> bool:
+    """Whether a command is to say only what it does: that has to work with wrong settings, too."""
+    return "--help" in sys.argv
+
+
 def run_command(app: Callable[..., Any], program: str, told: tuple[type[Exception], ...] = (UserError,)) -> NoReturn:
     """Run a command line and end the process: what a user can mend is one line and exit code 2.
 

@@ -4,7 +4,7 @@ from runtime.errors import UserError
 from runtime.kafka import LogError
 from runtime.log import configure_logging
 from runtime.settings import load_settings
-from runtime.terminal import command_line, run_command
+from runtime.terminal import command_line, help_is_asked_for, run_command
 from store.dead_letters.commands import app as dead_letters
 from store.errors import StoreError
 from store.evaluate import evaluate
@@ -20,7 +20,8 @@ app = command_line(no_args_is_help=True)
 @app.callback()
 def commands() -> None:
     """What the stores hold: features at a moment, and what became of the records."""
-    configure_logging(load_settings().log_level)
+    if not help_is_asked_for():
+        configure_logging(load_settings().log_level)
 
 
 app.command(

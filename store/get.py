@@ -76,7 +76,9 @@ def as_table(reading: Reading) -> Table:
         caption=f"newest event {newest}\n{reading.topic}-{reading.partition} offset {reading.offset}",
         box=box.SIMPLE_HEAD,
     )
+    table.columns[0].no_wrap = True
     table.columns[1].justify = "right"
+    table.columns[1].overflow = "fold"
     for feature in GROUPS[reading.group].features:
         table.add_row(feature.name, plain(readable(getattr(reading.vector, feature.name))), feature.unit)
     return table

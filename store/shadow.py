@@ -32,7 +32,7 @@ from features.groups import BY_TOPIC, GROUPS
 from runtime.errors import UserError
 from runtime.kafka import Record, end_offsets, read_topic
 from runtime.settings import Settings, load_settings
-from runtime.terminal import Terminal, plain
+from runtime.terminal import Terminal, styled
 from store.offline.replay import States, batched, new_partition
 from store.reading import check_group
 from store.rederive import Sample
@@ -247,21 +247,20 @@ def _logs(source: str, group: FeatureGroup, settings: Settings, scratch: Path) -
 
 
 def as_table(changes: Iterable[ColumnChange], title: str) -> Table:
-    """The changes for a person: what is not the same stands out."""
-    headings = ("feature", "", "rows changed", "nulls", "mean", "median", "p99", "distance")
-    table = Table(*headings, title=title, box=box.SIMPLE_HEAD)
+    """The changes for a person: what is not the same stands out, the figure before above the one after."""
+    headings = ("feature", "rows\ndiffer", "nulls", "mean", "median", "p99", "dis-\ntance")
+    table = Table(*headings, title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.columns[0].no_wrap = True
-    for column in table.columns[2:]:
+    for column in table.columns[1:]:
         column.justify = "right"
     for each in changes:
         table.add_row(
-            plain(each.feature),
-            each.change,
+            styled((each.feature, ""), "\n", f"  {each.change}"),
             "" if each.rows_changed is None else f"{each.rows_changed:.1%}",
             _both(each.nulls, ".1%"),
-            _both(each.mean, ".4g"),
-            _both(each.median, ".4g"),
-            _both(each.p99, ".4g"),
+            _both(each.mean, ".3g"),
+            _both(each.median, ".3g"),
+            _both(each.p99, ".3g"),
             "" if each.distance is None else f"{each.distance:.3f}",
             style="dim" if each.change == "same" else "bold",
         )
@@ -271,4 +270,4 @@ def as_table(changes: Iterable[ColumnChange], title: str) -> Table:
 def _both(pair: tuple[float | None, float | None], form: str) -> str:
     """A figure before and after, once if it is the same."""
     texts = ["" if value is None else format(value, form) for value in pair]
-    return texts[0] if texts[0] == texts[1] else " → ".join(text or "–" for text in texts)
+    return texts[0] if texts[0] == texts[1] else "\n".join(text or "–" for text in texts)

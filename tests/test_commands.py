@@ -3,6 +3,7 @@
 import importlib
 import io
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,17 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from features.cli import as_table as catalog_table
+from features.dead_letters import DeadLetter
 from features.groups import GROUPS
 from runtime.settings import Settings, environment_names
 from runtime.terminal import Terminal
+from store.dead_letters.reading import Notes
+from store.dead_letters.tables import letter_table, letters_table, report_tables
+from store.dead_letters.verdicts import Verdict
+from store.get import as_table as reading_table
+from store.reading import Reading
+from store.shadow import ColumnChange
+from store.shadow import as_table as shadow_table
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = {
@@ -90,3 +99,75 @@ def test_the_catalog_cuts_no_name_and_leaves_room_for_the_meaning(group: str, wi
     for feature in GROUPS[group].features:
         (row,) = [line for line in shown if line.split()[:1] == [feature.name]]
         assert len(row.split(feature.name, 1)[1].strip()) > 20, row
+
+
+NASTY = "[/red]\x1b[2J[bold]b"
+READABLE = r"[/red]\x1b[2J[bold]b"
+
+
+def letter() -> DeadLetter:
+    return DeadLetter(
+        topic="transactions",
+        partition=2,
+        offset=123_456,
+        timestamp=1_790_000_000_000,
+        key=NASTY.encode(),
+        value=f'{{"id": "{NASTY}\u202e"}}'.encode(),
+        reason="schema",
+        detail=f"Expected `float`, got {NASTY}",
+        watermark=None,
+        lateness_ms=None,
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_dead_letters_are_shown_as_they_are_with_their_place_whole(width: int) -> None:
+    notes = Notes(set(), set())
+    listed = lines(letters_table([letter()], {"transactions": notes}), width)
+    assert any("transactions-2@123456" in line for line in listed)
+    assert "…" not in "".join(listed)
+    for shown in (listed, lines(letter_table(letter(), notes), width)):
+        assert "\x1b" not in "".join(shown)
+        assert "\u202e" not in "".join(shown)
+    assert READABLE in "".join(lines(letter_table(letter(), notes), 120))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_replay_tells_what_to_do_without_cutting_a_flag(width: int) -> None:
+    kinds = {(verdict, "transactions", "duplicate"): 1_234_567 for verdict in Verdict}
+    (table, entities) = report_tables(Counter(kinds), dict.fromkeys(kinds, NASTY), Counter({("order", NASTY): 1}), True)
+    assert READABLE in "".join(lines(entities, width))
+    told = "\n".join(lines(table, width))
+    assert "…" not in told
+    assert "--include-dead-letters" in told
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_shadow_run_cuts_no_feature_and_no_figure(width: int) -> None:
+    change = ColumnChange(
+        feature="distance_from_previous_km",
+        change="changed",
+        rows_changed=0.123,
+        nulls=(0.1, 0.2),
+        mean=(123_456.7, 234_567.8),
+        median=(123_456.7, 234_567.8),
+        p99=(123_456.7, 234_567.8),
+        distance=0.123,
+    )
+    shown = "\n".join(lines(shadow_table([change], "transaction version 1 and 2"), width))
+    assert "…" not in shown
+    assert "distance_from_previous_km" in shown
+    assert shown.count("2.35e+05") == 3
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_reading_shows_an_id_as_it_is_and_cuts_no_value(width: int) -> None:
+    group = GROUPS["transaction"]
+    reasons = ("high_amount", "velocity_burst", "impossible_travel", "many_merchants", "many_countries", "declines")
+    vector = group.values(**{feature.name: reasons if feature.type == "names" else 1 for feature in group.features})
+    reading = Reading("transaction", NASTY, 1_790_000_000_000, vector, None, "transactions", 2, 7)
+    shown = lines(reading_table(reading), width)
+    assert READABLE in "\n".join(shown)
+    assert "…" not in "".join(shown)
+    for feature in group.features:
+        assert any(feature.name in line for line in shown)

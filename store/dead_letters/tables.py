@@ -13,7 +13,7 @@ from rich.table import Table
 
 from features.dead_letters import DeadLetter
 from features.errors import REASONS
-from runtime.terminal import plain, visible
+from runtime.terminal import plain, styled, visible
 from store.comparing import UNDECODABLE, short
 from store.dead_letters.reading import Notes, place
 from store.dead_letters.verdicts import REMEDIES, Verdict
@@ -30,12 +30,14 @@ SHOWN_BYTES = 16_384
 
 def letters_table(letters: Iterable[DeadLetter], notes: Mapping[str, Notes]) -> Table:
     """Dead letters, a line each."""
-    table = Table("came in", "record", "reason", "key", "what was wrong", box=box.SIMPLE_HEAD)
+    table = Table("record, came in", "reason", "key", "what was wrong", box=box.SIMPLE_HEAD)
+    table.columns[0].no_wrap = True
+    for column in table.columns[2:]:
+        column.overflow = "fold"
     for letter in letters:
         redriven = (letter.partition, letter.offset) in notes[letter.topic].redriven
         table.add_row(
-            iso(letter.timestamp),
-            place(letter),
+            styled((place(letter), ""), "\n", (f"  {iso(letter.timestamp)}", "dim")),
             plain(f"{letter.reason} ↻" if redriven else letter.reason, "yellow"),
             plain(_key(letter)),
             plain(letter.detail),
@@ -120,12 +122,13 @@ def report_tables(
 ) -> list[Table]:
     """What a replay did, or would do: by outcome, and the entities whose features it concerns."""
     title = "What would happen" if dry_run else "What happened"
-    table = Table("outcome", "topic", "set aside as", "records", "what to do", title=title, box=box.SIMPLE_HEAD)
-    table.columns[3].justify = "right"
+    table = Table("outcome", "set aside", "records", "what to do", title=title, box=box.SIMPLE_HEAD)
+    table.columns[2].justify = "right"
+    table.columns[3].overflow = "fold"
     for kind in sorted(outcomes, key=lambda each: (list(Verdict).index(each[0]), each[1], each[2])):
         verdict, topic, reason = kind
         remedy = REMEDIES[verdict] + (f" ({details[kind]})" if details[kind] else "")
-        table.add_row(verdict, topic, reason, f"{outcomes[kind]:,}", plain(remedy))
+        table.add_row(verdict, styled((topic, ""), "\n", (f"  {reason}", "dim")), f"{outcomes[kind]:,}", plain(remedy))
     if not outcomes:
         table.caption = "There are no such dead letters."
     if not entities:

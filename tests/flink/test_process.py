@@ -43,6 +43,11 @@ NOBODY = free_port()
 REFUSALS: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "a flag with a wrong value": (["--worker-slot", "-1"], {}, "WORKER_SLOT is -1 (from a flag); expected"),
     "a variable with a wrong value": ([], {"window_size_minutes": "five"}, "WINDOW_SIZE_MINUTES is 'five'"),
+    "a group that looks like markup": (
+        [],
+        {"consumer_group": "[/b]"},
+        "CONSUMER_GROUP is '[/b]' (from the environment)",
+    ),
     "no broker": ([], {"kafka_servers": f"127.0.0.1:{NOBODY}"}, "Kafka does not answer at"),
     "no Redis": ([], {"redis_port": NOBODY}, "Redis does not answer at"),
 }

@@ -68,10 +68,21 @@ def test_now_is_the_moment_unless_told(redis_server: LocalRedis) -> None:
     ("arguments", "code", "line"),
     [
         (("transaction", "card_2"), 1, "card_2 has no transaction features"),
+        (("transaction", "[/red]x"), 1, "[/red]x has no transaction features"),
+        (("transaction", "\x1b[2J\n"), 1, r"\x1b[2J\n has no transaction features"),
+        (("[bold]b", "card_1"), 2, "error: There is no group '[bold]b'."),
         (("transactions", "card_1"), 2, "error: There is no group 'transactions'. Choose from transaction, order"),
-        (("transaction", "card_1", "--at", "noon"), 2, "error: 'noon' is no time. Give one like 2026-03-01T12:00:00Z"),
+        (
+            ("transaction", "card_1", "--at", "noon"),
+            2,
+            "error: 'noon' is no time from 2000 to 9999. Give one like 2026-03-01T12:00:00Z",
+        ),
         (("transaction", "card_1", "--at", "2026-03-02T12:00:00"), 2, "is no time"),
-        (("transaction", "card_1", "--at", "0"), 2, "The earliest moment is 2026-03-02T11:59:30.000Z."),
+        (
+            ("transaction", "card_1", "--at", "2001-01-01T00:00:00Z"),
+            2,
+            "The earliest moment is 2026-03-02T11:59:30.000Z.",
+        ),
     ],
 )
 def test_what_cannot_be_shown_is_one_line(
