@@ -5,11 +5,10 @@ from collections.abc import Callable, Collection, Mapping
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
-from kafka.errors import KafkaError
 
-from runtime.errors import UserError
 from runtime.kafka.clients import build_client
 from runtime.kafka.options import READER_OPTIONS, connection_options
+from runtime.log import get_logger
 from runtime.settings import Settings
 
 Partition = tuple[str, int]
@@ -26,7 +25,8 @@ class LogEnds:
     """Where the log ends, asked for now and then.
 
     Args:
-        ask: for the offsets after the last records; raises KafkaError or UserError if Kafka does not answer.
+        ask: for the offsets after the last records. It may fail as it likes: kafka-python also raises a KeyError when
+            its time is up.
         now: a clock in seconds.
     """
 
@@ -44,7 +44,8 @@ class LogEnds:
             return {}
         try:
             ends = self._ask(partitions)
-        except (KafkaError, UserError):
+        except Exception as error:  # whatever it is: a gauge is not worth a restart of the job
+            _logger.debug("Kafka did not say where the log ends", detail=repr(error))
             self.answered, self._due = False, self._now() + ASK_AGAIN_S
             return {}
         self.answered, self._due = True, now + ASK_EVERY_S
@@ -63,3 +64,6 @@ def asking(settings: Settings) -> Ask:
         return {(each.topic, each.partition): int(end) for each, end in ends.items()}
 
     return ask
+
+
+_logger = get_logger(__name__)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+import pytest
 from kafka.errors import KafkaTimeoutError
 
 from flink.jobs.lag import ASK_AGAIN_S, ASK_EVERY_S, LogEnds
@@ -13,14 +14,14 @@ class Kafka:
     """Answers, or does not; and counts how often it is asked."""
 
     def __init__(self) -> None:
-        self.answers = True
+        self.failure: Exception | None = None
         self.asked = 0
         self.now = 0.0
 
     def ask(self, partitions: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
         self.asked += 1
-        if not self.answers:
-            raise KafkaTimeoutError("no answer")
+        if self.failure is not None:
+            raise self.failure
         return dict.fromkeys(partitions, 17)
 
 
@@ -34,12 +35,13 @@ def test_kafka_is_asked_now_and_then_only() -> None:
     assert kafka.asked == 2
 
 
-def test_kafka_that_does_not_answer_is_left_alone_for_a_while() -> None:
+@pytest.mark.parametrize("failure", [KafkaTimeoutError("no answer"), KeyError(PARTITION)])
+def test_kafka_that_does_not_answer_is_left_alone_for_a_while(failure: Exception) -> None:
     kafka = Kafka()
-    kafka.answers = False
+    kafka.failure = failure
     ends = LogEnds(kafka.ask, now=lambda: kafka.now)
     assert (ends.look([PARTITION]), ends.answered) == ({}, False)
-    kafka.now, kafka.answers = ASK_AGAIN_S - 1, True
+    kafka.now, kafka.failure = ASK_AGAIN_S - 1, None
     assert (ends.look([PARTITION]), kafka.asked) == ({}, 1)
     kafka.now = ASK_AGAIN_S
     assert (ends.look([PARTITION]), ends.answered) == ({PARTITION: 17}, True)
