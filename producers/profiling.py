@@ -11,7 +11,9 @@ import polars as pl
 import polars.selectors as cs
 
 from runtime.errors import UserError
+from runtime.files import told_if_unwritable
 from runtime.packages import remedy
+from runtime.parquet import parquet_schema, read_columns
 
 SAMPLE_ROWS = 100_000
 SEED = 42
@@ -22,12 +24,12 @@ CODES = ("mcc_code",)
 
 def sample(path: Path, rows: int = SAMPLE_ROWS) -> pl.DataFrame:
     """Random rows of a file in its order: at most `rows`, the same ones each time."""
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f'{path} is not there. Generate one with "python -m producers parquet".')
-    try:
-        frame = pl.read_parquet(path)
-    except pl.exceptions.PolarsError:
-        raise UserError(f'{path} is no Parquet file. Give one that "python -m producers parquet" wrote.') from None
+    for name, kind in parquet_schema(path).items():
+        if kind.is_nested() or isinstance(kind, (pl.Binary, pl.Object, pl.Time, pl.Duration)):
+            raise UserError(f"Column {name} of {path} is {kind}; expected text, numbers, times or true and false.")
+    frame = read_columns(path)
     if frame.height <= rows:
         return frame
     return frame[sorted(Random(SEED).sample(range(frame.height), rows))]
@@ -78,7 +80,8 @@ def write_profile(path: Path) -> Path:
             plot={"image_format": "png", "dpi": 80},
             vars={"text": {"words": False, "characters": False, "length": False}},
         )
-        report.to_file(html, silent=True)
+        with told_if_unwritable(html):
+            report.to_file(html, silent=True)
     if html.stat().st_size > MAX_BYTES:
         raise UserError(f"{html} has {html.stat().st_size / 1e6:.1f} MB, more than 5. Profile fewer columns.")
     return html

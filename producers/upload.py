@@ -46,7 +46,10 @@ def upload_files(client: Any, paths: list[Path], destination: Destination, *, cr
     """
     for path in paths:
         if not path.is_file():
-            raise UserError(f'{path} is not there. Generate it with "python -m producers parquet".')
+            what = "a folder; expected a file" if path.is_dir() else "not there"
+            raise UserError(f'{path} is {what}. Generate it with "python -m producers parquet".')
+        if not os.access(path, os.R_OK):
+            raise UserError(f"{path} may not be read. Check who owns it, and its permissions.")
     with friendly_errors(client, _no_bucket(client, destination.bucket)):
         if create_bucket:
             _create_bucket(client, destination.bucket)

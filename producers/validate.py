@@ -47,9 +47,11 @@ def validate_file(path: str | Path) -> list[Check]:
         raise UserError(f'{path} is not there. Generate one with "python -m producers parquet".')
     with duckdb.connect() as connection:
         figures = Figures(connection, str(path), schema.dataset.sorted_by)
-        checks = [_columns(schema, figures.types), *_types(schema, figures.types)]
-        if checks[0].passed:
-            checks += [check for field in schema.fields for check in _values(field, figures)]
+        types = {field.name: check for field, check in _types(schema, figures.types)}
+        checks = [_columns(schema, figures.types), *types.values()]
+        right = [field for field in schema.fields if field.name in types and types[field.name].passed]
+        checks += [check for field in right for check in _values(field, figures)]
+        if len(right) == len(schema.fields):
             checks += _dataset(schema, schema.dataset, figures)
         return checks
 
@@ -95,12 +97,12 @@ def _columns(schema: Schema, types: dict[str, str]) -> Check:
     return Check("columns", f"the schema's {len(expected)} in order", found, list(types) == expected)
 
 
-def _types(schema: Schema, types: dict[str, str]) -> Iterator[Check]:
+def _types(schema: Schema, types: dict[str, str]) -> Iterator[tuple[Field, Check]]:
     for field in schema.fields:
         found = types.get(field.name)
         if found is not None:
             passed = found.startswith(_DUCKDB_TYPES[field.types[0]])
-            yield Check(f"{field.name} type", field.type, found.split("(")[0], passed)
+            yield field, Check(f"{field.name} type", field.type, found.split("(")[0], passed)
 
 
 def _values(field: Field, figures: Figures) -> Iterator[Check]:

@@ -7,6 +7,7 @@ import polars as pl
 
 from producers.records import Message
 from producers.sinks.base import Delivery
+from runtime.files import told_if_unwritable
 
 
 class ParquetSink:
@@ -30,7 +31,8 @@ class ParquetSink:
     def close(self) -> None:
         """Write the file, if there is anything to write."""
         if self._lines:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             frame = pl.read_ndjson(BytesIO(b"\n".join(self._lines)), infer_schema_length=None)
-            frame.write_parquet(self.path, compression="snappy")
+            with told_if_unwritable(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                frame.write_parquet(self.path, compression="snappy")
             self._lines = []

@@ -22,7 +22,7 @@ import polars as pl
 from features.catalog import FeatureGroup
 from runtime.errors import UserError
 from runtime.files import told_if_unwritable
-from runtime.parquet import check_times, event_times, read_columns
+from runtime.parquet import check_times, event_times, read_columns, readable
 from store.offline.columns import columns
 from store.offline.dataset import AS_KNOWN_NOW, Dataset
 from store.offline.outcome import Outcome
@@ -65,7 +65,9 @@ def training_set(
         if clashes:
             raise UserError(f"{labels} has a column {clashes[0]} already. Drop or rename it.")
         asked = pl.DataFrame({"entity": _entities(rows, labels, each.entity_column), _TIME: times})
-        joined = join(asked, _vectors(features, each.group, as_known_now), window_ms, as_known_now)
+        vectors = _vectors(features, each.group, as_known_now)
+        with readable(features):
+            joined = join(asked, vectors, window_ms, as_known_now)
         outcomes[each.group.name] = _outcome(asked, joined[_WHY])
         joined = joined.drop(_WHY)
         joined.columns = names

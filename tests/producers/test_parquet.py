@@ -236,3 +236,20 @@ def test_profile_sees_times_in_nanoseconds_and_repeated_texts_and_codes_as_categ
     assert {types[name] for name in ("card_brand", "merchant_name", "country", "device_id", "mcc_code")} == {"category"}
     assert types["transaction_id"] == "object"
     assert types["amount"] == "float64"
+
+
+def test_a_column_of_another_kind_fails_its_check_and_only_that(tmp_path: Path) -> None:
+    path = generate_dataset(100, tmp_path, as_of="2026-11-21")
+    texts = pl.col("amount").cast(pl.String), pl.col("merchant_id").cast(pl.String).cast(pl.Binary)
+    pl.read_parquet(path).with_columns(*texts).write_parquet(path)
+    failed = {check.subject for check in validate_file(path) if not check.passed}
+    assert failed == {"amount type", "merchant_id type"}
+
+
+def test_a_file_that_cannot_be_profiled_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame({"photo": [b"x"]}).write_parquet(path)
+    with pytest.raises(UserError, match="Column photo of .*rows.parquet is Binary; expected text, numbers"):
+        sample(path)
+    with pytest.raises(UserError, match="is a folder; expected a Parquet file"):
+        sample(tmp_path)

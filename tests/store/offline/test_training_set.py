@@ -212,6 +212,14 @@ def test_labels_in_seconds_are_refused(tmp_path: Path) -> None:
         joined(tmp_path, labels)
 
 
+def test_a_damaged_part_is_one_line(tmp_path: Path) -> None:
+    write(tmp_path, [vector_at("c1", 20)])
+    (part,) = tmp_path.rglob("*.parquet")
+    part.write_bytes(b"no Parquet")
+    with pytest.raises(UserError, match="is no Parquet file, or a damaged one"):
+        joined(tmp_path, labels_of([("c1", 20)]))
+
+
 def test_a_training_set_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     write(tmp_path, [vector_at("c1", 20)])
     (tmp_path / "train.parquet").mkdir()
