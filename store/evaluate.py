@@ -5,6 +5,7 @@ same record in the source topic, which no feature sees. Transactions that were s
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
@@ -96,7 +97,7 @@ def sample(feature_log: Iterable[Record], source: Iterable[Record]) -> Sample:
     """Join the two logs by place and id; records without a label, are left out."""
     scores: dict[tuple[int, int], tuple[str, float]] = {}
     for record in feature_log:
-        scored = _decode_scored(record.value)
+        scored = _decode_scored(record)
         scores[scored.partition, scored.offset] = (scored.event_id, scored.features.risk_score)
     joined = Sample([], [], [], [])
     for record in source:
@@ -146,8 +147,12 @@ def evaluate(
     """How well risk_score finds the labelled frauds in the stream, beside the amount alone."""
     settings = load_settings()
     feature_log = feature_log_topic(GROUP.name, settings.output_prefix).name
-    with Terminal(stderr=True).status(f"Reading {feature_log} and {GROUP.topic} ..."):
-        joined = sample(read_topic(settings, feature_log), read_topic(settings, GROUP.topic))
+    with (
+        Terminal(stderr=True).status(f"Reading {feature_log} and {GROUP.topic} ..."),
+        closing(read_topic(settings, feature_log)) as scored,
+        closing(read_topic(settings, GROUP.topic)) as source,
+    ):
+        joined = sample(scored, source)
     result = evaluation(joined, alerts / 100)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(result)))
@@ -188,5 +193,5 @@ def _labelled(value: bytes) -> _Labelled | None:
         return None
 
 
-_decode_scored = row_decoder(_Scored, "a feature record")
+_decode_scored = row_decoder(_Scored, "feature record")
 _decode_labelled: Callable[[bytes], _Labelled] = msgspec.json.Decoder(_Labelled).decode

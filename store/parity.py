@@ -6,7 +6,8 @@ offset of the record that it is the result of, a Redis hash by its key. Paired r
 must be there once, and none may be without its pair.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import islice
 from typing import Annotated, Any
 
@@ -35,12 +36,12 @@ class _Origin(msgspec.Struct):
     offset: int
 
 
-def log_rows(settings: Settings, topic: str) -> Iterator[tuple[str, bytes]]:
+def log_rows(settings: Settings, topic: str) -> Generator[tuple[str, bytes], None, None]:
     """The committed rows of a feature log or dead letter topic."""
-    for record in read_topic(settings, topic):
-        value = record.value or b""
-        origin = _origin(value)
-        yield f"{origin.topic}-{origin.partition}@{origin.offset}", value
+    with closing(read_topic(settings, topic)) as records:
+        for record in records:
+            origin = _decode_origin(record)
+            yield f"{origin.topic}-{origin.partition}@{origin.offset}", record.value or b""
 
 
 def redis_rows(client: redis.Redis, group: str) -> Iterator[tuple[str, bytes]]:
@@ -70,7 +71,8 @@ def compare_runs(left: Settings, right: Settings) -> list[Comparison]:
             source = group.name if topic is feature_log_topic else group.topic
             names = [topic(source, each.output_prefix).name for each in (left, right)]
             label = topic(source).name
-            results.append(compare(label, log_rows(left, names[0]), log_rows(right, names[1])))
+            with closing(log_rows(left, names[0])) as one, closing(log_rows(right, names[1])) as other:
+                results.append(compare(label, one, other))
         if apart:
             results.append(_compare_redis(group.name, left, right))
     return results
@@ -183,4 +185,4 @@ def _as_dict(result: Comparison) -> Mapping[str, Any]:
     return msgspec.to_builtins(result) | {"same": result.same}  # type: ignore[no-any-return]
 
 
-_origin = row_decoder(_Origin, "a feature record or dead letter")
+_decode_origin = row_decoder(_Origin, "feature record or dead letter")

@@ -2,17 +2,19 @@
 
 The source topic is replayed up to where the run has committed, for all entities or for a sample of them (whole
 entities, chosen by hash, so that every look samples the same ones), and each record of the log must be there, byte for
-byte. Of all entities, the dead letters are compared, too. A difference means that the code has changed since (or the
-settings have), or that something is wrong.
+byte, in whichever partition: the loop writes a result to the partition that its record had, the job to that of its key.
+Of all entities, the dead letters are compared, too. A difference means that the code has changed since (or the settings
+have), or that something is wrong.
 
 Where Kafka has deleted the beginning of the source, what depends on it is left out: from W + L after the oldest record
 that the log vouches for, windows are full and the watermark is right again.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import chain, takewhile
 from zlib import crc32
 
 import msgspec
@@ -22,6 +24,7 @@ from features.catalog import FeatureGroup
 from features.dead_letters import DeadLetter, encode_dead_letter
 from features.groups import GROUPS
 from features.lateness import BEGINNING_MS
+from features.partition import Applied
 from features.stamping import SourceRecord
 from features.vectors import FeatureRecord, encode_feature_record
 from runtime.errors import UserError
@@ -40,7 +43,7 @@ from runtime.topics import dead_letter_topic, feature_log_topic
 from store.comparing import Comparison, Pairs
 from store.offline.replay import States, batched, new_partition
 from store.reading import check_group
-from store.rows import row_decoder
+from store.rows import decode_letter, row_decoder
 
 _BUCKETS = 1_000_000
 
@@ -79,21 +82,7 @@ def rederive_run(settings: Settings, sample: Sample, group_name: str | None = No
         deleted += deleted_records(group.topic, until, beginnings)
         nothing_left &= all(beginnings[number] >= end for number, end in until.items())
         pairs = Pairs(feature_log_topic(group.name).name), Pairs(dead_letter_topic(group.topic).name)
-        outputs = [
-            feature_log_topic(group.name, settings.output_prefix).name,
-            dead_letter_topic(group.topic, settings.output_prefix).name,
-        ]
-        spans = {number: Span(beginnings[number], end) for number, end in until.items()}
-        if any(span.first for span in spans.values()):
-            spans = with_full_windows(spans, read_topic(settings, outputs[0]), settings)
-        held = [beginning_offsets(settings, topic) for topic in outputs]
-        for number in sorted({*until, *held[0], *held[1]}):
-            log, letters = (
-                read_topic(settings, topic, only=[number]) if number in numbers else ()
-                for topic, numbers in zip(outputs, held, strict=True)
-            )
-            source = read_topic(settings, group.topic, only=[number]) if number in until else ()
-            compare_partition(group, settings, sample, source, log, letters, spans, pairs)
+        _compare_group(group, settings, sample, until, pairs)
         results += [each.result() for each in pairs[: 2 if sample.is_everything else 1]]
     if not any(result.right for result in results):
         if nothing_left:
@@ -106,89 +95,145 @@ def rederive_run(settings: Settings, sample: Sample, group_name: str | None = No
     return results
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What is compared of a source partition.
+def _compare_group(
+    group: FeatureGroup, settings: Settings, sample: Sample, until: Mapping[int, int], pairs: tuple[Pairs, Pairs]
+) -> None:
+    with ExitStack() as readers:
 
-    Attributes:
-        first: the oldest offset that Kafka still has.
-        end: results of records from here on do not count yet.
-        full_from_ms: event time from which windows are full, whatever was before `first`.
-    """
+        def read(topic: str, number: int) -> Iterator[Record]:
+            return readers.enter_context(closing(read_topic(settings, topic, only=[number])))
 
-    first: int
-    end: int
-    full_from_ms: int = BEGINNING_MS
+        def below(end: int, records: Iterator[Record]) -> Iterator[Record]:
+            return takewhile(lambda record: record.offset < end, records)
 
-
-def with_full_windows(spans: Mapping[int, Span], log: Iterable[Record], settings: Settings) -> dict[int, Span]:
-    """The spans, of those that have lost their beginning with the moment from which on windows are full again.
-
-    Any event that was accepted after the loss vouches: what came before it was at most the allowed lateness newer.
-    """
-    known = dict(spans)
-    wanted = {number for number, span in spans.items() if span.first}
-    for logged, _ in _rows(log, spans):
-        if logged.partition in wanted:
-            wanted.remove(logged.partition)
-            full_from_ms = logged.event_time + settings.lateness_ms + settings.window_ms
-            known[logged.partition] = replace(spans[logged.partition], full_from_ms=full_from_ms)
-        if not wanted:
-            break
-    return known
+        sources = {number: (below(end, read(group.topic, number)), end) for number, end in until.items()}
+        log, letters = (
+            [read(topic.name, number) for number in end_offsets(settings, topic.name)]
+            for topic in (
+                feature_log_topic(group.name, settings.output_prefix),
+                dead_letter_topic(group.topic, settings.output_prefix),
+            )
+        )
+        compare_logs(group, settings, sample, sources, log, letters, pairs)
 
 
-def compare_partition(
+def compare_logs(
     group: FeatureGroup,
     settings: Settings,
     sample: Sample,
-    source: Iterable[SourceRecord],
-    log: Iterable[Record],
-    letters: Iterable[Record],
-    spans: Mapping[int, Span],
+    sources: Mapping[int, tuple[Iterable[SourceRecord], int]],
+    log: Iterable[Iterable[Record]],
+    letters: Iterable[Iterable[Record]],
     pairs: tuple[Pairs, Pairs],
 ) -> None:
-    """Replay a source partition, and take in the output partitions of its number, all read side by side.
+    """Replay a topic and pair the results with the rows of the logs, whichever partition of the logs they are in.
 
-    An output row belongs to the source partition that it names. Where producers send no keys, a runtime may write it
-    elsewhere: then it waits in `pairs` until its own source partition has been replayed.
+    A row names the source record that it is the result of, and is taken once that has been replayed. The source
+    partition to be replayed on is the one that the logs' next rows wait for: so only rows that the run wrote in another
+    order are in memory.
 
     Args:
         group: what was computed.
         settings: the run's.
         sample: the entities to look at.
-        source: the records of one partition.
-        log: a partition of the feature log.
-        letters: a partition of the dead letter topic.
-        spans: by source partition, what is compared.
+        sources: by number of the source partition, its records up to where the run has come, and that offset; results
+            of records from there on do not count yet.
+        log: the partitions of the feature log.
+        letters: the partitions of the dead letter topic.
         pairs: of the feature log, and of the dead letters.
     """
     features, set_aside = pairs
-    batches = batched(record for record in source if record.offset < spans[record.partition].end)
-    batch = next(batches, [])
-    rows = _rows(log, spans)
-    set_aside_rows = _letters(letters if sample.is_everything else (), spans)
-    partition, states = new_partition(group, settings), States()
-    while True:
-        known = states.after(partition.sweep_until_ms)
-        stamped = [item for item in partition.stamp(batch) if isinstance(item, DeadLetter) or sample.has(item.entity)]
-        applied = partition.apply(stamped, known)
+    replays = {number: _Replay(group, settings, number, *source) for number, source in sources.items()}
+    logged = [_Rows(_feature_rows(records), replays) for records in log]
+    refused = [_Rows(_letter_rows(records), replays) for records in letters if sample.is_everything]
+    while unfinished := [replay for replay in replays.values() if replay.batch]:
+        vouching = [rows.next for rows in logged if rows.next is not None]
+        awaited = vouching or [rows.next for rows in refused if rows.next is not None]
+        replay = replays[awaited[0].partition] if awaited else unfinished[0]
+        replay.begin([row.time_ms for row in vouching if row.partition == replay.number])
+        applied = replay.step(sample)
         for record in applied.features:
-            if record.event_time >= spans[record.partition].full_from_ms:
+            if record.event_time >= replay.from_ms:
                 features.add_left(_origin(record), encode_feature_record(record))
         for letter in applied.dead_letters if sample.is_everything else ():
-            if (letter.watermark or BEGINNING_MS) >= spans[letter.partition].full_from_ms:
+            if (letter.watermark or BEGINNING_MS) >= replay.from_ms:
                 set_aside.add_left(_origin(letter), encode_dead_letter(letter))
-        count = len(batch)
-        batch = next(batches, [])
-        for logged, value in islice(rows, count if batch else None):
-            if logged.event_time >= spans[logged.partition].full_from_ms and sample.has(logged.entity):
-                features.add_right(_origin(logged), value)
-        for found, value in islice(set_aside_rows, count if batch else None):
-            if (found.watermark or BEGINNING_MS) >= spans[found.partition].full_from_ms:
-                set_aside.add_right(_origin(found), value)
-        if not batch:
-            return
+        for side, partitions in ((features, logged), (set_aside, refused)):
+            for row in chain.from_iterable(rows.replayed() for rows in partitions):
+                if row.time_ms >= replays[row.partition].from_ms and (row.entity is None or sample.has(row.entity)):
+                    side.add_right(row.origin, row.value)
+
+
+class _Replay:
+    """The replay of a source partition.
+
+    Attributes:
+        number: the partition's.
+        first, end: the offsets whose results count, the end left out.
+        batch: the records that come next; empty after the last.
+        reached: offset up to which there are results.
+        from_ms: results of an earlier time are not compared.
+    """
+
+    def __init__(
+        self, group: FeatureGroup, settings: Settings, number: int, source: Iterable[SourceRecord], end: int
+    ) -> None:
+        self._batches = batched(source)
+        self._partition, self._states = new_partition(group, settings), States()
+        self._unsure_ms = settings.lateness_ms + settings.window_ms
+        self.number, self.end = number, end
+        self.batch = next(self._batches, [])
+        self.first = self.reached = self.batch[0].offset if self.batch else end
+        self.from_ms = BEGINNING_MS
+
+    def begin(self, vouched_ms: Sequence[int]) -> None:
+        """Learn from event times that the log vouches for, before the first step, from when on results are right."""
+        if self.reached == self.first > 0 and vouched_ms:
+            self.from_ms = min(vouched_ms) + self._unsure_ms
+
+    def step(self, sample: Sample) -> Applied[FeatureRecord]:
+        """The results of the next batch."""
+        known = self._states.after(self._partition.sweep_until_ms)
+        stamped = self._partition.stamp(self.batch)
+        applied = self._partition.apply(
+            [item for item in stamped if isinstance(item, DeadLetter) or sample.has(item.entity)], known
+        )
+        self.batch = next(self._batches, [])
+        self.reached = self.batch[0].offset if self.batch else self.end
+        return applied
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a log: whose result it is, the time that decides whether it is compared, and its bytes."""
+
+    partition: int
+    offset: int
+    origin: str
+    time_ms: int
+    entity: str | None
+    value: bytes
+
+
+class _Rows:
+    """The rows of a partition of a log that count.
+
+    Attributes:
+        next: the row that comes next; None after the last.
+    """
+
+    def __init__(self, rows: Iterator[_Row], replays: Mapping[int, _Replay]) -> None:
+        self._replays = replays
+        self._rows = (
+            row for row in rows if (of := replays.get(row.partition)) is not None and of.first <= row.offset < of.end
+        )
+        self.next = next(self._rows, None)
+
+    def replayed(self) -> Iterator[_Row]:
+        """The next rows, as long as their source records have been replayed."""
+        while self.next is not None and self.next.offset < self._replays[self.next.partition].reached:
+            yield self.next
+            self.next = next(self._rows, None)
 
 
 def watch(
@@ -247,32 +292,21 @@ class _Logged(msgspec.Struct, gc=False):
     offset: int
 
 
-def _rows(log: Iterable[Record], spans: Mapping[int, Span]) -> Iterator[tuple[_Logged, bytes]]:
-    """The rows of a feature log that are results of records in the spans."""
-    for record in log:
-        value = record.value or b""
-        logged = _decode_logged(value)
-        if _is_within(logged, spans):
-            yield logged, value
+def _feature_rows(records: Iterable[Record]) -> Iterator[_Row]:
+    for record in records:
+        row = _decode_logged(record)
+        yield _Row(row.partition, row.offset, _origin(row), row.event_time, row.entity, record.value or b"")
 
 
-def _letters(letters: Iterable[Record], spans: Mapping[int, Span]) -> Iterator[tuple[DeadLetter, bytes]]:
-    """The dead letters of records in the spans."""
-    for record in letters:
-        value = record.value or b""
-        letter = _decode_letter(value)
-        if _is_within(letter, spans):
-            yield letter, value
-
-
-def _is_within(row: _Logged | DeadLetter, spans: Mapping[int, Span]) -> bool:
-    span = spans.get(row.partition)
-    return span is not None and span.first <= row.offset < span.end
+def _letter_rows(records: Iterable[Record]) -> Iterator[_Row]:
+    for record in records:
+        letter = decode_letter(record)
+        time_ms = letter.watermark or BEGINNING_MS
+        yield _Row(letter.partition, letter.offset, _origin(letter), time_ms, None, record.value or b"")
 
 
 def _origin(row: _Logged | FeatureRecord | DeadLetter) -> str:
     return f"{row.topic}-{row.partition}@{row.offset}"
 
 
-_decode_logged = row_decoder(_Logged, "a feature record")
-_decode_letter = row_decoder(DeadLetter, "a dead letter")
+_decode_logged = row_decoder(_Logged, "feature record")

@@ -1,36 +1,39 @@
-"""Rows of the topics that we write: feature records, dead letters, notes. What somebody else has put there is named."""
+"""Decoding the rows of our own topics: anybody can write to a topic, so that they may be something else."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 
+from features.dead_letters import DeadLetter
 from runtime.errors import UserError
+from runtime.kafka import Record
 from store.comparing import UNDECODABLE, short
 
-T = TypeVar("T")
+R = TypeVar("R", bound=msgspec.Struct)
 
 
-def row_decoder(kind: type[T], what: str) -> Callable[[bytes | None], T]:
-    """A function from a record's value to a row.
+def row_decoder(kind: type[R], what: str) -> Callable[[Record], R]:
+    """What decodes a row.
 
     Args:
-        kind: of the row.
-        what: it is called in messages.
+        kind: its type.
+        what: how a person calls it.
+
+    Returns:
+        A function of the Kafka record; it raises UserError, naming the record, when that is something else.
     """
     decode = msgspec.json.Decoder(kind).decode
 
-    def decode_row(value: bytes | None) -> T:
-        """The row.
-
-        Raises:
-            UserError: the record is no such row.
-        """
+    def decode_row(record: Record) -> R:
+        value = record.value or b""
         try:
-            return decode(value or b"")
+            return decode(value)
         except UNDECODABLE as fault:
-            raise UserError(
-                f"Not {what}: {short(value or b'')} ({fault}). Something else has written to our topic."
-            ) from None
+            place = f"{record.topic}-{record.partition}@{record.offset}"
+            raise UserError(f"{place} is no {what}, something else wrote it: {short(value)} ({fault})") from None
 
     return decode_row
+
+
+decode_letter = row_decoder(DeadLetter, "dead letter")

@@ -17,7 +17,8 @@ A feature of a known name takes the place of the present one; any other is new. 
 import copy
 import runpy
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -218,8 +219,8 @@ def shadow(
     with (
         tempfile.TemporaryDirectory() as scratch,
         Terminal(stderr=True).status(f"Replaying {source or present.topic} ..."),
+        closing(_logs(source or present.topic, present, settings, Path(scratch))) as logs,
     ):
-        logs = _logs(source or present.topic, present, settings, Path(scratch))
         before, after = side_by_side(present, following, logs, settings, Sample(share))
     if not before.height:
         raise UserError(f"No event of {source or present.topic} is accepted by both versions.")
@@ -231,7 +232,9 @@ def shadow(
         Terminal().print(as_table(changes, title))
 
 
-def _logs(source: str, group: FeatureGroup, settings: Settings, scratch: Path) -> Iterator[Iterable[Record]]:
+def _logs(
+    source: str, group: FeatureGroup, settings: Settings, scratch: Path
+) -> Generator[Iterable[Record], None, None]:
     """The partitions of a topic, or the rows of a file as if they were one."""
     from store.offline.backfill import file_records, split_file
 
@@ -243,7 +246,8 @@ def _logs(source: str, group: FeatureGroup, settings: Settings, scratch: Path) -
     if source not in BY_TOPIC:
         raise UserError(f"{source} is neither a Parquet file nor one of {', '.join(BY_TOPIC)}.")
     for partition in sorted(end_offsets(settings, source)):
-        yield read_topic(settings, source, only=[partition])
+        with closing(read_topic(settings, source, only=[partition])) as records:
+            yield records
 
 
 def as_table(changes: Iterable[ColumnChange], title: str) -> Table:

@@ -1,6 +1,6 @@
 """Reading a topic from end to end, for tools and tests."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -24,8 +24,11 @@ def read_topic(
     *,
     start: Mapping[int, int] | None = None,
     only: Collection[int] | None = None,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """All committed records of a topic that are there now, each partition in offset order.
+
+    Whoever may not read to the end closes it (`contextlib.closing`): left to the interpreter's end, the Kafka client
+    waits for threads that are gone, and the process never exits.
 
     Args:
         where: the settings, or just the servers.

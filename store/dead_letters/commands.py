@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from contextlib import closing
 from heapq import nlargest
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,8 @@ from runtime.terminal import Terminal, command_line
 from store.dead_letters.reading import Choice, Notes, find, read_letters, read_notes
 from store.dead_letters.redriving import redrive
 from store.dead_letters.tables import Summary, letter_table, letters_table, report_tables, stats_table
-from store.dead_letters.verdicts import Transform, Verdict
+from store.dead_letters.transform import Transform
+from store.dead_letters.verdicts import Verdict
 from store.moments import parse_since
 
 app = command_line(no_args_is_help=True, help="What was set aside and why; sending back what can be repaired.")
@@ -44,7 +46,8 @@ def list_letters(
 ) -> None:
     """Dead letters, the newest first: when, why, whose, and what exactly was wrong."""
     settings, choice = load_settings(), _choice(topic, reason, since)
-    newest = nlargest(limit, read_letters(settings, choice), key=lambda letter: (letter.timestamp, letter.offset))
+    with closing(read_letters(settings, choice)) as letters:
+        newest = nlargest(limit, letters, key=lambda letter: (letter.timestamp, letter.offset))
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(newest)))
         return
@@ -70,8 +73,9 @@ def show(
 def stats(topic: Topic = None, reason: Reason = None, since: Since = None, as_json: Json = False) -> None:
     """How many dead letters there are, by reason and over time."""
     summary = Summary()
-    for letter in read_letters(load_settings(), _choice(topic, reason, since)):
-        summary.add(letter)
+    with closing(read_letters(load_settings(), _choice(topic, reason, since))) as letters:
+        for letter in letters:
+            summary.add(letter)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(summary.as_data())))
     else:
@@ -102,13 +106,15 @@ def replay(
     outcomes: Counter[tuple[Verdict, str, str]] = Counter()
     details: dict[tuple[Verdict, str, str], str] = {}
     entities: Counter[tuple[str, str]] = Counter()
+    every = redrive(settings, choice, transform=script, dry_run=dry_run, even_late=even_late, again=again)
     try:
-        for judged in redrive(settings, choice, transform=script, dry_run=dry_run, even_late=even_late, again=again):
-            kind = judged.verdict, judged.letter.topic, judged.letter.reason
-            outcomes[kind] += 1
-            details.setdefault(kind, judged.detail)
-            if judged.verdict is Verdict.SEND:
-                entities[BY_TOPIC[judged.letter.topic].name, judged.entity] += 1
+        with closing(every):
+            for judged in every:
+                kind = judged.verdict, judged.letter.topic, judged.letter.reason
+                outcomes[kind] += 1
+                details.setdefault(kind, judged.detail)
+                if judged.verdict is Verdict.SEND:
+                    entities[BY_TOPIC[judged.letter.topic].name, judged.entity] += 1
     except UserError:
         raise
     except LogError as error:

@@ -1,6 +1,7 @@
 """Dead letters from Kafka, chosen by source topic, reason and time; and the notes of those that were re-driven."""
 
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 import msgspec
@@ -12,7 +13,7 @@ from runtime.errors import UserError
 from runtime.kafka import TopicAdmin, read_topic
 from runtime.settings import Settings
 from runtime.topics import dead_letter_topic
-from store.rows import row_decoder
+from store.rows import decode_letter, row_decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,13 @@ def notes_topic(source: str, prefix: str) -> str:
     return f"{dead_letter_topic(source, prefix).name}.redriven"
 
 
-def read_letters(settings: Settings, choice: Choice) -> Generator[DeadLetter]:
-    """The chosen dead letters, those of a partition in the order of their records."""
+def read_letters(settings: Settings, choice: Choice) -> Generator[DeadLetter, None, None]:
+    """The chosen dead letters, those of a partition in the order of their records; to be closed as `read_topic` is."""
     for topic in choice.topics:
-        for record in read_topic(settings, dead_letter_topic(topic, settings.output_prefix).name):
-            letter = _decode_letter(record.value)
-            if choice.has(letter):
-                yield letter
+        with closing(read_topic(settings, dead_letter_topic(topic, settings.output_prefix).name)) as records:
+            for letter in map(decode_letter, records):
+                if choice.has(letter):
+                    yield letter
 
 
 def read_notes(settings: Settings, topic: str) -> Notes:
@@ -94,7 +95,8 @@ def read_notes(settings: Settings, topic: str) -> Notes:
     with TopicAdmin(settings) as admin:
         if name not in admin.partitions():
             return Notes(set(), set())
-    notes = [_decode_note(record.value) for record in read_topic(settings, name)]
+    with closing(read_topic(settings, name)) as records:
+        notes = [_decode_note(record) for record in records]
     return Notes(
         {(note.partition, note.offset) for note in notes},
         {(note.redriven_partition, note.redriven_offset) for note in notes},
@@ -121,11 +123,11 @@ def find(settings: Settings, wanted: str) -> DeadLetter:
     partition, _, offset = rest.partition("@")
     if not (partition.isdigit() and offset.isdigit()):
         raise UserError(f"{wanted!r} is no place of a record. Give one as `list` shows it, like transactions-2@17.")
-    for letter in read_letters(settings, Choice(topic)):
-        if (letter.partition, letter.offset) == (int(partition), int(offset)):
-            return letter
+    with closing(read_letters(settings, Choice(topic))) as letters:
+        for letter in letters:
+            if (letter.partition, letter.offset) == (int(partition), int(offset)):
+                return letter
     raise UserError(f"{wanted} has no dead letter. See those there are with: python -m store dead-letters list")
 
 
-_decode_letter = row_decoder(DeadLetter, "a dead letter")
-_decode_note = row_decoder(Note, "a note of a re-driven record")
+_decode_note = row_decoder(Note, "note of a re-driven record")

@@ -8,7 +8,7 @@
 A crash leaves record and note, or neither; two at a time cannot both pass step 2 with the same notes and commit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, nullcontext, suppress
 from typing import Any
 
@@ -21,7 +21,8 @@ from runtime.kafka.sending import Message, Sender
 from runtime.settings import Settings
 from runtime.topics import feature_log_topic
 from store.dead_letters.reading import Choice, Note, notes_topic, place, read_letters, read_notes
-from store.dead_letters.verdicts import Judge, Judged, Transform, Verdict
+from store.dead_letters.transform import Transform
+from store.dead_letters.verdicts import Judge, Judged, Verdict
 from store.rows import row_decoder
 
 TAIL_RECORDS = 500
@@ -44,8 +45,8 @@ def redrive(
     dry_run: bool = False,
     even_late: bool = False,
     again: bool = False,
-) -> Iterator[Judged]:
-    """Send back what can be sent of the chosen dead letters; yields what became of each.
+) -> Generator[Judged, None, None]:
+    """Send back what can be sent of the chosen dead letters; yields what became of each. To be closed if not exhausted.
 
     Args:
         settings: where, and the runtimes' limits.
@@ -67,10 +68,10 @@ def redrive(
             newest_ms = newest_event_times(settings, group.name)
             judge = Judge(group, settings, notes, newest_ms, transform, even_late, again)
             with closing(read_letters(settings, Choice(topic, choice.reasons, choice.since_ms))) as chosen:
-                judged_letters = map(judge.judge, chosen)
-                for batch in cut(judged_letters, lambda judged: len(judged.value), BATCH_BYTES, BATCH_RECORDS):
+                judged = map(judge.judge, chosen)
+                for batch in cut(judged, lambda each: len(each.value), BATCH_BYTES, BATCH_RECORDS):
                     if sender is not None:
-                        send = [judged for judged in batch if judged.verdict is Verdict.SEND]
+                        send = [each for each in batch if each.verdict is Verdict.SEND]
                         _send(sender, name, send, None if transform is None else transform.name)
                     yield from batch
 
@@ -80,9 +81,10 @@ def newest_event_times(settings: Settings, group: str) -> dict[int, int]:
     topic = feature_log_topic(group, settings.output_prefix).name
     start = {partition: max(0, end - TAIL_RECORDS) for partition, end in end_offsets(settings, topic).items()}
     newest: dict[int, int] = {}
-    for record in read_topic(settings, topic, start=start) if start else ():
-        row = _decode_row(record.value)
-        newest[row.partition] = max(row.event_time, newest.get(row.partition, 0))
+    if start:
+        with closing(read_topic(settings, topic, start=start)) as records:
+            for row in map(_decode_row, records):
+                newest[row.partition] = max(row.event_time, newest.get(row.partition, 0))
     return newest
 
 
@@ -93,7 +95,7 @@ class _Row(msgspec.Struct, gc=False):
     partition: int
 
 
-_decode_row = row_decoder(_Row, "a feature record")
+_decode_row = row_decoder(_Row, "feature record")
 
 
 def _send(sender: Sender, name: str, send: Sequence[Judged], transform: str | None) -> None:

@@ -1,23 +1,16 @@
 """What would become of a dead letter's record if it were sent once more."""
 
-import hashlib
-import runpy
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from features.catalog import FeatureGroup
 from features.dead_letters import DeadLetter
 from features.errors import Rejected
-from runtime.errors import UserError
+from features.events import StateEvent
 from runtime.settings import Settings
-from store.comparing import UNDECODABLE
-from store.dead_letters.reading import Notes, place
+from store.dead_letters.reading import Notes
+from store.dead_letters.transform import Transform
 
 
 class Verdict(StrEnum):
@@ -42,50 +35,6 @@ REMEDIES = {
     Verdict.REFUSED: "repair it with --transform, or change what refuses it",
 }
 """What to tell of each."""
-
-
-class Transform:
-    """A script's `transform(record, letter)`: the repaired record, or None to leave it.
-
-    `record` is a dictionary where the value is a JSON object, else bytes; so is what is returned.
-
-    Attributes:
-        name: of the file, with the digest of its text.
-    """
-
-    def __init__(self, script: Path) -> None:
-        """Load a script.
-
-        Raises:
-            UserError: it cannot be run, or has no such function.
-        """
-        if not script.is_file():
-            raise UserError(f"There is no script {script}.")
-        try:
-            function = runpy.run_path(str(script)).get("transform")
-        except Exception as fault:
-            raise UserError(f"{script} does not run: {type(fault).__name__}: {fault}") from None
-        if not callable(function):
-            raise UserError(f"{script} has no function transform(record, letter).")
-        self._function: Callable[[Any, DeadLetter], Any] = function
-        self.name = f"{script.name} {hashlib.sha256(script.read_bytes()).hexdigest()[:12]}"
-
-    def __call__(self, letter: DeadLetter) -> bytes | None:
-        """The repaired value; None to leave the record.
-
-        Raises:
-            UserError: the script failed on it.
-        """
-        value = letter.value or b""
-        try:
-            record: Any = msgspec.json.decode(value)
-        except UNDECODABLE:
-            record = value
-        try:
-            repaired = self._function(record if isinstance(record, dict) else value, letter)
-            return repaired if repaired is None or isinstance(repaired, bytes) else msgspec.json.encode(repaired)
-        except Exception as fault:
-            raise UserError(f"The script failed on {place(letter)}: {type(fault).__name__}: {fault}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +108,8 @@ class Judge:
             entity, event = self._group.decode(value, letter.offset)
         except Rejected as rejected:
             return Judged(letter, Verdict.REFUSED, key, str(rejected))
-        if letter.reason == "duplicate":
-            try:
-                before, first = self._group.decode(letter.value, letter.offset)
-            except Rejected:
-                pass  # rules have become stricter since; it is repaired now
-            else:
-                if (before, first.time_ms, first.id) == (entity, event.time_ms, event.id):
-                    return Judged(letter, Verdict.DUPLICATE, entity, letter.detail)
+        if letter.reason == "duplicate" and self._is_of(letter, entity, event):
+            return Judged(letter, Verdict.DUPLICATE, entity, letter.detail)
         ahead_ms = event.time_ms - time.time_ns() // 1_000_000
         if ahead_ms > self._settings.max_future_skew_ms:
             return Judged(letter, Verdict.REFUSED, entity, f"future: {ahead_ms} ms ahead of now")
@@ -178,3 +121,11 @@ class Judge:
             if behind_ms > 0:
                 return Judged(letter, Verdict.LATE, entity, f"{behind_ms} ms older than the watermark by now")
         return Judged(letter, Verdict.SEND, entity, "", value, entity.encode())
+
+    def _is_of(self, letter: DeadLetter, entity: str, event: StateEvent) -> bool:
+        """Whether a dead letter's own record, by today's rules, is of an event."""
+        try:
+            before, own = self._group.decode(letter.value, letter.offset)
+        except Rejected:
+            return False
+        return (before, own.time_ms, own.id) == (entity, event.time_ms, event.id)

@@ -26,7 +26,7 @@ from runtime.kafka.sending import Sender
 from store.cli import app
 from store.dead_letters.reading import Notes
 from store.dead_letters.tables import letter_table
-from store.dead_letters.verdicts import Transform
+from store.dead_letters.transform import Transform
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run
 
@@ -278,8 +278,8 @@ def letter_of(value: bytes | None) -> DeadLetter:
     )
 
 
-@pytest.mark.parametrize(("body", "code"), [("return record['nothing']", 2), ("raise SystemExit(3)", 3)])
-def test_a_command_that_fails_while_it_reads_ends(lab: Lab, run: Run, tmp_path: Path, body: str, code: int) -> None:
+@pytest.mark.parametrize("body", ["return record['nothing']", "raise SystemExit(3)"])
+def test_a_command_that_fails_while_it_reads_ends(lab: Lab, run: Run, tmp_path: Path, body: str) -> None:
     """Its consumer must not be left to the end of the interpreter, where closing it takes for ever."""
     (tmp_path / "broken.py").write_text(f"def transform(record, letter): {body}")
     environment = {"KAFKA_SERVERS": lab.broker.servers, "OUTPUT_PREFIX": f"{run.group}.", "CONSUMER_GROUP": run.group}
@@ -287,7 +287,7 @@ def test_a_command_that_fails_while_it_reads_ends(lab: Lab, run: Run, tmp_path: 
     ended = subprocess.run(
         [sys.executable, *command], env=os.environ | environment, capture_output=True, text=True, timeout=120
     )
-    assert ended.returncode == code, ended.stderr
+    assert ended.returncode == 2, ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -2,18 +2,24 @@
 
 import re
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
+from zlib import crc32
 
 import pytest
 
 from features.catalog import FeatureGroup
-from features.groups import GROUPS
+from features.groups import BY_TOPIC, GROUPS
 from flink.testing import START_MS, Driver
 from runtime.kafka import Record
+from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
+from store import rederive
 from store.comparing import Comparison, Pairs
-from store.rederive import Sample, Span, compare_partition, watch, with_full_windows
+from store.offline import replay
+from store.rederive import Sample, compare_logs, rederive_run, watch
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, fill, processed, settings
@@ -32,19 +38,19 @@ def rederived(
 ) -> tuple[Comparison, Comparison]:
     """Both comparisons of a run whose source begins at `first` by now, in all partitions, and counts up to `end`."""
     pairs = Pairs("features"), Pairs("dead letters")
-    parts = [driver.broker.records(name) for name in names(group)]
-    ends = {number: sum(record.partition == number for record in parts[0]) for number in range(PARTITIONS)}
-    spans = {number: Span(first, ends[number] if end is None else end) for number in range(PARTITIONS)}
-    spans = with_full_windows(spans, parts[1], settings())
-    for number in range(PARTITIONS):
-        source, log, letters = ([record for record in part if record.partition == number] for part in parts)
-        compare_partition(group, settings(), sample, source[first:], log, letters, spans, pairs)
+    names = group.topic, feature_log_topic(group.name).name, dead_letter_topic(group.topic).name
+    topics = [[partition_of(driver, name, number) for number in range(PARTITIONS)] for name in names]
+    limits = [len(records) if end is None else end for records in topics[0]]
+    sources = {
+        number: (records[first:limit], limit)
+        for number, (records, limit) in enumerate(zip(topics[0], limits, strict=True))
+    }
+    compare_logs(group, settings(), sample, sources, topics[1], topics[2], pairs)
     return pairs[0].result(), pairs[1].result()
 
 
-def names(group: FeatureGroup) -> tuple[str, str, str]:
-    """The topics of a run: source, feature log, dead letters."""
-    return group.topic, feature_log_topic(group.name).name, dead_letter_topic(group.topic).name
+def partition_of(driver: Driver, topic: str, number: int) -> list[Record]:
+    return [record for record in driver.broker.records(topic) if record.partition == number]
 
 
 @every_group
@@ -53,6 +59,66 @@ def test_a_run_equals_its_source_replayed(group: FeatureGroup) -> None:
     assert outcome(features) == outcome(letters) == (0, 0, 0)
     assert features.compared > 100
     assert letters.compared > 10
+
+
+@pytest.fixture
+def job_without_keys(monkeypatch: pytest.MonkeyPatch) -> Driver:
+    """A run of the job, whose producers sent no key: its results are in the partitions of their own keys."""
+    driver = Driver(partitions=PARTITIONS, **SETTINGS)
+    for number, (topic, message, _) in enumerate(mixed_messages(1_000, end_ms=START_MS)):
+        driver.now_ms = START_MS + number
+        driver.broker.append(topic, number % PARTITIONS, None, message.value)
+    driver.run()
+
+    def read_topic(settings: Settings, topic: str, *, only: list[int]) -> Iterator[Record]:
+        if topic in BY_TOPIC:
+            yield from partition_of(driver, topic, only[0])
+        else:
+            yield from (row for row in driver.broker.records(topic) if crc32(row.key or b"") % PARTITIONS == only[0])
+
+    ends = {topic: [len(partition_of(driver, topic, number)) for number in range(PARTITIONS)] for topic in BY_TOPIC}
+    monkeypatch.setattr(rederive, "read_topic", read_topic)
+    monkeypatch.setattr(rederive, "committed_offsets", lambda settings, topic: dict(enumerate(ends[topic])))
+    monkeypatch.setattr(rederive, "beginning_offsets", lambda settings, topic: dict.fromkeys(range(PARTITIONS), 0))
+    monkeypatch.setattr(rederive, "end_offsets", lambda settings, topic: dict.fromkeys(range(PARTITIONS), 1))
+    return driver
+
+
+def test_results_are_paired_with_their_source_records_in_whichever_partition_they_are(job_without_keys: Driver) -> None:
+    results = rederive_run(settings(), Sample())
+    for features, letters in zip(results[::2], results[1::2], strict=True):
+        assert outcome(features) == outcome(letters) == (0, 0, 0), features.name
+        assert features.compared > 50
+
+
+def test_where_a_source_without_keys_has_lost_its_beginning_the_rest_is_compared(job_without_keys: Driver) -> None:
+    source = [partition_of(job_without_keys, "transactions", number) for number in range(PARTITIONS)]
+    log = job_without_keys.broker.records(feature_log_topic("transaction").name)
+    pairs = Pairs("features"), Pairs("dead letters")
+    sources = {number: (records[100:], len(records)) for number, records in enumerate(source)}
+    compare_logs(TRANSACTION, settings(), EVERYTHING, sources, [log[::2], log[1::2]], [], pairs)
+    features = pairs[0].result()
+    assert outcome(features) == (0, 0, 0)
+    assert 50 < features.compared < len(log)
+
+
+def test_only_rows_of_about_a_batch_wait_for_their_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "BATCH_RECORDS", 10)
+    waiting = [0]
+
+    class Watched(Pairs):
+        def add_left(self, origin: str, value: bytes) -> None:
+            super().add_left(origin, value)
+            waiting.append(len(self._left) + len(self._right))
+
+    pairs = Watched("features"), Pairs("dead letters")
+    names = TRANSACTION.topic, feature_log_topic("transaction").name
+    source, log = ([partition_of(processed(), name, number) for number in range(PARTITIONS)] for name in names)
+    sources = {number: (records, len(records)) for number, records in enumerate(source)}
+    together = [row for rows in zip_longest(*log) for row in rows if row is not None]
+    compare_logs(TRANSACTION, settings(), EVERYTHING, sources, [together], [], pairs)
+    assert outcome(pairs[0].result()) == (0, 0, 0)
+    assert max(waiting) <= 30
 
 
 def test_a_sample_is_of_whole_entities_and_always_the_same() -> None:
@@ -82,17 +148,16 @@ def test_where_the_source_has_lost_its_beginning_the_rest_is_compared(first: int
 
 
 @every_group
-def test_rows_are_paired_by_where_they_come_from_not_by_where_they_are(group: FeatureGroup) -> None:
-    """Without keys a runtime may write a result into another partition than its record's, or into one more."""
-    source, log, letters = (processed().broker.records(name) for name in names(group))
+def test_a_log_of_more_partitions_than_its_source_is_paired_all_the_same(group: FeatureGroup) -> None:
+    names = group.topic, feature_log_topic(group.name).name, dead_letter_topic(group.topic).name
+    _, log, letters = (processed().broker.records(name) for name in names)
+    source = [partition_of(processed(), group.topic, number) for number in range(PARTITIONS)]
+    sources = {number: (records, len(records)) for number, records in enumerate(source)}
+    scattered_log, scattered_letters = (
+        [rows[number :: PARTITIONS + 1] for number in range(PARTITIONS + 1)] for rows in (log, letters)
+    )
     pairs = Pairs("features"), Pairs("dead letters")
-    spans = {number: Span(0, len(source)) for number in range(PARTITIONS)}
-    for number in range(PARTITIONS + 1):
-        read = [record for record in source if record.partition == number]
-        scattered = [
-            [each for at, each in enumerate(part) if at % (PARTITIONS + 1) == number] for part in (log, letters)
-        ]
-        compare_partition(group, settings(), EVERYTHING, read, *scattered, spans, pairs)
+    compare_logs(group, settings(), EVERYTHING, sources, scattered_log, scattered_letters, pairs)
     features, set_aside = (each.result() for each in pairs)
     assert outcome(features) == outcome(set_aside) == (0, 0, 0)
     assert (features.compared, set_aside.compared) == (len(log), len(letters))
@@ -129,13 +194,12 @@ def test_a_skew_of_one_line_in_a_feature_is_caught_and_named(skewed: Driver) -> 
 def test_what_a_run_lost_or_made_up_is_told_apart() -> None:
     driver = processed()
     name = feature_log_topic("transaction").name
-    log = [record for record in driver.broker.records(name) if record.partition == 0]
-    source = [record for record in driver.broker.records("transactions") if record.partition == 0]
+    log, source = (partition_of(driver, topic, 0) for topic in (name, "transactions"))
     twice = Record(name, 0, len(log), log[3].timestamp, log[3].key, log[3].value)
     pairs = Pairs("features"), Pairs("dead letters")
     sample = Sample(entities=frozenset({(log[3].key or b"").decode(), (log[5].key or b"").decode()}))
-    spans = {0: Span(0, len(source))}
-    compare_partition(TRANSACTION, settings(), sample, source, [*log[:5], *log[6:], twice], [], spans, pairs)
+    sources = {0: (source, len(source))}
+    compare_logs(TRANSACTION, settings(), sample, sources, [[*log[:5], *log[6:], twice]], [], pairs)
     assert outcome(pairs[0].result()) == (1, 1, 0)
 
 
