@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -196,10 +196,10 @@ class Run:
             assert time.monotonic() < deadline, f"at {self.progress()}, not {ends}: {self._workers[-1].said()}"
             time.sleep(0.05)
 
-    def until_in_redis(self, seconds: float = 120) -> None:
+    def until_in_redis(self, seconds: float = 120, explain: Callable[[], str] = lambda: "") -> None:
         """The same of a job."""
         ends = self.lab.ends()
-        wait_until(lambda: self.progress() == ends, "everything is in Redis", seconds)
+        wait_until(lambda: self.progress() == ends, "everything is in Redis", seconds, explain)
 
     def until_under_way(self, seconds: float = 90) -> None:
         """Wait until more has come into Redis than there is now."""

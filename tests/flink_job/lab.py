@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,27 +126,41 @@ class FlinkRun:
 
 def run_embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     """What `make run-flink` starts, on a Flink of its own, until it has caught up."""
-    with embedded(run, directory, "--until-caught-up", *arguments, **settings) as process:
-        stdout, stderr = process.communicate()
-    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+    with embedded(run, directory, "--until-caught-up", *arguments, **settings) as job:
+        code = job.process.wait()
+        return subprocess.CompletedProcess(job.process.args, code, job.stdout.read_text(), job.stderr.read_text())
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The job with a Flink of its own, and where its output goes: a pipe that nobody reads would stop it."""
+
+    process: subprocess.Popen[bytes]
+    stdout: Path
+    stderr: Path
+
+    def said(self) -> str:
+        """The end of what it has written, and whether it still runs."""
+        return f"exit code {self.process.poll()}: {self.stdout.read_text()[-500:]} {self.stderr.read_text()[-3_000:]}"
 
 
 @contextmanager
-def embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
-    """The same as a process, which is killed with all that it started when the block ends."""
+def embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> Iterator[Embedded]:
+    """The same while it runs; it is killed with all that it started when the block ends."""
     given = SETTINGS | {"metrics_port": free_port()} | settings
     environment = run_environment(run, given) | {"FLINK_UI_PORT": str(free_port())}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "deploy.flink", "run", *arguments],
-        env=os.environ | environment | {"FLINK_DIRECTORY": str(directory), "NO_COLOR": "1"},
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    stdout, stderr = run.lab.directory / "embedded.out", run.lab.directory / "embedded.err"
+    with stdout.open("wb") as out, stderr.open("wb") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.flink", "run", *arguments],
+            env=os.environ | environment | {"FLINK_DIRECTORY": str(directory), "NO_COLOR": "1"},
+            cwd=ROOT,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
     try:
-        yield process
+        yield Embedded(process, stdout, stderr)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

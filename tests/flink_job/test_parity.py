@@ -27,11 +27,10 @@ def test_make_run_flink_killed_and_continued_equals_the_loop_and_a_savepoint_is_
 ) -> None:
     state = ("--state-directory", (tmp_path / "state").as_uri())
     port = free_port()
-    with embedded(run, tmp_path, *state, metrics_port=port):
-        run.until_in_redis(PATIENCE_S)
+    with embedded(run, tmp_path, *state, metrics_port=port) as job:
         until_every_panel_has_a_source([port])
-        # Redis has everything, the last checkpoint not: what is missing in Kafka must be made again.
         wait_for(lambda: any(tmp_path.glob("state/checkpoints/*/chk-*/_metadata")), "a checkpoint")
+        run.until_in_redis(PATIENCE_S, job.said)
     done = run_embedded(run, tmp_path, *state, "--savepoint", "latest")
     assert done.returncode == 0, done.stderr
     assert_same(run.outputs(), reference)
