@@ -74,9 +74,11 @@ def as_lines(record: FullRecord) -> list[Text]:
     key = ("no key",) if record.key is None else ("key ", (shown(record.key), "bold"))
     lines = [styled(*head, *key)]
     for name, content in record.headers:
-        lines.append(styled("  header ", (shown(name), "cyan"), ": " + ("null" if content is None else shown(content))))
+        lines.append(
+            styled("  header ", (shown(name), "cyan"), ": ", ("null" if content is None else shown(content), ""))
+        )
     if record.value is not None:
-        lines.append(styled("  " + shown(record.value)))
+        lines.append(styled("  ", (shown(record.value), "")))
     return [*lines, plain("")]
 
 

@@ -103,7 +103,7 @@ def test_a_backfill_names_what_its_topic_has_lost_and_goes_on_when_told(
     with pytest.raises(RecordsDeleted, match=rf"15 records of {topic}-0 \(offsets 0 to 14\).*--if-log-lost continue"):
         backfill(topic, tmp_path, "transaction", settings, cores=1)
     done = backfill(topic, tmp_path, "transaction", settings, cores=1, if_deleted=IfDeleted.CONTINUE)
-    assert done.accepted == 5
+    assert done.good == 5
 
 
 def test_parity_gives_the_reason_why_nothing_can_be_derived_again(
