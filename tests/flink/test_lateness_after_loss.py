@@ -11,7 +11,10 @@ from tests.flink.lab import Lab, Run
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import assert_same
 
-SLOWLY = {"max_poll_records": 20}
+SKEW = {"max_future_skew_seconds": 300}
+"""So that events may be far ahead of the broker's clock."""
+
+SLOWLY = {"max_poll_records": 20} | SKEW
 """So that the log outlasts several losses."""
 
 
@@ -34,7 +37,7 @@ def trap(lab: Lab) -> None:
 
 @pytest.mark.usefixtures("trap")
 def test_a_rebuild_repeats_every_lateness_decision(lab: Lab, run: Run) -> None:
-    expected = lab.replayed()
+    expected = lab.replayed(**SKEW)
     late = [value for _, _, value in expected["transactions.dlq"] if b'"reason":"late"' in value]
     assert len(late) > len(expected["features.transaction"])
     worker = run.start(**SLOWLY)

@@ -29,7 +29,7 @@ def test_a_state_comes_back_as_it_was_written(worker: Worker) -> None:
     worker.write(written)
 
     stored = worker.load("card", "other")
-    assert stored["card"] == (written.delta.head, written.delta.changed)
+    assert stored["card"] == (7, written.delta.head, written.delta.changed)
     assert stored["other"] is None
 
 
@@ -38,17 +38,17 @@ def test_only_changed_chunks_are_replaced_and_dropped_ones_go(worker: Worker) ->
 
     worker.write(EntityWrite("card", 1, 2, 2, ["a"], b"2\n", StateDelta(b"h2", {2: b"C", 3: b"d"}, [0])))
 
-    assert worker.load("card")["card"] == (b"h2", {1: b"b", 2: b"C", 3: b"d"})
+    assert worker.load("card")["card"] == (2, b"h2", {1: b"b", 2: b"C", 3: b"d"})
 
 
 def test_a_state_of_very_many_chunks_is_stored_whole(worker: Worker) -> None:
     chunks = {number: b"%d" % number for number in range(12_345)}
     worker.write(EntityWrite("card", -1, 1, 1, ["a"], b"1\n", StateDelta(b"h", chunks, [])))
-    assert worker.load("card")["card"] == (b"h", chunks)
+    assert worker.load("card")["card"] == (1, b"h", chunks)
 
     worker.write(EntityWrite("card", 1, 2, 2, ["a"], b"1\n", StateDelta(b"h", {}, list(range(1, 12_345)))))
 
-    assert worker.load("card")["card"] == (b"h", {0: b"0"})
+    assert worker.load("card")["card"] == (2, b"h", {0: b"0"})
 
 
 def test_a_feature_that_is_no_more_leaves_the_hash(client: redis.Redis, worker: Worker) -> None:

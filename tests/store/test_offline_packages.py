@@ -13,7 +13,9 @@ def test_a_command_that_needs_polars_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "polars", None)
-    monkeypatch.setattr(sys, "argv", ["store", "backfill", "--in", "x.parquet", "--out", str(tmp_path)])
+    file = tmp_path / "x.parquet"
+    file.touch()
+    monkeypatch.setattr(sys, "argv", ["store", "backfill", "--in", str(file), "--out", str(tmp_path / "out")])
     with pytest.raises(SystemExit, match="2"):
         main()
     assert capsys.readouterr().err == "error: polars is not installed here. Run: make venv-data\n"

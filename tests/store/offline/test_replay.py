@@ -17,11 +17,13 @@ from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, encoded, letters, 
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)
 TRANSACTION = GROUPS["transaction"]
+APPENDED_MS = START_MS + 200_000
+"""When Kafka got the payments: no clock of theirs is ahead of it."""
 
 
 def payment(number: int, at_ms: int, card: str = "c1") -> Record:
     value = b'{"transaction_id": "t%d", "event_time": %d, "card_id": "%s", "amount": 5, "currency": "EUR"}'
-    return Record("transactions", 0, number, START_MS, None, value % (number, START_MS + at_ms, card.encode()))
+    return Record("transactions", 0, number, APPENDED_MS, None, value % (number, START_MS + at_ms, card.encode()))
 
 
 def counts(records: list[FeatureRecord]) -> list[tuple[int, int]]:
