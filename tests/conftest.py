@@ -26,10 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 SLOWEST_FIRST = (
     "flink_job/test_parity.py",
-    "tests/flink_job/",
-    "test_outages.py",
+    "deploy/test_odd_folder.py",
+    "flink_job/test_golden_on_flink.py",
     "tests/flink/",
+    "tests/flink_job/",
     "test_kafka_failures.py",
+    "test_s3.py",
 )
 """So that nobody has to wait for a long file that was begun last. The rest follows as it is found."""
 
