@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +13,7 @@ from features.errors import REASONS
 from features.groups import BY_TOPIC
 from flink.loop import Loop
 from runtime.kafka.contract import LogError
-from runtime.terminal import Terminal, spinner, styled
+from runtime.terminal import Terminal, plain, spinner, styled
 
 REFRESH_S = 1.0
 
@@ -118,6 +118,4 @@ class Status:
             notes.append(totals.gone_text)
         if totals.recoveries:
             notes.append(f"{totals.recoveries} recoveries")
-        table.caption = "; ".join(notes)
-        table.caption_justify = "left"
-        return table
+        return Group(table, plain("; ".join(notes)))
