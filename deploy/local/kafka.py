@@ -19,6 +19,9 @@ from runtime.errors import UserError
 
 _JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 
+START_DEADLINE_S = 120.0
+"""After a crash a broker goes through the logs of all its partitions first, which takes long on a busy machine."""
+
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 
 
@@ -79,7 +82,11 @@ class LocalKafka:
             self._format(java, config, environment)
         try:
             self._daemon.start(
-                [*java, "kafka.Kafka", str(config)], self._answers, environment=environment, directory=self.directory
+                [*java, "kafka.Kafka", str(config)],
+                self._answers,
+                seconds=START_DEADLINE_S,
+                environment=environment,
+                directory=self.directory,
             )
         except UserError as error:
             if "UnsupportedVersionException" in str(error):

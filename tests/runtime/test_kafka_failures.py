@@ -33,8 +33,18 @@ from tests.runtime.log_lab import PATIENCE_S, KafkaLab, write
 MEBIBYTE = 1024 * 1024
 
 
+@pytest.fixture(scope="module")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
+    """A broker for this file alone, which kills it, and leaves it with hundreds of partitions."""
+    broker = LocalKafka(tmp_path_factory.mktemp("kafka"), free_port())
+    broker.start()
+    yield broker
+    broker.kill()
+
+
 @pytest.fixture
 def lab(kafka_broker: LocalKafka, unique: Callable[[str], str], tmp_path: Path) -> Iterator[KafkaLab]:
+    kafka_broker.start()  # where a test that failed has left it killed
     with KafkaLab(kafka_broker.servers, unique, tmp_path) as kafka_lab:
         yield kafka_lab
 
