@@ -109,5 +109,6 @@ class StageMetrics:
             for label, value in labels.items():
                 group = group.add_group(label, value)
             counter = self._counters[place] = group.counter(name)
-        if by:
+            counter.inc(by)  # even by 0: in process mode Flink hears of a counter when it is counted up
+        elif by:
             counter.inc(by)
