@@ -205,22 +205,25 @@ def test_transaction_decided_by_a_broker_that_is_killed_before_it_says_so_everyw
     def decisions() -> int:
         return sum(log.stat().st_size for log in kafka_broker.data.glob("__transaction_state-*/*.log"))
 
-    def kill_at_the_next_decision() -> None:
-        process, before = psutil.Process(kafka_broker.pid), decisions()
+    process = psutil.Process(kafka_broker.pid)
+
+    def kill_at_the_next_decision(before: int) -> None:
         while decisions() == before:
             pass
         process.kill()
         process.wait()
 
-    killer = threading.Thread(target=kill_at_the_next_decision, daemon=True)
+    killers: list[threading.Thread] = []
     with monkeypatch.context() as patch, contextlib.suppress(LogError):
 
         def start_killer() -> None:
             patch.setattr(transactions, "OUTCOME_TIMEOUT_S", 1.0)
-            killer.start()
+            # What was decided before is read here: the thread may begin when all is over.
+            killers.append(threading.Thread(target=kill_at_the_next_decision, args=[decisions()], daemon=True))
+            killers[0].start()
 
         write_everywhere(b"decided", 1, before_the_commit=start_killer)
-    killer.join(PATIENCE_S)
+    killers[0].join(PATIENCE_S)
     kafka_broker.start()
     once_the_broker_is_back(worker.log.recover)
     assert once_the_broker_is_back(lambda: worker.log.committed(TopicPartition(source, 0))) == Committed(1)
