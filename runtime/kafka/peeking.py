@@ -4,18 +4,14 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
-from kafka.errors import AuthorizationError, RetriableError
 from kafka.record.default_records import DefaultRecordBatch
 
 from runtime.errors import UserError
-from runtime.kafka.clients import build_client
-from runtime.kafka.contract import KafkaUnavailable, Record
+from runtime.kafka.contract import Record
 from runtime.kafka.decoding import FetchedRecords, varint
-from runtime.kafka.diagnosis import advertised_by, diagnosis
-from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
-from runtime.kafka.rights import refused
+from runtime.kafka.options import ANSWER_TIMEOUT_MS
+from runtime.kafka.reading import reader
 from runtime.settings import Settings
 
 Offsets = Mapping[ClientPartition, int]
@@ -34,8 +30,7 @@ def peek(where: Settings | str, topic: str, count: int, *, newest: bool) -> list
     Raises:
         UserError: there is no such topic.
     """
-    consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS)
-    try:
+    with reader(where) as consumer:
         consumer._fetcher.PartitionRecords = _FullRecords
         numbers = sorted(consumer.partitions_for_topic(topic) or ())
         if not numbers:
@@ -45,12 +40,6 @@ def peek(where: Settings | str, topic: str, count: int, *, newest: bool) -> list
         first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         ends = consumer.end_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         found = _last(consumer, count, first, ends) if newest else _first(consumer, count, first, ends)
-    except AuthorizationError as error:
-        raise refused(error, where, "Read") from error
-    except RetriableError as error:
-        raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
-    finally:
-        consumer.close(autocommit=False)
     found.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
     return found[-count:] if newest else found[:count]
 

@@ -1,6 +1,7 @@
 """Reading a topic from end to end, for tools and tests."""
 
 from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -15,6 +16,29 @@ from runtime.kafka.diagnosis import advertised_by, diagnosis
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
 from runtime.kafka.rights import refused
 from runtime.settings import Settings
+
+
+@contextmanager
+def reader(where: Settings | str, **more: Any) -> Iterator[Any]:
+    """A client that reads, closed at the end of the block.
+
+    Args:
+        where: the settings, or just the servers.
+        more: options of the client besides those of every reader.
+
+    Raises:
+        NotAllowed: this user may not read.
+        KafkaUnavailable: Kafka does not answer.
+    """
+    consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS | more)
+    try:
+        yield consumer
+    except AuthorizationError as error:
+        raise refused(error, where, "Read") from error
+    except RetriableError as error:
+        raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
+    finally:
+        consumer.close(autocommit=False)
 
 
 def read_topic(
@@ -37,47 +61,26 @@ def read_topic(
         start: where to begin in a partition, instead of its beginning.
         only: these partitions, instead of all.
     """
-    consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS)
-    try:
+    with reader(where) as consumer:
         consumer._fetcher.PartitionRecords = FetchedRecords
         yield from _read(consumer, topic, poll_records, start or {}, only)
-    except AuthorizationError as error:
-        raise refused(error, where, "Read") from error
-    except RetriableError as error:
-        raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
-    finally:
-        consumer.close(autocommit=False)
 
 
 def end_offsets(where: Settings | str, topic: str) -> dict[int, int]:
-    """The offset after the last committed record of each partition that has any."""
-    consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS)
-    try:
-        partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    """The committed end of each partition that is not empty; markers of transactions count, see `record_ends`."""
+    with reader(where) as consumer:
+        partitions = _partitions(consumer, topic)
         first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         ends = consumer.end_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         return {each.partition: int(ends[each]) for each in partitions if ends[each] > first[each]}
-    except AuthorizationError as error:
-        raise refused(error, where, "Read") from error
-    except RetriableError as error:
-        raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
-    finally:
-        consumer.close(autocommit=False)
 
 
 def beginning_offsets(where: Settings | str, topic: str) -> dict[int, int]:
     """The first offset of each partition that is still there."""
-    consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS)
-    try:
-        partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    with reader(where) as consumer:
+        partitions = _partitions(consumer, topic)
         first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_TIMEOUT_MS)
         return {each.partition: int(first[each]) for each in partitions}
-    except AuthorizationError as error:
-        raise refused(error, where, "Read") from error
-    except RetriableError as error:
-        raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
-    finally:
-        consumer.close(autocommit=False)
 
 
 def record_ends(where: Settings | str, topic: str) -> dict[int, int]:
@@ -99,18 +102,14 @@ def record_ends(where: Settings | str, topic: str) -> dict[int, int]:
 
 def committed_offsets(settings: Settings, topic: str) -> dict[int, int]:
     """Up to where a consumer group, the settings' own, has dealt with each partition; only those with a commit."""
-    options = connection_options(settings) | READER_OPTIONS | {"group_id": settings.consumer_group}
-    consumer = build_client(KafkaConsumer, settings, options)
-    try:
-        partitions = [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    with reader(settings, group_id=settings.consumer_group) as consumer:
+        partitions = _partitions(consumer, topic)
         committed = {each.partition: consumer.committed(each) for each in partitions}
         return {number: int(offset) for number, offset in committed.items() if offset is not None}
-    except AuthorizationError as error:
-        raise refused(error, settings, "Read") from error
-    except RetriableError as error:
-        raise KafkaUnavailable(diagnosis(settings, advertised_by(consumer))) from error
-    finally:
-        consumer.close(autocommit=False)
+
+
+def _partitions(consumer: Any, topic: str) -> list[ClientPartition]:
+    return [ClientPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
 
 
 def _read(
