@@ -19,7 +19,6 @@ from deploy.local.compose import docker_answers
 from deploy.local.jars import RUN_DIRECTORY, MissingTool, require_tools
 from deploy.local.redis import LocalRedis
 from deploy.local.services import Ports
-from features.errors import REASONS
 from features.groups import BY_TOPIC, GROUPS
 from flink.loop import Loop
 from flink.worker import kafka_loop, run
@@ -35,6 +34,7 @@ from runtime.topics import PARTITIONS
 from store.connecting import connect
 from store.keys import features_key
 from store.writer import check_writer
+from twinstream.core.rejection import REASONS
 
 COUNT = 10_000
 SEED = 42

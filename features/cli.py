@@ -8,10 +8,10 @@ import typer
 from rich import box
 from rich.table import Table
 
-from features.catalog import Feature
 from features.groups import GROUPS
 from features.reference import reference
 from runtime.terminal import Terminal, command_line, run_command, styled
+from twinstream.core.catalog import Feature
 
 COLUMNS = ("group", "feature", "type", "unit", "meaning")
 

@@ -2,10 +2,10 @@
 
 from collections import deque
 
-from features.aggregates import Tally
-from features.catalog import Family
 from features.events import Action
-from features.window import Window
+from twinstream.core.aggregates import Tally
+from twinstream.core.catalog import Family
+from twinstream.core.window import Window
 
 ACTION_POINTS, MOST_ACTIONS = 15, 20
 PAGE_POINTS, MOST_PAGES = 20, 10

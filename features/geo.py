@@ -8,10 +8,10 @@ from math import asin, cos, pi, sin, sqrt
 
 from msgspec import Struct
 
-from features.aggregates import Maximum
-from features.catalog import Family
 from features.events import Payment, Place
 from features.velocity import PaymentWindow, Velocity
+from twinstream.core.aggregates import Maximum
+from twinstream.core.catalog import Family
 
 EARTH_RADIUS_M = 6_371_008.8
 """Mean radius of the Earth (IUGG)."""

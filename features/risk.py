@@ -9,8 +9,8 @@ once. More or worse violations can only raise it.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from features.catalog import Family
 from features.geo import LocatedWindow
+from twinstream.core.catalog import Family
 
 FULL = 1000
 """Severity of a rule that is violated as badly as can be, and the weight of one that is always right."""

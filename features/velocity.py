@@ -2,11 +2,11 @@
 
 from math import sqrt
 
-from features.aggregates import Money, Tally
-from features.catalog import Family
 from features.events import Payment
 from features.money import minor_per_major
-from features.window import Window
+from twinstream.core.aggregates import Money, Tally
+from twinstream.core.catalog import Family
+from twinstream.core.window import Window
 
 
 class Velocity:

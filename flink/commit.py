@@ -20,16 +20,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from features.dead_letters import DeadLetter, encode_dead_letter
-from features.lateness import BEGINNING_MS
-from features.partition import Applied, Partition
-from features.stamping import Stamped
-from features.state import EntityState
-from features.vectors import FeatureMessage
 from flink.recovery import encode_note
 from runtime.kafka.contract import Committed, EventLog, TopicPartition
 from store.keys import Partition as StoredPartition
 from store.online import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
+from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
+from twinstream.core.lateness import BEGINNING_MS
+from twinstream.core.partition import Applied, Partition
+from twinstream.core.stamping import Stamped
+from twinstream.core.state import EntityState
+from twinstream.core.vectors import FeatureMessage
 
 
 class Step(StrEnum):

@@ -8,12 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from features.dead_letters import DeadLetter
 from features.groups import BY_TOPIC
-from features.partition import Partition
-from features.stamping import Stamped, StampingLimits
-from features.state import EntityState, StateUnreadable, WindowConfig
-from features.vectors import feature_message
 from flink.commit import Assigned, Portion, Reached, Step, Unsettled, commit, settle
 from flink.recovery import IF_DELETED
 from flink.starting import take_over
@@ -34,6 +29,11 @@ from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.errors import StoreMismatch, StoreUnavailable
 from store.online import Load, OnlineStore, Progress, StoredState
+from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.partition import Partition
+from twinstream.core.stamping import Stamped, StampingLimits
+from twinstream.core.state import EntityState, StateUnreadable, WindowConfig
+from twinstream.core.vectors import feature_message
 
 POLL_MS = 200
 FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.1, 5.0

@@ -9,11 +9,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from features.errors import REASONS
 from features.groups import BY_TOPIC
 from flink.loop import Loop
 from runtime.kafka.contract import LogError
 from runtime.terminal import Terminal, plain, spinner, styled
+from twinstream.core.rejection import REASONS
 
 REFRESH_S = 1.0
 

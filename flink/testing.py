@@ -14,9 +14,7 @@ from typing import Any
 import fakeredis
 import msgspec
 
-from features.dead_letters import DeadLetter, decode_dead_letter
 from features.groups import BY_TOPIC, GROUPS
-from features.vectors import FeatureRecord, decode_feature_record
 from flink.commit import Reached
 from flink.loop import Loop
 from runtime.kafka.contract import Record
@@ -26,6 +24,8 @@ from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.keys import features_key
 from store.online import OnlineStore
+from twinstream.core.dead_letters import DeadLetter, decode_dead_letter
+from twinstream.core.vectors import FeatureRecord, decode_feature_record
 
 START_MS = 1_800_000_000_000
 """Where the driver's clock starts: 2027-01-15T08:00:00Z."""

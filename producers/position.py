@@ -5,12 +5,12 @@ from typing import Any
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 
-from features.errors import Rejected
 from features.groups import BY_TOPIC
 from producers.records import iso_utc
 from runtime.kafka.clients import build_client
 from runtime.kafka.options import READER_OPTIONS, connection_options
 from runtime.settings import Settings
+from twinstream.core.rejection import Rejected
 
 TAIL_RECORDS = 300
 

@@ -13,9 +13,6 @@ from typing import NamedTuple
 
 import redis
 
-from features.catalog import FeatureGroup
-from features.state import EntityState, StateDelta
-from features.vectors import hash_lines
 from store.errors import StoreMismatch
 from store.keys import Keys, Partition, writer_key
 from store.pipe import Command, Packed, Pipe, Sent, call
@@ -23,6 +20,9 @@ from store.progress import Progress as Progress
 from store.progress import decoded
 from store.scripts import CLAIM, FINISH, SWEEP, WRITE
 from store.writer import Runtime, Writer, other_writer
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.state import EntityState, StateDelta
+from twinstream.core.vectors import hash_lines
 
 ENTITIES_PER_WRITE = 32
 """Entities written by one script call: few enough that other clients of Redis wait a millisecond at most."""

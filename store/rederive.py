@@ -20,13 +20,7 @@ from zlib import crc32
 import msgspec
 from prometheus_client import CollectorRegistry, Gauge
 
-from features.catalog import FeatureGroup
-from features.dead_letters import DeadLetter, encode_dead_letter
 from features.groups import GROUPS
-from features.lateness import BEGINNING_MS
-from features.partition import Applied
-from features.stamping import SourceRecord
-from features.vectors import FeatureRecord, encode_feature_record
 from runtime.errors import UserError
 from runtime.health import HealthServer
 from runtime.kafka import (
@@ -44,6 +38,12 @@ from store.comparing import Comparison, Pairs
 from store.offline.replay import States, batched, new_partition
 from store.reading import check_group
 from store.rows import decode_letter, row_decoder
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
+from twinstream.core.lateness import BEGINNING_MS
+from twinstream.core.partition import Applied
+from twinstream.core.stamping import SourceRecord
+from twinstream.core.vectors import FeatureRecord, encode_feature_record
 
 _BUCKETS = 1_000_000
 

@@ -2,7 +2,7 @@
 
 A candidate is a Python file with a family of features, written as they are in `features/`:
 
-    from features.catalog import Family
+    from twinstream.core.catalog import Family
     from features.velocity import PaymentWindow
 
     changed = Family("changed")
@@ -27,8 +27,6 @@ import typer
 from rich import box
 from rich.table import Table
 
-from features.catalog import Family, FeatureGroup
-from features.dead_letters import DeadLetter
 from features.groups import BY_TOPIC, GROUPS
 from runtime.errors import UserError
 from runtime.kafka import Record, end_offsets, read_topic
@@ -37,6 +35,8 @@ from runtime.terminal import Terminal, styled
 from store.offline.replay import States, batched, new_partition
 from store.reading import check_group
 from store.rederive import Sample
+from twinstream.core.catalog import Family, FeatureGroup
+from twinstream.core.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
     import polars as pl

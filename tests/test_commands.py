@@ -14,7 +14,6 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from features.cli import as_table as catalog_table
-from features.dead_letters import DeadLetter
 from features.groups import GROUPS
 from runtime.settings import Settings, environment_names
 from runtime.terminal import Terminal
@@ -25,6 +24,7 @@ from store.get import as_table as reading_table
 from store.reading import Reading
 from store.shadow import ColumnChange
 from store.shadow import as_table as shadow_table
+from twinstream.core.dead_letters import DeadLetter
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = {

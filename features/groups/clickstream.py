@@ -1,10 +1,10 @@
 """Features of a user, from the user's clicks."""
 
-from features.catalog import FeatureGroup
-from features.decoding import Decoder, check_id, epoch_ms
 from features.engagement import ActivityWindow, conversion, engagement, session
 from features.events import Action, Click
-from features.truncation import truncation
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.decoding import Decoder, check_id, epoch_ms
+from twinstream.core.truncation import truncation
 
 _decoder = Decoder(Click)
 

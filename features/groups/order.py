@@ -1,13 +1,13 @@
 """Features of a user, from the user's orders."""
 
-from features.catalog import FeatureGroup
-from features.decoding import Decoder, check_amount, check_code, check_id, epoch_ms, microdegrees
-from features.errors import Rejected
 from features.events import Order, Payment
 from features.geo import LocatedWindow, geo
 from features.money import order_total, to_minor
-from features.truncation import truncation
 from features.velocity import velocity
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.decoding import Decoder, check_amount, check_code, check_id, epoch_ms, microdegrees
+from twinstream.core.rejection import Rejected
+from twinstream.core.truncation import truncation
 
 _decoder = Decoder(Order)
 

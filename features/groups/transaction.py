@@ -2,8 +2,13 @@
 
 from decimal import Decimal
 
-from features.catalog import FeatureGroup
-from features.decoding import (
+from features.events import Payment, Transaction
+from features.geo import geo
+from features.money import to_minor
+from features.risk import RiskWindow, risk
+from features.velocity import velocity
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.decoding import (
     Decoder,
     check_amount,
     check_code,
@@ -13,13 +18,8 @@ from features.decoding import (
     epoch_ms,
     microdegrees,
 )
-from features.errors import Rejected
-from features.events import Payment, Transaction
-from features.geo import geo
-from features.money import to_minor
-from features.risk import RiskWindow, risk
-from features.truncation import truncation
-from features.velocity import velocity
+from twinstream.core.rejection import Rejected
+from twinstream.core.truncation import truncation
 
 _decoder = Decoder(Transaction)
 

@@ -17,18 +17,18 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from features.catalog import FeatureGroup
-from features.dead_letters import encode_dead_letter
-from features.fingerprint import fingerprint
-from features.partition import Applied, Partition
-from features.stamping import Stamped, StampingLimits
-from features.state import EntityState, WindowConfig
-from features.vectors import FeatureMessage, feature_message
 from flink.jobs.keyed_state import STORED, Due, EntityStates, KeyedMap
 from flink.jobs.mirror import Change, Mirror
 from runtime.batching import cut
 from runtime.kafka.contract import Record
 from store.online import EntityWrite, Progress
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.dead_letters import encode_dead_letter
+from twinstream.core.fingerprint import fingerprint
+from twinstream.core.partition import Applied, Partition
+from twinstream.core.stamping import Stamped, StampingLimits
+from twinstream.core.state import EntityState, WindowConfig
+from twinstream.core.vectors import FeatureMessage, feature_message
 
 BUCKETS = 8
 """In how many parts the life of an idle entity is divided, for the sweep."""

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from features.catalog import FeatureGroup
-from features.state import EntityState, StateDelta, WindowConfig, applied_offset
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.state import EntityState, StateDelta, WindowConfig, applied_offset
 
 
 class KeyedMap(Protocol):

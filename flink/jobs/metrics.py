@@ -10,10 +10,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from features.catalog import FeatureGroup
-from features.partition import Applied
 from runtime.kafka.contract import Record
 from runtime.telemetry import BATCH_BUCKETS, END_TO_END_BUCKETS
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.partition import Applied
 
 
 class Counts(Protocol):

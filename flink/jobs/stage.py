@@ -14,8 +14,6 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from features.groups import BY_TOPIC
-from features.stamping import StampingLimits
-from features.state import WindowConfig
 from flink.jobs.keyed_partition import Computation, KeyedPartition, Mark
 from flink.jobs.keyed_state import KeyedMap
 from flink.jobs.lag import LogEnds, asking
@@ -29,6 +27,8 @@ from runtime.topics import dead_letter_topic, ensure_topics, feature_log_topic
 from store.connecting import connect
 from store.keys import Partition as Source
 from store.writer import Runtime
+from twinstream.core.stamping import StampingLimits
+from twinstream.core.state import WindowConfig
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 KEY = Types.ROW([Types.INT()])

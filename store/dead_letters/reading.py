@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from features.dead_letters import DeadLetter
-from features.errors import REASONS
 from features.groups import BY_TOPIC
 from runtime.errors import UserError
 from runtime.kafka import TopicAdmin, read_topic
 from runtime.settings import Settings
 from runtime.topics import dead_letter_topic
 from store.rows import decode_letter, row_decoder
+from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.rejection import REASONS
 
 
 @dataclass(frozen=True, slots=True)

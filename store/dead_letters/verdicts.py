@@ -4,13 +4,13 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from features.catalog import FeatureGroup
-from features.dead_letters import DeadLetter
-from features.errors import Rejected
 from features.events import StateEvent
 from runtime.settings import Settings
 from store.dead_letters.reading import Notes
 from store.dead_letters.transform import Transform
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.rejection import Rejected
 
 
 class Verdict(StrEnum):

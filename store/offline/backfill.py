@@ -21,9 +21,7 @@ from typing import Any
 
 import polars as pl
 
-from features.catalog import FeatureGroup
 from features.groups import GROUPS
-from features.vectors import FeatureRecord
 from runtime.errors import UserError
 from runtime.kafka import (
     IfDeleted,
@@ -40,6 +38,8 @@ from store.offline.columns import to_frame
 from store.offline.dataset import AS_KNOWN_NOW, AS_KNOWN_THEN, Dataset
 from store.offline.outcome import Outcome
 from store.offline.replay import replay, replay_as_known_now
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.vectors import FeatureRecord
 
 PART_RECORDS = 20_000
 SLICE_ROWS = 20_000

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from features.catalog import Feature, FeatureGroup
-from features.vectors import FeatureRecord
+from twinstream.core.catalog import Feature, FeatureGroup
+from twinstream.core.vectors import FeatureRecord
 
 TIME = pl.Datetime("ms", "UTC")
 

@@ -6,8 +6,6 @@ An export continues where the parts on disk end, so it can be interrupted, repea
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from features.catalog import FeatureGroup
-from features.vectors import FeatureRecord
 from runtime.errors import UserError
 from runtime.kafka import (
     IfDeleted,
@@ -23,6 +21,8 @@ from runtime.settings import Settings
 from runtime.topics import feature_log_topic
 from store.offline.columns import RecordDecoder, to_frame
 from store.offline.dataset import Dataset
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.vectors import FeatureRecord
 
 PART_RECORDS = 25_000
 """Records in a part: what is held in memory of each partition."""

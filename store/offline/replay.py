@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from features.catalog import FeatureGroup
-from features.dead_letters import DeadLetter
-from features.errors import Rejected
-from features.lateness import BEGINNING_MS
-from features.partition import Partition
-from features.stamping import SourceRecord, Stamped, StampingLimits
-from features.state import EntityState, WindowConfig
-from features.vectors import FeatureRecord
 from runtime.settings import Settings
 from store.comparing import short
 from store.offline.outcome import Outcome
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.lateness import BEGINNING_MS
+from twinstream.core.partition import Partition
+from twinstream.core.rejection import Rejected
+from twinstream.core.stamping import SourceRecord, Stamped, StampingLimits
+from twinstream.core.state import EntityState, WindowConfig
+from twinstream.core.vectors import FeatureRecord
 
 BATCH_RECORDS = 5_000
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.aggregates import Maximum, Money, Tally
+from twinstream.core.aggregates import Maximum, Money, Tally
 
 values = st.lists(st.integers(-3, 8), max_size=60)
 

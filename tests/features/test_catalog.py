@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 import features
 from features.cli import app
 from features.groups import BY_TOPIC, GROUPS
-from features.state import EntityState, WindowConfig
 from tests.features.events import MIDDAY_MS, action, as_dict, payment
+from twinstream.core.state import EntityState, WindowConfig
 
 ROOT = Path(__file__).parents[2]
 MODULES = [

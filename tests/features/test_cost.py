@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from features.groups import GROUPS
-from features.state import EntityState, WindowConfig
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, payment
+from twinstream.core.state import EntityState, WindowConfig
 
 
 class Counting:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from features.decoding import MAX_DETAIL
-from features.errors import Rejected
 from features.events import Action, Click, Order, Payment, Transaction
 from features.groups import GROUPS
+from twinstream.core.decoding import MAX_DETAIL
+from twinstream.core.rejection import Rejected
 
 TRANSACTION: dict[str, Any] = {
     "transaction_id": "t1",

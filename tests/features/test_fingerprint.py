@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from features.events import Action, Payment, Place
-from features.fingerprint import fingerprint
-from features.state import state_version
+from twinstream.core.fingerprint import fingerprint
+from twinstream.core.state import state_version
 
 
 def made(fields: list[Any], name: str = "Event", **options: Any) -> type[msgspec.Struct]:

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.errors import Rejected
 from features.groups import GROUPS
-from features.lateness import BEGINNING_MS, LatenessRule
-from features.state import EntityState, WindowConfig
 from tests.features.events import MIDDAY_MS, payment
+from twinstream.core.lateness import BEGINNING_MS, LatenessRule
+from twinstream.core.rejection import Rejected
+from twinstream.core.state import EntityState, WindowConfig
 
 SECOND = 1_000
 times_ms = st.integers(0, 2_000_000)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.dead_letters import encode_dead_letter
 from features.groups import GROUPS
-from features.partition import Partition
-from features.stamping import StampingLimits
-from features.state import EntityState, WindowConfig
-from features.vectors import encode_feature_record
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS
+from twinstream.core.dead_letters import encode_dead_letter
+from twinstream.core.partition import Partition
+from twinstream.core.stamping import StampingLimits
+from twinstream.core.state import EntityState, WindowConfig
+from twinstream.core.vectors import encode_feature_record
 
 GROUP = GROUPS["transaction"]
 SKEW_MS = 300_000

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from features.errors import Rejected
 from features.groups import GROUPS
-from features.state import CHUNK_EVENTS, EntityState, Head, StateDelta, WindowConfig, _encode, applied_offset
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, action, as_dict, payment
 from tests.oracle.plays import raising_feature
+from twinstream.core.rejection import Rejected
+from twinstream.core.state import CHUNK_EVENTS, EntityState, Head, StateDelta, WindowConfig, _encode, applied_offset
 
 T = MIDDAY_MS
 LONG_AGO = T - 10 * WINDOW_MS

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
-from features.errors import REASONS
 from features.groups import GROUPS
-from features.vectors import FeatureRecord, decode_feature_record, encode_feature_record, hash_lines, readable
 from tests.features.events import MIDDAY_MS, action, as_dict, payment
 from tests.features.test_state import state_of
+from twinstream.core.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
+from twinstream.core.rejection import REASONS
+from twinstream.core.vectors import FeatureRecord, decode_feature_record, encode_feature_record, hash_lines, readable
 
 VECTOR = state_of(payment(currency="KWD", amount_minor=12_345)).newest_vector()
 RECORD = FeatureRecord(

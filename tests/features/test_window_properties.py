@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.errors import Rejected
 from features.groups import GROUPS
-from features.state import EntityState
 from tests.oracle.plays import Play, raising_feature
 from tests.oracle.stories import Arrival, Step, groups, stories
+from twinstream.core.rejection import Rejected
+from twinstream.core.state import EntityState
 
 group_and_story = groups.flatmap(lambda group: st.tuples(st.just(group), stories(group)))
 

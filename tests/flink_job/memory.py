@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 import fakeredis
 
 from features.groups import BY_TOPIC
-from features.stamping import StampingLimits
-from features.state import WindowConfig
 from flink.jobs.keyed_partition import Computation, KeyedPartition
 from flink.jobs.mirror import Mirror
 from runtime.kafka.contract import Record
@@ -17,6 +15,8 @@ from runtime.topics import dead_letter_topic, feature_log_topic
 from store.keys import Partition as Source
 from store.online import OnlineStore
 from store.writer import Runtime
+from twinstream.core.stamping import StampingLimits
+from twinstream.core.state import WindowConfig
 
 
 class MemoryMap(dict[str, bytes]):

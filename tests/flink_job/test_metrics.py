@@ -3,10 +3,10 @@
 import pytest
 
 from features.groups import GROUPS
-from features.partition import Applied
 from flink.jobs.metrics import StageMetrics
 from runtime.kafka.contract import Record
 from runtime.telemetry import LoopMetrics
+from twinstream.core.partition import Applied
 
 
 class Counter:

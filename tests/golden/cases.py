@@ -40,10 +40,10 @@ from typing import Any
 import msgspec
 import yaml
 
-from features.catalog import Feature
-from features.dead_letters import DeadLetter
 from features.groups import GROUPS
-from features.vectors import FeatureRecord
+from twinstream.core.catalog import Feature
+from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.vectors import FeatureRecord
 
 FOLDER = Path(__file__).parent
 DAY = "2026-03-02"

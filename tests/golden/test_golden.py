@@ -3,16 +3,16 @@
 import msgspec
 import pytest
 
-from features.dead_letters import DeadLetter, encode_dead_letter
-from features.errors import REASONS
 from features.groups import GROUPS
-from features.partition import Partition
 from features.risk import RULES
-from features.stamping import StampingLimits
-from features.state import EntityState, WindowConfig
-from features.vectors import FeatureRecord, encode_feature_record
 from tests.features.events import as_dict
 from tests.golden.cases import Case, ExpectedDeadLetter, Read, check, check_reads, load_cases, merged
+from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
+from twinstream.core.partition import Partition
+from twinstream.core.rejection import REASONS
+from twinstream.core.stamping import StampingLimits
+from twinstream.core.state import EntityState, WindowConfig
+from twinstream.core.vectors import FeatureRecord, encode_feature_record
 
 CASES = load_cases()
 

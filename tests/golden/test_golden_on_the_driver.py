@@ -2,13 +2,13 @@
 
 import pytest
 
-from features.dead_letters import DeadLetter
-from features.state import WindowConfig
-from features.vectors import FeatureRecord
 from flink.testing import Driver
 from store.reading import Reader
 from tests.features.events import as_dict
 from tests.golden.cases import Case, Read, check, check_reads, load_cases
+from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.state import WindowConfig
+from twinstream.core.vectors import FeatureRecord
 
 
 class DriverRunner:

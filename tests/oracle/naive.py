@@ -29,7 +29,7 @@ Vector = dict[str, Any]
 
 
 class NaiveState:
-    """What `features.state.EntityState` must be equal to."""
+    """What `twinstream.core.state.EntityState` must be equal to."""
 
     def __init__(self, group: str, size_ms: int, max_events: int = 50_000) -> None:
         self.vector_of = VECTORS[group]

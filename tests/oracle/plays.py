@@ -9,11 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from features.catalog import FeatureGroup
-from features.errors import Rejected
 from features.groups import GROUPS
-from features.lateness import LatenessRule
-from features.state import EntityState, WindowConfig
 from tests.features.events import LATENESS_MS, WINDOW_MS, action, as_dict, payment
 from tests.oracle.naive import NaiveState, Vector
 from tests.oracle.stories import (
@@ -27,6 +23,10 @@ from tests.oracle.stories import (
     Reload,
     Step,
 )
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.lateness import LatenessRule
+from twinstream.core.rejection import Rejected
+from twinstream.core.state import EntityState, WindowConfig
 
 
 class Play:

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from features.groups import GROUPS
-from features.state import EntityState, WindowConfig
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, payment
+from twinstream.core.state import EntityState, WindowConfig
 
 EVENTS, CARDS = 100_000, 250
 SUMS = ("n", "total", "mean", "std", "largest")

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from features.errors import Rejected
 from features.events import Click, Order, Transaction
 from features.groups import BY_TOPIC
 from producers.profiles import PROFILES, make_profile
 from producers.schema import Field, load_schema
 from tests.producers.conftest import ROOT, START_MS
+from twinstream.core.rejection import Rejected
 
 WIRE = {"transaction": Transaction, "order": Order, "click": Click}
 ABSENT = object()

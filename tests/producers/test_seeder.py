@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.errors import Rejected
 from features.groups import BY_TOPIC
-from features.lateness import LatenessRule
 from producers.records import Message, iso_utc
 from producers.seeding.arrivals import arrivals
 from producers.seeding.bad_records import REASONS
@@ -19,6 +17,8 @@ from producers.seeding.seeder import SHARES, Seeded, SeedPlan, describe, new_tal
 from runtime.errors import UserError
 from tests.producers.conftest import START_MS
 from tests.properties import tries
+from twinstream.core.lateness import LatenessRule
+from twinstream.core.rejection import Rejected
 
 LATENESS_MS, SKEW_MS, MAX_BYTES = 30_000, 30_000, 1_048_576
 HOUR = Span(START_MS, START_MS + 3_600_000)

@@ -16,8 +16,6 @@ from kafka import TopicPartition as ClientPartition
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from features.dead_letters import DeadLetter
-from features.errors import REASONS
 from producers.records import Message
 from producers.seeding.seeder import Seeded
 from runtime.errors import UserError
@@ -29,6 +27,8 @@ from store.dead_letters.tables import letter_table
 from store.dead_letters.transform import Transform
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run
+from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.rejection import REASONS
 
 NOW_MS = time.time_ns() // 1_000_000
 REPAIR = '''

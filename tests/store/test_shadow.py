@@ -20,7 +20,7 @@ from store.shadow import ColumnChange, column_changes, load_candidate, side_by_s
 GROUP = GROUPS["transaction"]
 CANDIDATE = '''
 """The rate over the time since the oldest payment, and a new feature; the rest stays."""
-from features.catalog import Family
+from twinstream.core.catalog import Family
 from features.velocity import PaymentWindow, velocity
 
 changed = Family("changed")

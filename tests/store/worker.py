@@ -6,10 +6,10 @@ import redis
 
 from features.events import Payment
 from features.groups import GROUPS
-from features.state import EntityState, WindowConfig
 from store.keys import Partition
 from store.online import EntityWrite, Finish, Load, OnlineStore, Progress, StoredState
 from tests.features.events import MIDDAY_MS, WINDOW_MS, payment
+from twinstream.core.state import EntityState, WindowConfig
 
 TRANSACTION = GROUPS["transaction"]
 WINDOW = WindowConfig(WINDOW_MS)

@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from functools import cache
 
-from features.catalog import FeatureGroup
 from features.groups import BY_TOPIC, GROUPS
-from features.vectors import FeatureRecord, encode_feature_record
 from flink.testing import START_MS, Driver
 from producers.seeding.seeder import Seeded
 from runtime.kafka import Record
@@ -13,6 +11,8 @@ from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.vectors import FeatureRecord, encode_feature_record
 
 PARTITIONS = 2
 

@@ -10,7 +10,6 @@ from zlib import crc32
 
 import pytest
 
-from features.catalog import FeatureGroup
 from features.groups import BY_TOPIC, GROUPS
 from flink.testing import START_MS, Driver
 from runtime.kafka import Record
@@ -23,6 +22,7 @@ from store.rederive import Sample, compare_logs, rederive_run, watch
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, fill, processed, settings
+from twinstream.core.catalog import FeatureGroup
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)
 TRANSACTION = GROUPS["transaction"]

@@ -4,16 +4,16 @@ from operator import attrgetter
 
 import pytest
 
-from features.catalog import FeatureGroup
-from features.dead_letters import decode_dead_letter
 from features.groups import GROUPS
-from features.vectors import FeatureRecord
 from flink.testing import START_MS
 from runtime.kafka import Record
 from store.offline import replay as module
 from store.offline.outcome import Outcome
 from store.offline.replay import replay, replay_as_known_now
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, encoded, letters, live, processed, settings, source
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.dead_letters import decode_dead_letter
+from twinstream.core.vectors import FeatureRecord
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)
 TRANSACTION = GROUPS["transaction"]

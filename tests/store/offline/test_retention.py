@@ -10,7 +10,6 @@ from kafka.structs import OffsetAndMetadata
 
 from deploy.local import LocalKafka
 from features.groups import GROUPS
-from features.vectors import encode_feature_record
 from flink.testing import Driver
 from runtime.errors import UserError
 from runtime.kafka import IfDeleted, RecordsDeleted
@@ -20,6 +19,7 @@ from store.offline.backfill import backfill
 from store.offline.dataset import Dataset
 from store.offline.export import export
 from store.rederive import Sample, rederive_run
+from twinstream.core.vectors import encode_feature_record
 
 TRANSACTION = GROUPS["transaction"]
 PAYMENTS = [

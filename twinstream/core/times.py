@@ -10,8 +10,8 @@ from typing import Annotated
 
 import msgspec
 
-from features.decoding import epoch_ms
-from features.errors import Rejected
+from twinstream.core.decoding import epoch_ms
+from twinstream.core.rejection import Rejected
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 

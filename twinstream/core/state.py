@@ -18,11 +18,11 @@ from typing import Any
 
 import msgspec
 
-from features.catalog import FeatureGroup
-from features.errors import Rejected
 from features.events import StateEvent
-from features.fingerprint import fingerprint
-from features.lateness import BEGINNING_MS
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.fingerprint import fingerprint
+from twinstream.core.lateness import BEGINNING_MS
+from twinstream.core.rejection import Rejected
 
 CHUNK_EVENTS = 8
 """Few, since the newest chunk is written with every event; but not so few that Redis keeps more names than events."""

@@ -9,7 +9,7 @@ from unicodedata import is_normalized
 
 import msgspec
 
-from features.errors import Rejected
+from twinstream.core.rejection import Rejected
 
 MAX_NESTING = 64
 """Deepest nesting of arrays and objects accepted. A limit of our own, since the interpreter's depends on the caller."""

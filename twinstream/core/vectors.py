@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from features.catalog import FeatureGroup, Value
+from twinstream.core.catalog import FeatureGroup, Value
 
 
 class FeatureRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from features.errors import Rejected
 from features.events import StateEvent
-from features.window import Window
+from twinstream.core.rejection import Rejected
+from twinstream.core.window import Window
 
 Value = int | float | bool | tuple[str, ...] | None
 """What a feature can be. A tuple is a list of names."""

@@ -9,11 +9,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from features.catalog import FeatureGroup
-from features.dead_letters import DeadLetter
-from features.errors import Rejected
 from features.events import StateEvent
-from features.lateness import BEGINNING_MS, LatenessRule
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.lateness import BEGINNING_MS, LatenessRule
+from twinstream.core.rejection import Rejected
 
 
 class SourceRecord(Protocol):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from features.catalog import Family
-from features.window import Window
+from twinstream.core.catalog import Family
+from twinstream.core.window import Window
 
 truncation: Family[Window[Any]] = Family("truncation")
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from features.errors import Reason
+from twinstream.core.rejection import Reason
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False, kw_only=True):

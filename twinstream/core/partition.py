@@ -11,12 +11,12 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from features.catalog import FeatureGroup
-from features.dead_letters import DeadLetter
-from features.errors import Rejected
-from features.stamping import SourceRecord, Stamped, Stamper, StampingLimits, dead_letter
-from features.state import EntityState, WindowConfig
-from features.vectors import FeatureRecord
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.rejection import Rejected
+from twinstream.core.stamping import SourceRecord, Stamped, Stamper, StampingLimits, dead_letter
+from twinstream.core.state import EntityState, WindowConfig
+from twinstream.core.vectors import FeatureRecord
 
 F = TypeVar("F")
 

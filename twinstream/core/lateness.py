@@ -1,6 +1,6 @@
 """The lateness rule: decided by the data of one partition alone, never by a clock or by another partition."""
 
-from features.errors import Rejected
+from twinstream.core.rejection import Rejected
 
 BEGINNING_MS = -(2**62)
 """Before any time: the watermark of a partition in which nothing has been seen yet."""
@@ -22,7 +22,7 @@ class LatenessRule:
     70000
     >>> rule.observe(event_time_ms=69_999, timestamp_ms=100_001)
     Traceback (most recent call last):
-    features.errors.Rejected: late: 1 ms older than the watermark
+    twinstream.core.rejection.Rejected: late: 1 ms older than the watermark
     """
 
     __slots__ = ("_lateness_ms", "_skew_ms", "max_event_time_ms", "watermark_ms")
