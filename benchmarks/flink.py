@@ -34,7 +34,7 @@ from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
 from deploy.local.jars import ROOT
 from flink.jobs.rest import FlinkRest
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 console = Console(width=120, highlight=False)
 app = typer.Typer(add_completion=False)

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from deploy.local import LocalKafka, free_port
 from runtime.kafka import Committed, KafkaLog, TopicAdmin
-from runtime.settings import load_settings
+from twinstream.settings import load_settings
 
 RECORDS = 60_000
 PARTITIONS = 4

@@ -22,7 +22,7 @@ from benchmarks.lab.load import Load, seed
 from benchmarks.lab.memory import bytes_per_entity, worker_memory
 from benchmarks.lab.report import Finding, write_report
 from benchmarks.lab.services import Services, services
-from runtime.log import configure_logging
+from twinstream.logging import configure_logging
 
 console = Console(width=120, highlight=False)
 app = typer.Typer(add_completion=False)

@@ -18,11 +18,11 @@ from rich.table import Table
 from deploy.local import LocalRedis, free_port
 from features.events import Payment
 from features.groups import GROUPS
-from runtime.settings import load_settings
 from store.connecting import connect
 from store.keys import Partition
 from store.online import Claim, EntityWrite, OnlineStore
 from twinstream.core.state import EntityState, WindowConfig
+from twinstream.settings import load_settings
 
 GROUP = GROUPS["transaction"]
 ENTITIES = 500

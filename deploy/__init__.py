@@ -1,5 +1,5 @@
 """Starting what the processes of Twinstream run on."""
 
-from runtime.packages import require
+from twinstream.packages import require
 
 require("kafka", "msgspec", "psutil", "pydantic_settings", "redis", "rich", "structlog", "typer", "yaml")

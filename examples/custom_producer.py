@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from producers.base import BaseProducer
 from producers.records import Record, iso_utc
-from runtime.errors import UserError
-from runtime.settings import load_settings
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
 
 
 class RefundProducer(BaseProducer):

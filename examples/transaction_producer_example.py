@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from producers.monitoring import monitor
 from producers.orders import TransactionProducer
-from runtime.errors import UserError
-from runtime.settings import load_settings
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
 
 
 def main(seconds: float = 10.0, per_hour: float = 36_000.0) -> None:

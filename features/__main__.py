@@ -1,6 +1,6 @@
 """`python -m features`."""
 
-from runtime.packages import missing_packages_named
+from twinstream.packages import missing_packages_named
 
 with missing_packages_named():
     from features.cli import main

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from features.groups import GROUPS
 from features.reference import reference
-from runtime.terminal import Terminal, command_line, run_command, styled
 from twinstream.core.catalog import Feature
+from twinstream.terminal import Terminal, command_line, run_command, styled
 
 COLUMNS = ("group", "feature", "type", "unit", "meaning")
 

@@ -13,7 +13,6 @@ from flink.commit import Assigned, Portion, Reached, Step, Unsettled, commit, se
 from flink.recovery import IF_DELETED
 from flink.starting import take_over
 from flink.totals import Totals
-from runtime.interpreter import forget_cycles
 from runtime.kafka.contract import (
     EventLog,
     LogError,
@@ -24,8 +23,6 @@ from runtime.kafka.contract import (
     TopicPartition,
 )
 from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
-from runtime.log import get_logger
-from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.errors import StoreMismatch, StoreUnavailable
 from store.online import Load, OnlineStore, Progress, StoredState
@@ -34,6 +31,9 @@ from twinstream.core.partition import Partition
 from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, StateUnreadable, WindowConfig
 from twinstream.core.vectors import feature_message
+from twinstream.interpreter import forget_cycles
+from twinstream.logging import get_logger
+from twinstream.settings import Settings
 
 POLL_MS = 200
 FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.1, 5.0

@@ -20,13 +20,13 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from runtime.errors import UserError
 from runtime.kafka.contract import Committed, EventLog, TopicPartition
 from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
-from runtime.settings import Settings
 from store.online import Progress
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.state import state_version
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 LONG_AGO_MS = 0
 """Noted as the newest event time where nobody knows it: a rebuild then reads the log from its beginning."""

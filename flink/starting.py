@@ -7,10 +7,10 @@ from flink.recovery import Start, committed_note, encode_note, epoch, plan_start
 from flink.totals import Totals
 from runtime.kafka.contract import Committed, EventLog, TopicPartition
 from runtime.kafka.retention import IfLogLost
-from runtime.log import get_logger
-from runtime.settings import Settings
 from store.keys import Partition as StoredPartition
 from store.online import Claim, OnlineStore, Progress
+from twinstream.logging import get_logger
+from twinstream.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from rich.text import Text
 from features.groups import BY_TOPIC
 from flink.loop import Loop
 from runtime.kafka.contract import LogError
-from runtime.terminal import Terminal, plain, spinner, styled
 from twinstream.core.rejection import REASONS
+from twinstream.terminal import Terminal, plain, spinner, styled
 
 REFRESH_S = 1.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 def main() -> None:
     """Run one worker with the arguments of the command line."""
-    from runtime.packages import missing_packages_named
+    from twinstream.packages import missing_packages_named
 
     with missing_packages_named():
         from flink.worker import run_from_command_line

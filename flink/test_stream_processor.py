@@ -11,7 +11,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
-    from runtime.packages import require
+    from twinstream.packages import require
 
     require(
         "pytest", "hypothesis", "fakeredis", "hiredis", "kafka", "msgspec", "pydantic_settings", "redis", "structlog"

@@ -20,12 +20,12 @@ from flink.loop import Loop
 from runtime.kafka.contract import Record
 from runtime.kafka.retention import IfLogLost
 from runtime.memory_log import MemoryBroker, MemoryLog
-from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.keys import features_key
 from store.online import OnlineStore
 from twinstream.core.dead_letters import DeadLetter, decode_dead_letter
 from twinstream.core.vectors import FeatureRecord, decode_feature_record
+from twinstream.settings import Settings
 
 START_MS = 1_800_000_000_000
 """Where the driver's clock starts: 2027-01-15T08:00:00Z."""

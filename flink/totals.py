@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from flink.commit import Portion
 from runtime.kafka.contract import KafkaUnavailable, TransactionFailed
 from runtime.kafka.retention import Deleted
-from runtime.log import get_logger
-from runtime.telemetry import LoopMetrics
 from store.errors import StoreUnavailable
 from store.keys import Partition as StoredPartition
+from twinstream.logging import get_logger
+from twinstream.metrics import LoopMetrics
 
 
 @dataclass(slots=True)

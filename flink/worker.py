@@ -7,18 +7,18 @@ import typer
 from features.groups import BY_TOPIC, GROUPS
 from flink.loop import Loop
 from flink.status import Status
-from flink.stopping import StopRequest
-from runtime.errors import UserError
-from runtime.health import HealthServer
-from runtime.interpreter import tune_interpreter
 from runtime.kafka import IfLogLost, KafkaLog, LogError
-from runtime.log import bind, configure_logging, get_logger
-from runtime.settings import Settings, load_settings
-from runtime.terminal import Terminal, command_line, run_command
 from runtime.topics import ensure_topics, prepare_topics
 from store.connecting import connect
 from store.errors import StoreError
 from store.writer import Runtime, check_writer
+from twinstream.errors import UserError
+from twinstream.health import HealthServer
+from twinstream.interpreter import tune_interpreter
+from twinstream.logging import bind, configure_logging, get_logger
+from twinstream.settings import Settings, load_settings
+from twinstream.stopping import StopRequest
+from twinstream.terminal import Terminal, command_line, run_command
 
 DRAIN_DEADLINE_S = 15.0
 """How long the batch in hand may take after a request to end."""

@@ -1,6 +1,6 @@
 """`python -m producers`."""
 
-from runtime.packages import missing_packages_named
+from twinstream.packages import missing_packages_named
 
 with missing_packages_named():
     from producers.cli import main

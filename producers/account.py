@@ -16,8 +16,8 @@ from producers.records import Message, Transaction, encode
 from producers.schema import load_schema
 from producers.sinks.base import Sink
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
-from runtime.errors import UserError
-from runtime.settings import Settings, load_settings
+from twinstream.errors import UserError
+from twinstream.settings import Settings, load_settings
 
 OnSent = Callable[[int], None]
 

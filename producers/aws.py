@@ -21,9 +21,9 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from runtime.addresses import is_loopback, without_password
-from runtime.errors import UserError
-from runtime.settings import load_settings
+from twinstream.addresses import is_loopback, without_password
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
 
 REGION = "us-east-1"
 

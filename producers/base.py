@@ -15,7 +15,7 @@ from producers.pacing import Pacer, time_zone
 from producers.records import Message, Record, encode
 from producers.sinks.base import Sink
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
-from runtime.settings import Settings, load_settings
+from twinstream.settings import Settings, load_settings
 
 _SECONDS_PER_HOUR = 3600.0
 _numbers = itertools.count(1)

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from producers.interrupts import interrupts
-from runtime.errors import UserError
 from runtime.kafka import LogError
-from runtime.log import configure_logging
-from runtime.settings import load_settings
-from runtime.terminal import command_line, help_is_asked_for, run_command
+from twinstream.errors import UserError
+from twinstream.logging import configure_logging
+from twinstream.settings import load_settings
+from twinstream.terminal import command_line, help_is_asked_for, run_command
 
 app = command_line(no_args_is_help=True)
 

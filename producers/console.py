@@ -11,8 +11,8 @@ from rich.control import Control
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.segment import ControlType
 
-from runtime.errors import UserError
-from runtime.terminal import Terminal
+from twinstream.errors import UserError
+from twinstream.terminal import Terminal
 
 
 class Bar:

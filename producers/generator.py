@@ -13,7 +13,7 @@ from producers.stories import Purchase, Scene, browsing, errands
 from producers.world.merchants import Directory
 from producers.world.people import Cardholder, make_cardholders
 from producers.world.places import local_amount
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS

@@ -11,7 +11,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 from producers.aws import aws_client, friendly_errors, place_of
 from producers.clock import Clock, SystemClock
 from producers.records import Message, encode
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 STREAM = "fraud-transactions"
 MAX_ENTRIES = 500

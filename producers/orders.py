@@ -12,7 +12,7 @@ from producers.profiles.orders import Orders
 from producers.records import Record
 from producers.schema import load_schema
 from producers.sinks.base import Sink
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 
 class TransactionProducer(BaseProducer):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import structlog
 
 from producers.clock import Clock
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 _HOUR_MS = 3_600_000
 UTC_ZONE = ZoneInfo("UTC")

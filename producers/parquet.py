@@ -21,7 +21,7 @@ from producers.schema import Dataset, load_schema
 from producers.world.merchants import Directory
 from producers.world.people import BRANDS, PAYMENT_METHODS, public_ip
 from producers.world.places import CITIES, COUNTRIES, DECIMALS, UNITS_PER_USD
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 CHUNK_ROWS = 100_000
 ROW_GROUP_ROWS = 2_000_000

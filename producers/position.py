@@ -9,8 +9,8 @@ from features.groups import BY_TOPIC
 from producers.records import iso_utc
 from runtime.kafka.clients import build_client
 from runtime.kafka.options import READER_OPTIONS, connection_options
-from runtime.settings import Settings
 from twinstream.core.rejection import Rejected
+from twinstream.settings import Settings
 
 TAIL_RECORDS = 300
 

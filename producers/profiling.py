@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
-from runtime.errors import UserError
-from runtime.files import told_if_unwritable
-from runtime.packages import remedy
-from runtime.parquet import parquet_schema, read_columns
+from twinstream.errors import UserError
+from twinstream.files import told_if_unwritable
+from twinstream.packages import remedy
+from twinstream.parquet import parquet_schema, read_columns
 
 SAMPLE_ROWS = 100_000
 SEED = 42

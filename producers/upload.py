@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 
 from producers.aws import friendly_errors, place_of
 from producers.datasets import first_free
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 CONFIG_FILE = Path(__file__).resolve().parent.parent / "config" / "dev.env"
 PROFILES_PREFIX = "profiles"

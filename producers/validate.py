@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from producers.schema import Dataset, Field, Schema, load_schema
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 _DUCKDB_TYPES = {
     "id": ("VARCHAR", "ENUM"),

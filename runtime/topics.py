@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from features.groups import GROUPS
 from runtime.kafka import TopicAdmin
 from runtime.kafka.rights import check_rights
-from runtime.log import get_logger
-from runtime.settings import Settings
+from twinstream.logging import get_logger
+from twinstream.settings import Settings
 
 PARTITIONS = 4
 """Partitions of a source topic that is created here: how many workers of the loop can share the work.

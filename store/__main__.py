@@ -1,6 +1,6 @@
 """`python -m store`."""
 
-from runtime.packages import missing_packages_named
+from twinstream.packages import missing_packages_named
 
 with missing_packages_named():
     from store.cli import main

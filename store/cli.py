@@ -1,10 +1,6 @@
 """`python -m store`: commands over what the stores hold. Each command is a module; it is registered here."""
 
-from runtime.errors import UserError
 from runtime.kafka import LogError
-from runtime.log import configure_logging
-from runtime.settings import load_settings
-from runtime.terminal import command_line, help_is_asked_for, run_command
 from store.dead_letters.commands import app as dead_letters
 from store.errors import StoreError
 from store.evaluate import evaluate
@@ -13,6 +9,10 @@ from store.offline.commands import backfill, export, training_set
 from store.parity import parity
 from store.peek import peek
 from store.shadow import shadow
+from twinstream.errors import UserError
+from twinstream.logging import configure_logging
+from twinstream.settings import load_settings
+from twinstream.terminal import command_line, help_is_asked_for, run_command
 
 app = command_line(no_args_is_help=True)
 

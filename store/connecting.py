@@ -5,11 +5,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from runtime.errors import UserError
-from runtime.settings import Settings
 from store.online import OnlineStore
 from store.refusals import why_not
 from store.writer import Runtime
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 CONNECT_TIMEOUT_S = 2
 REPLY_TIMEOUT_S = 5

@@ -16,14 +16,14 @@ from rich import box
 from rich.table import Table
 
 from features.groups import GROUPS
-from runtime.errors import UserError
 from runtime.kafka import Record, read_topic
-from runtime.settings import load_settings
-from runtime.terminal import Terminal
 from runtime.topics import feature_log_topic
 from store.comparing import UNDECODABLE
 from store.ranking import hits_at, percentiles, roc_auc
 from store.rows import row_decoder
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
+from twinstream.terminal import Terminal
 
 GROUP = GROUPS["transaction"]
 

@@ -9,13 +9,13 @@ from rich import box
 from rich.table import Table
 
 from features.groups import GROUPS
-from runtime.settings import load_settings
-from runtime.terminal import Terminal, plain
 from store.connecting import connect
-from store.moments import iso, parse_moment
 from store.reading import Reader, Reading, check_group
 from twinstream.core.state import WindowConfig
 from twinstream.core.vectors import readable
+from twinstream.settings import load_settings
+from twinstream.terminal import Terminal, plain
+from twinstream.timestamps import iso, parse_moment
 
 NOT_FOUND = 1
 """Exit code when the entity has no state."""

@@ -17,15 +17,15 @@ import typer
 from rich.table import Table
 
 from features.groups import GROUPS
-from runtime.errors import UserError
 from runtime.kafka import read_topic
-from runtime.settings import Settings, load_settings
-from runtime.terminal import Terminal, plain
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.comparing import Comparison, compare
 from store.keys import features_key
 from store.rederive import Sample, rederive_run, watch
 from store.rows import row_decoder
+from twinstream.errors import UserError
+from twinstream.settings import Settings, load_settings
+from twinstream.terminal import Terminal, plain
 
 
 class _Origin(msgspec.Struct):

@@ -8,12 +8,12 @@ import msgspec
 import typer
 from rich.text import Text
 
-from runtime.errors import UserError
 from runtime.kafka.peeking import FullRecord
 from runtime.kafka.peeking import peek as read
-from runtime.settings import load_settings
-from runtime.terminal import Terminal, plain, styled
-from store.moments import iso
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
+from twinstream.terminal import Terminal, plain, styled
+from twinstream.timestamps import iso
 
 SHOWN_RECORDS = 10
 MAX_RECORDS = 1_000

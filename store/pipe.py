@@ -9,11 +9,11 @@ import hiredis
 import redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from runtime.batching import cut
-from runtime.errors import UserError
 from store.errors import StoreUnavailable
 from store.refusals import missing_right
 from store.scripts import SCRIPTS, Script
+from twinstream.batching import cut
+from twinstream.errors import UserError
 
 Command = tuple[str | bytes | int, ...]
 

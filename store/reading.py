@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import msgspec
 
 from features.groups import GROUPS
-from runtime.errors import UserError
 from store.keys import Partition, features_key
-from store.moments import iso
 from store.online import OnlineStore, stored_state
 from store.pipe import call
 from store.scripts import READ
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, StateUnreadable, WindowConfig
+from twinstream.errors import UserError
+from twinstream.timestamps import iso
 
 
 @dataclass(frozen=True, slots=True)

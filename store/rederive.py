@@ -21,8 +21,6 @@ import msgspec
 from prometheus_client import CollectorRegistry, Gauge
 
 from features.groups import GROUPS
-from runtime.errors import UserError
-from runtime.health import HealthServer
 from runtime.kafka import (
     Deleted,
     Record,
@@ -32,7 +30,6 @@ from runtime.kafka import (
     end_offsets,
     read_topic,
 )
-from runtime.settings import Settings
 from runtime.topics import dead_letter_topic, feature_log_topic
 from store.comparing import Comparison, Pairs
 from store.offline.replay import States, batched, new_partition
@@ -44,6 +41,9 @@ from twinstream.core.lateness import BEGINNING_MS
 from twinstream.core.partition import Applied
 from twinstream.core.stamping import SourceRecord
 from twinstream.core.vectors import FeatureRecord, encode_feature_record
+from twinstream.errors import UserError
+from twinstream.health import HealthServer
+from twinstream.settings import Settings
 
 _BUCKETS = 1_000_000
 

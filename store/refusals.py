@@ -14,9 +14,9 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from runtime.addresses import TLS_FILES, is_loopback
-from runtime.probing import NO_TLS, causes, in_words, speaks_tls, tls_failure, unreachable
-from runtime.settings import Settings
+from twinstream.addresses import TLS_FILES, is_loopback
+from twinstream.probing import NO_TLS, causes, in_words, speaks_tls, tls_failure, unreachable
+from twinstream.settings import Settings
 
 _COMMAND = re.compile(r"to run the '([^']+)' command")
 _IN_A_SCRIPT = "can't run this command"

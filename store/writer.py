@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from runtime.errors import UserError
 from store.keys import writer_key
 from store.pipe import Pipe
+from twinstream.errors import UserError
 
 
 class Runtime(StrEnum):

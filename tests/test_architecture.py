@@ -102,7 +102,7 @@ MARKUP = re.compile(r"\[/?(bold|dim|red|green|yellow|blue|cyan|italic)|\[/\]")
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_what_is_printed_is_never_markup(room: str) -> None:
-    """An id such as `[/red]` has to be shown as it is: see `runtime.terminal`."""
+    """An id such as `[/red]` has to be shown as it is: see `twinstream.terminal`."""
     for path in modules(room):
         if path == ONE_PLACE:
             continue

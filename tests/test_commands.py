@@ -15,8 +15,6 @@ from typer.testing import CliRunner
 
 from features.cli import as_table as catalog_table
 from features.groups import GROUPS
-from runtime.settings import Settings, environment_names
-from runtime.terminal import Terminal
 from store.dead_letters.reading import Notes
 from store.dead_letters.tables import letter_table, letters_table, report_tables
 from store.dead_letters.verdicts import Verdict
@@ -25,6 +23,8 @@ from store.reading import Reading
 from store.shadow import ColumnChange
 from store.shadow import as_table as shadow_table
 from twinstream.core.dead_letters import DeadLetter
+from twinstream.settings import Settings, environment_names
+from twinstream.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = {

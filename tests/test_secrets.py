@@ -11,9 +11,9 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from runtime.log import configure_logging, get_logger
-from runtime.settings import Settings, environment_names, load_settings
 from tests.certificates import Authority
+from twinstream.logging import configure_logging, get_logger
+from twinstream.settings import Settings, environment_names, load_settings
 
 SECRET = "hunter2"
 NOBODY = "127.0.0.1:1"

@@ -7,11 +7,11 @@ from typing import Any
 import polars as pl
 
 from features.groups import GROUPS
-from runtime.settings import Settings
 from store.offline.backfill import PART_RECORDS, backfill
 from store.offline.columns import to_frame
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureRecord
+from twinstream.settings import Settings
 
 GROUP = GROUPS["transaction"]
 WINDOW_MS = 300_000

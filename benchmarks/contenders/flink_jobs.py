@@ -142,8 +142,8 @@ def start(plan: Plan) -> Any:
     from flink.jobs.pipeline import build_and_start
     from flink.recovery import epoch
     from runtime.kafka import TopicAdmin
-    from runtime.settings import load_settings
     from runtime.topics import ensure_topics, feature_log_topic
+    from twinstream.settings import load_settings
 
     settings = load_settings(
         kafka_servers=plan.servers,

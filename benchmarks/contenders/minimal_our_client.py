@@ -12,8 +12,8 @@ from benchmarks.contenders.minimal import Payment
 from benchmarks.contenders.stopwatch import Job, Stopwatch
 from runtime.kafka import KafkaLog
 from runtime.kafka.contract import Committed, TopicPartition
-from runtime.settings import load_settings
 from store.pipe import Command, Pipe
+from twinstream.settings import load_settings
 
 
 def main() -> None:

@@ -16,10 +16,10 @@ from benchmarks.contenders.stopwatch import Job, Stopwatch
 from features.groups import BY_TOPIC, GROUPS
 from flink.commit import Portion, Step
 from flink.loop import Loop
-from runtime.interpreter import tune_interpreter
 from runtime.kafka import KafkaLog
-from runtime.settings import Settings, load_settings
 from store.connecting import connect
+from twinstream.interpreter import tune_interpreter
+from twinstream.settings import Settings, load_settings
 
 STAGES = {
     Step.POLLED: "poll",

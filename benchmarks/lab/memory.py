@@ -10,9 +10,9 @@ from benchmarks.lab.services import Services
 from features.groups import GROUPS
 from flink.loop import Loop
 from runtime.memory_log import MemoryBroker, MemoryLog
-from runtime.settings import load_settings
 from store.connecting import connect
 from store.keys import Keys, Partition, features_key
+from twinstream.settings import load_settings
 
 EVENTS_IN_WINDOW = (1, 10, 100, 1_000, 10_000)
 

@@ -18,11 +18,11 @@ from flink.jobs.command import follow, take_savepoint
 from flink.jobs.embedded import python_of_workers
 from flink.jobs.paths import flink_path, resume_line
 from flink.jobs.rest import FlinkRest
-from flink.stopping import StopRequest
-from runtime.errors import UserError
-from runtime.log import configure_logging
-from runtime.settings import load_settings
-from runtime.terminal import Terminal, command_line, run_command
+from twinstream.errors import UserError
+from twinstream.logging import configure_logging
+from twinstream.settings import load_settings
+from twinstream.stopping import StopRequest
+from twinstream.terminal import Terminal, command_line, run_command
 
 JOB = ROOT / "flink" / "jobs" / "feature_job.py"
 

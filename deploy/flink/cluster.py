@@ -10,7 +10,7 @@ from deploy.local.ports import free_port, is_open, require_free
 from deploy.local.scratch import fresh, remove
 from flink.jobs.embedded import PROMETHEUS_REPORTER
 from flink.jobs.rest import FlinkRest
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 DEFAULT_PORT = 8081
 METRICS_PORT = 9250

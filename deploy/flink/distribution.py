@@ -16,8 +16,8 @@ import yaml
 
 from deploy.local.jars import ROOT, RUN_DIRECTORY, fetch_jars, java_binary
 from deploy.local.scratch import java_environment
-from runtime.errors import UserError
-from runtime.packages import remedy
+from twinstream.errors import UserError
+from twinstream.packages import remedy
 
 FLINK_DIRECTORY = RUN_DIRECTORY / "flink"
 

@@ -9,9 +9,9 @@ import typer
 from deploy.local.compose import Compose, docker_answers
 from deploy.local.jars import ROOT, RUN_DIRECTORY
 from deploy.local.services import Ports, Service, local_services
-from runtime.settings import Settings, load_settings
-from runtime.terminal import Terminal, command_line, run_command
 from runtime.topics import ensure_topics
+from twinstream.settings import Settings, load_settings
+from twinstream.terminal import Terminal, command_line, run_command
 
 app = command_line(
     help="Kafka, Redis and the topics on this machine: by Docker Compose where it answers, else as local processes.",

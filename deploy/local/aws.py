@@ -8,8 +8,8 @@ from pathlib import Path
 
 from deploy.local.daemon import Daemon
 from deploy.local.ports import HOST, require_free
-from runtime.errors import UserError
-from runtime.packages import remedy
+from twinstream.errors import UserError
+from twinstream.packages import remedy
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """No proxy of the environment leads to this machine."""

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 
 class Compose:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 _SAME_START_SECONDS = 3.0
 """How far apart two readings of one process's start time may be when the clock was set in between."""

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUN_DIRECTORY = ROOT / ".run"

@@ -15,7 +15,7 @@ from deploy.local.daemon import Daemon
 from deploy.local.jars import fetch_jars, java_binary, require_tools
 from deploy.local.ports import HOST, free_port, is_open, require_free
 from deploy.local.scratch import fresh, java_environment
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 _JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 

@@ -5,7 +5,7 @@ import socket
 
 import psutil
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 HOST = "127.0.0.1"
 

@@ -8,7 +8,7 @@ import redis
 
 from deploy.local.daemon import Daemon
 from deploy.local.ports import HOST, require_free
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 _CONFIG = """\
 bind {host}

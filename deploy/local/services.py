@@ -10,8 +10,8 @@ from deploy.local.aws import LocalAws
 from deploy.local.aws import is_installed as has_moto
 from deploy.local.kafka import LocalKafka
 from deploy.local.redis import LocalRedis
-from runtime.errors import UserError
-from runtime.settings import Settings
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 KAFKA_PORT = 9092
 REDIS_PORT = 6379

@@ -14,8 +14,6 @@ from flink.jobs.paths import flink_path, newest_savepoint, resume_line
 from flink.jobs.rest import FlinkRest, TasksDoNotRun
 from flink.jobs.watch import Look, StatusLine, explain, record_ends_of_all, root_cause, watch
 from flink.recovery import epoch
-from flink.stopping import StopRequest
-from runtime.errors import UserError
 from runtime.kafka import (
     IfDeleted,
     LogError,
@@ -26,13 +24,15 @@ from runtime.kafka import (
     deleted_records,
 )
 from runtime.kafka.sending import Sender
-from runtime.log import configure_logging, get_logger
-from runtime.settings import Settings, load_settings
-from runtime.terminal import Terminal, command_line, run_command
 from runtime.topics import Topic, dead_letter_topic, feature_log_topic, prepare_topics
 from store.connecting import connect
 from store.errors import StoreError
 from store.writer import Runtime, check_writer
+from twinstream.errors import UserError
+from twinstream.logging import configure_logging, get_logger
+from twinstream.settings import Settings, load_settings
+from twinstream.stopping import StopRequest
+from twinstream.terminal import Terminal, command_line, run_command
 
 app = command_line()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from runtime.errors import UserError
-from runtime.settings import Settings
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 END_DEADLINE_S = 15.0
 """How long Flink's Java process may take to end."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def main() -> None:
     """Start the job with the arguments of the command line."""
-    from runtime.packages import missing_packages_named
+    from twinstream.packages import missing_packages_named
 
     with missing_packages_named():
         from flink.jobs.command import run_from_command_line

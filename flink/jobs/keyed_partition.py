@@ -19,9 +19,9 @@ import msgspec
 
 from flink.jobs.keyed_state import STORED, Due, EntityStates, KeyedMap
 from flink.jobs.mirror import Change, Mirror
-from runtime.batching import cut
 from runtime.kafka.contract import Record
 from store.online import EntityWrite, Progress
+from twinstream.batching import cut
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import encode_dead_letter
 from twinstream.core.fingerprint import fingerprint

@@ -8,8 +8,8 @@ from kafka import TopicPartition as ClientPartition
 
 from runtime.kafka.clients import build_client
 from runtime.kafka.options import READER_OPTIONS, connection_options
-from runtime.log import get_logger
-from runtime.settings import Settings
+from twinstream.logging import get_logger
+from twinstream.settings import Settings
 
 Partition = tuple[str, int]
 Ask = Callable[[Collection[Partition]], Mapping[Partition, int]]

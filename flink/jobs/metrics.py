@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from runtime.kafka.contract import Record
-from runtime.telemetry import BATCH_BUCKETS, END_TO_END_BUCKETS
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.partition import Applied
+from twinstream.metrics import BATCH_BUCKETS, END_TO_END_BUCKETS
 
 
 class Counts(Protocol):

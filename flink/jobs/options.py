@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flink.jobs.slots import MAX_PARALLELISM
-from runtime.settings import Settings
 from runtime.topics import DEAD_LETTER_BYTES
+from twinstream.settings import Settings
 
 Mode = Literal["thread", "process"]
 

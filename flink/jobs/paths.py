@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 
 def flink_path(given: str) -> str:

@@ -24,8 +24,8 @@ from flink.jobs.options import (
 )
 from flink.jobs.slots import PLANNED_PARTITIONS, slot_numbers
 from flink.jobs.stage import KEY, KEYED_BATCH, OUTPUT, FeatureStage
-from runtime.settings import Settings
 from runtime.topics import Topic
+from twinstream.settings import Settings
 
 
 def start(

@@ -8,7 +8,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 ANSWER_TIMEOUT_S = 30.0
 

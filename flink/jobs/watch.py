@@ -8,11 +8,11 @@ from features.groups import BY_TOPIC
 from flink.jobs.caught_up import CaughtUp, Offsets
 from flink.jobs.options import consumer_group
 from flink.jobs.rest import FlinkRest
-from runtime.errors import UserError
 from runtime.kafka import LogError, committed_offsets, end_offsets, record_ends
-from runtime.log import get_logger
-from runtime.settings import Settings
-from runtime.terminal import Terminal, spinner
+from twinstream.errors import UserError
+from twinstream.logging import get_logger
+from twinstream.settings import Settings
+from twinstream.terminal import Terminal, spinner
 
 LOOK_EVERY_S = 0.5
 REPORT_EVERY_S = 10.0

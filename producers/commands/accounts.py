@@ -6,7 +6,7 @@ from typing import Any
 from producers.account import TransactionKafkaProducer
 from producers.commands.stream import summarise
 from producers.console import progress_bar
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 
 def accounts(

@@ -11,8 +11,8 @@ from producers.clock import Clock, SystemClock
 from producers.console import Bar, progress_bar, write_json
 from producers.generator import TransactionGenerator
 from producers.kinesis import KinesisProducer, create_stream
-from runtime.errors import UserError
-from runtime.terminal import Terminal, plain
+from twinstream.errors import UserError
+from twinstream.terminal import Terminal, plain
 
 
 class _Lines:

@@ -7,8 +7,8 @@ from rich.prompt import FloatPrompt, IntPrompt, Prompt
 
 from producers.account import TransactionKafkaProducer
 from producers.console import progress_bar
-from runtime.settings import Settings
-from runtime.terminal import Terminal
+from twinstream.settings import Settings
+from twinstream.terminal import Terminal
 
 CHOICES = {
     "1": "Batch: so many transactions at once",

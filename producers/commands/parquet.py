@@ -10,8 +10,8 @@ from rich.table import Table
 
 from producers.console import progress_bar, table_console, write_json
 from producers.datasets import newest_dataset
-from runtime.errors import UserError
-from runtime.terminal import Terminal, plain
+from twinstream.errors import UserError
+from twinstream.terminal import Terminal, plain
 
 DEFAULT_ROWS = 1_000_000
 

@@ -13,10 +13,10 @@ from producers.console import progress_bar
 from producers.position import newest_event_ms
 from producers.records import Message, iso_utc
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
-from runtime.errors import UserError
-from runtime.parquet import check_times, event_times, read_records
-from runtime.settings import Settings
-from runtime.terminal import Terminal
+from twinstream.errors import UserError
+from twinstream.parquet import check_times, event_times, read_records
+from twinstream.settings import Settings
+from twinstream.terminal import Terminal
 
 BATCH_ROWS = 20_000
 _TIME = "__time"

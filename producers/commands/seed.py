@@ -13,9 +13,9 @@ from producers.seeding.bad_records import REASONS
 from producers.seeding.plan import Span, decide_span
 from producers.seeding.seeder import SHARES, SeedPlan, TopicTally, describe, new_tallies, seed_messages
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
-from runtime.errors import UserError
-from runtime.settings import Settings
-from runtime.terminal import Terminal
+from twinstream.errors import UserError
+from twinstream.settings import Settings
+from twinstream.terminal import Terminal
 
 _TOGETHER = ("orders", "clickstream")
 """Topics that share a span, since the clicks of one lead to the orders of the other."""

@@ -18,8 +18,8 @@ from producers.sinks.base import Sink
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
 from producers.sinks.lines import LinesSink
 from producers.sinks.memory import MemorySink
-from runtime.errors import UserError
-from runtime.settings import Settings
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 UNPACED_BLOCK = 512
 """Records made before any of them is sent, when there is no rate to hold: a fifth less work than one by one."""

@@ -12,7 +12,7 @@ Nothing but what is injected may be late or in the future, seed after seed:
 from typing import NamedTuple
 
 from producers.records import iso_utc
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 SHORTEST_MS = 1_000
 MOST_AHEAD_MS = 60_000

@@ -11,11 +11,11 @@ from kafka.errors import KafkaConfigurationError, KafkaError
 from producers.interrupts import interrupts
 from producers.records import Message
 from producers.sinks.base import Delivery
-from runtime.errors import UserError
 from runtime.kafka.clients import build_client
 from runtime.kafka.options import connection_options
-from runtime.settings import Settings
 from runtime.topics import ensure_topics, source_topic
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 CONNECT_TIMEOUT_MS = 2_000
 MAX_REQUEST_BYTES = 17 * 1024 * 1024

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from producers.records import Message
 from producers.sinks.base import Delivery
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 
 class LinesSink:

@@ -7,7 +7,7 @@ import polars as pl
 
 from producers.records import Message
 from producers.sinks.base import Delivery
-from runtime.files import told_if_unwritable
+from twinstream.files import told_if_unwritable
 
 
 class ParquetSink:

@@ -22,7 +22,7 @@ from runtime.kafka.contract import KafkaUnavailable, LogError
 from runtime.kafka.diagnosis import advertised_by, diagnosis
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, connection_options
 from runtime.kafka.rights import refused
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 
 class TopicAdmin:

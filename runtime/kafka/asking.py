@@ -14,7 +14,7 @@ from runtime.kafka.contract import Committed, KafkaUnavailable, LogError, NotAll
 from runtime.kafka.membership import ours, theirs
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS, does_not_answer
 from runtime.kafka.rights import refused
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 Answer = TypeVar("Answer")
 

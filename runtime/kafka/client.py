@@ -42,7 +42,7 @@ from runtime.kafka.options import (
 )
 from runtime.kafka.slots import WorkerSlot
 from runtime.kafka.transactions import KafkaTransaction, TransactionalWriter
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 
 class KafkaLog:

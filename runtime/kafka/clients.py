@@ -11,12 +11,12 @@ from kafka.errors import (
 )
 from kafka.net.compat import KafkaNetClient
 
-from runtime.errors import UserError
 from runtime.kafka.contract import KafkaUnavailable
 from runtime.kafka.diagnosis import advertised_by, diagnosis
 from runtime.kafka.options import servers_of
 from runtime.kafka.tls import tls_context
-from runtime.settings import Settings
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 _REFUSALS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 
 class TopicPartition(NamedTuple):

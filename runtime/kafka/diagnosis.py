@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from runtime.kafka.options import does_not_answer, servers_of
 from runtime.kafka.tls import tls_context
-from runtime.probing import NO_TLS, TIMEOUT_S, speaks_tls, tls_failure, unreachable
-from runtime.settings import Settings
+from twinstream.probing import NO_TLS, TIMEOUT_S, speaks_tls, tls_failure, unreachable
+from twinstream.settings import Settings
 
 Address = tuple[str, int]
 

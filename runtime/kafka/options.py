@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from runtime.addresses import is_loopback
-from runtime.settings import Settings
+from twinstream.addresses import is_loopback
+from twinstream.settings import Settings
 
 MEBIBYTE = 1024 * 1024
 MAX_SOURCE_RECORD_BYTES = 16 * MEBIBYTE

@@ -7,12 +7,12 @@ from typing import Any
 from kafka import TopicPartition as ClientPartition
 from kafka.record.default_records import DefaultRecordBatch
 
-from runtime.errors import UserError
 from runtime.kafka.contract import Record
 from runtime.kafka.decoding import FetchedRecords, varint
 from runtime.kafka.options import ANSWER_TIMEOUT_MS
 from runtime.kafka.reading import reader
-from runtime.settings import Settings
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 Offsets = Mapping[ClientPartition, int]
 

@@ -8,14 +8,14 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
 from kafka.errors import AuthorizationError, RetriableError
 
-from runtime.errors import UserError
 from runtime.kafka.clients import build_client
 from runtime.kafka.contract import KafkaUnavailable, Record
 from runtime.kafka.decoding import FetchedRecords
 from runtime.kafka.diagnosis import advertised_by, diagnosis
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
 from runtime.kafka.rights import refused
-from runtime.settings import Settings
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 
 class IfLogLost(StrEnum):

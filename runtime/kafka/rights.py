@@ -21,7 +21,7 @@ from runtime.kafka.clients import build_client
 from runtime.kafka.contract import KafkaUnavailable, NotAllowed
 from runtime.kafka.diagnosis import advertised_by, diagnosis
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, connection_options, servers_of
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 READING = ("Read", "DescribeConfigs")
 """What a worker does with a source topic: it also asks who stamps the records."""

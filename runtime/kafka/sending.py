@@ -11,7 +11,7 @@ from runtime.kafka.clients import build_client
 from runtime.kafka.contract import Fenced, TopicPartition, TransactionFailed
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
 from runtime.kafka.rights import refused
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 
 class Message(NamedTuple):

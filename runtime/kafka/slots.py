@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 MAX_SLOTS = 10_000
 

@@ -3,8 +3,8 @@
 import ssl
 from pathlib import Path
 
-from runtime.errors import UserError
-from runtime.settings import Settings
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 
 class _Asked(Exception):

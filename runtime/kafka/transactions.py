@@ -49,7 +49,7 @@ from runtime.kafka.encoding import BatchBuffer
 from runtime.kafka.membership import name_taken
 from runtime.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
 from runtime.kafka.rights import refused
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 MAGIC = 2
 BATCH_BYTES = 512 * 1024

@@ -11,16 +11,16 @@ import msgspec
 import typer
 
 from features.groups import BY_TOPIC
-from runtime.errors import UserError
 from runtime.kafka import LogError
-from runtime.settings import load_settings
-from runtime.terminal import Terminal, command_line
 from store.dead_letters.reading import Choice, Notes, find, read_letters, read_notes
 from store.dead_letters.redriving import redrive
 from store.dead_letters.tables import Summary, letter_table, letters_table, report_tables, stats_table
 from store.dead_letters.transform import Transform
 from store.dead_letters.verdicts import Verdict
-from store.moments import parse_since
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
+from twinstream.terminal import Terminal, command_line
+from twinstream.timestamps import parse_since
 
 app = command_line(no_args_is_help=True, help="What was set aside and why; sending back what can be repaired.")
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import msgspec
 
 from features.groups import BY_TOPIC
-from runtime.errors import UserError
 from runtime.kafka import TopicAdmin, read_topic
-from runtime.settings import Settings
 from runtime.topics import dead_letter_topic
 from store.rows import decode_letter, row_decoder
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import REASONS
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from rich.console import Group
 from rich.syntax import Syntax
 from rich.table import Table
 
-from runtime.terminal import plain, styled, visible
 from store.comparing import UNDECODABLE, short
 from store.dead_letters.reading import Notes, place
 from store.dead_letters.verdicts import REMEDIES, Verdict
-from store.moments import iso
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import REASONS
+from twinstream.terminal import plain, styled, visible
+from twinstream.timestamps import iso
 
 BARS = "▁▂▃▄▅▆▇█"
 SPANS = 24

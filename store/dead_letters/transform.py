@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from runtime.errors import UserError
 from store.comparing import UNDECODABLE
 from store.dead_letters.reading import place
 from twinstream.core.dead_letters import DeadLetter
+from twinstream.errors import UserError
 
 MAX_FAULT = 300
 """Characters shown of what a script raised: it may quote the record, and that may be a megabyte."""

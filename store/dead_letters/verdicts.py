@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from features.events import StateEvent
-from runtime.settings import Settings
 from store.dead_letters.reading import Notes
 from store.dead_letters.transform import Transform
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import Rejected
+from twinstream.settings import Settings
 
 
 class Verdict(StrEnum):

@@ -22,7 +22,6 @@ from typing import Any
 import polars as pl
 
 from features.groups import GROUPS
-from runtime.errors import UserError
 from runtime.kafka import (
     IfDeleted,
     Record,
@@ -32,14 +31,15 @@ from runtime.kafka import (
     end_offsets,
     read_topic,
 )
-from runtime.parquet import event_times, read_records
-from runtime.settings import Settings
 from store.offline.columns import to_frame
 from store.offline.dataset import AS_KNOWN_NOW, AS_KNOWN_THEN, Dataset
 from store.offline.outcome import Outcome
 from store.offline.replay import replay, replay_as_known_now
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.vectors import FeatureRecord
+from twinstream.errors import UserError
+from twinstream.parquet import event_times, read_records
+from twinstream.settings import Settings
 
 PART_RECORDS = 20_000
 SLICE_ROWS = 20_000

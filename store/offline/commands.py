@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 
 from features.groups import BY_TOPIC, GROUPS
-from runtime.errors import UserError
 from runtime.kafka import IfDeleted
 from runtime.kafka.reading import end_offsets
-from runtime.settings import load_settings
-from runtime.terminal import Terminal, print_error
 from store.reading import check_group
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
+from twinstream.terminal import Terminal, print_error
 
 Out = Annotated[Path, typer.Option(help="Root folder of the dataset.")]
 IfLogLost = Annotated[
@@ -54,8 +54,8 @@ def backfill(
     """Features over history: the live runtimes' functions over a topic or a file, on all cores."""
     import time
 
-    from runtime.parquet import parquet_height
     from store.offline.backfill import backfill as run
+    from twinstream.parquet import parquet_height
 
     settings = load_settings()
     is_file = source.endswith(".parquet")

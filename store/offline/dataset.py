@@ -14,9 +14,9 @@ from pathlib import Path
 
 import polars as pl
 
-from runtime.errors import UserError
-from runtime.files import told_if_unwritable
 from twinstream.core.catalog import FeatureGroup
+from twinstream.errors import UserError
+from twinstream.files import told_if_unwritable
 
 ORIGIN = "_origin"
 AS_KNOWN_THEN, AS_KNOWN_NOW = "as known then", "as known now"

@@ -6,7 +6,6 @@ An export continues where the parts on disk end, so it can be interrupted, repea
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from runtime.errors import UserError
 from runtime.kafka import (
     IfDeleted,
     Record,
@@ -17,12 +16,13 @@ from runtime.kafka import (
     end_offsets,
     read_topic,
 )
-from runtime.settings import Settings
 from runtime.topics import feature_log_topic
 from store.offline.columns import RecordDecoder, to_frame
 from store.offline.dataset import Dataset
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.vectors import FeatureRecord
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 PART_RECORDS = 25_000
 """Records in a part: what is held in memory of each partition."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from runtime.settings import Settings
 from store.comparing import short
 from store.offline.outcome import Outcome
 from twinstream.core.catalog import FeatureGroup
@@ -19,6 +18,7 @@ from twinstream.core.rejection import Rejected
 from twinstream.core.stamping import SourceRecord, Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureRecord
+from twinstream.settings import Settings
 
 BATCH_RECORDS = 5_000
 

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import polars as pl
 
-from runtime.errors import UserError
-from runtime.files import told_if_unwritable
-from runtime.parquet import check_times, event_times, read_columns, readable
 from store.offline.columns import columns
 from store.offline.dataset import AS_KNOWN_NOW, Dataset
 from store.offline.outcome import Outcome
 from twinstream.core.catalog import FeatureGroup
+from twinstream.errors import UserError
+from twinstream.files import told_if_unwritable
+from twinstream.parquet import check_times, event_times, read_columns, readable
 
 _TIME, _KNOWN, _PLACE, _NEWEST, _ROW, _WHY = "__time", "__known", "__place", "__newest", "__row", "__why"
 

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from deploy.local.daemon import Daemon
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 PORT = 1
 SLEEP = ["sleep", "600"]

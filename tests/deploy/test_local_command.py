@@ -15,8 +15,8 @@ from deploy.local.aws import LocalAws
 from deploy.local.compose import Compose, docker_answers
 from deploy.local.jars import ROOT
 from deploy.local.services import Ports, local_services
-from runtime.errors import UserError
-from runtime.settings import load_settings
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
 
 STAND_IN_FOR_DOCKER = """\
 #!/bin/sh

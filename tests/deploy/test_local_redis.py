@@ -9,7 +9,7 @@ import redis
 
 from deploy.local import LocalRedis, free_port
 from deploy.local.redis import cli_binary, server_binary
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 
 @pytest.fixture

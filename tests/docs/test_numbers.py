@@ -15,7 +15,7 @@ from producers.seeding.plan import MAX_DELAY_MS
 from producers.seeding.seeder import SHARES
 from producers.sinks.kafka import MAX_UNACKNOWLEDGED
 from runtime.kafka.options import MAX_SOURCE_RECORD_BYTES
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}

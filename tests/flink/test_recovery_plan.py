@@ -11,12 +11,12 @@ import pytest
 
 from features.groups import GROUPS
 from flink.recovery import LONG_AGO_MS, Note, Start, committed_note, encode_note, epoch, horizon_ms, plan_start
-from runtime.errors import UserError
 from runtime.kafka.contract import Committed, TopicPartition
 from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
-from runtime.settings import Settings
 from store.online import Progress
 from twinstream.core.state import state_version
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 GROUP = GROUPS["transaction"]
 SETTINGS = Settings(window_size_minutes=1, allowed_lateness_seconds=10, max_future_skew_seconds=20)

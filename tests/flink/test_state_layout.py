@@ -10,7 +10,7 @@ from features.events import Payment
 from features.groups import GROUPS
 from flink.recovery import epoch
 from flink.testing import Driver
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 TRANSACTION = GROUPS["transaction"]
 

@@ -26,9 +26,9 @@ from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
 from deploy.local.jars import ROOT
 from flink.jobs.rest import FlinkRest
-from runtime.errors import UserError
 from tests.flink.lab import Run
 from tests.flink.outputs import SETTINGS
+from twinstream.errors import UserError
 
 PATIENCE_S = 300.0
 CHECKPOINT_INTERVAL_MS = 1_000

@@ -9,7 +9,7 @@ import pytest
 from deploy.flink.__main__ import local_port
 from deploy.flink.cluster import FlinkCluster
 from deploy.flink.distribution import temporary_folder
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 
 def test_a_taken_port_advises_a_line_that_works(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import pytest
 from prometheus_client import Histogram
 
-from runtime.telemetry import LoopMetrics
 from tests.flink_job.dashboard import Series, series, without_source
+from twinstream.metrics import LoopMetrics
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from features.groups import GROUPS
 from flink.jobs.metrics import StageMetrics
 from runtime.kafka.contract import Record
-from runtime.telemetry import LoopMetrics
 from twinstream.core.partition import Applied
+from twinstream.metrics import LoopMetrics
 
 
 class Counter:

@@ -6,8 +6,8 @@ import pytest
 
 from flink.jobs import sql
 from flink.jobs.options import JobOptions, consumer_properties, job_configuration, kafka_properties, producer_properties
-from runtime.settings import Settings
 from runtime.topics import DEAD_LETTER_BYTES
+from twinstream.settings import Settings
 
 
 def test_checkpoints_and_parallelism_follow_settings_and_options() -> None:

@@ -12,7 +12,7 @@ import pytest
 from deploy.local import free_port
 from flink.jobs.command import take_savepoint
 from flink.jobs.rest import FlinkRest, TasksDoNotRun
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 NOT_RUNNING = "org.apache.flink.runtime.checkpoint.CheckpointException: Not all required tasks are currently running."
 UNWRITABLE = "java.io.IOException: Mkdirs failed to create file:/state\n\tat a.b(c)"

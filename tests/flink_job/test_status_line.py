@@ -5,7 +5,7 @@ from io import StringIO
 from structlog.testing import capture_logs
 
 from flink.jobs.watch import Look, StatusLine
-from runtime.terminal import Terminal
+from twinstream.terminal import Terminal
 
 
 def shown(*looks: tuple[float, str, int]) -> list[dict[str, object]]:

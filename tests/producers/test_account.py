@@ -11,9 +11,9 @@ from producers.account import TransactionKafkaProducer, send_batch_to_kafka, str
 from producers.clock import ManualClock
 from producers.records import parse_ms
 from producers.sinks.memory import MemorySink
-from runtime.errors import UserError
 from tests.producers.conftest import START_MS
 from tests.producers.test_kafka_sink import read_all
+from twinstream.errors import UserError
 
 
 class Interrupting(MemorySink):

@@ -19,8 +19,8 @@ from botocore.exceptions import (
 from deploy.local.aws import LocalAws
 from deploy.local.ports import free_port
 from producers.aws import aws_client, friendly_errors
-from runtime.errors import UserError
 from tests.producers.conftest import Run
+from twinstream.errors import UserError
 
 
 @pytest.fixture

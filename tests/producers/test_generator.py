@@ -9,8 +9,8 @@ from producers.generator import FRAUD_PATTERNS, FakeTransactionGenerator, Transa
 from producers.records import parse_ms
 from producers.schema import load_schema
 from producers.stories import Scene
-from runtime.errors import UserError
 from tests.producers.conftest import START_MS
+from twinstream.errors import UserError
 
 SCHEMA = load_schema("transaction")
 

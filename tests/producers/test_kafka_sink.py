@@ -11,9 +11,9 @@ from producers.position import first_free_ms, newest_event_ms
 from producers.profiles import make_profile
 from producers.records import Message, encode
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
-from runtime.errors import UserError
-from runtime.settings import load_settings
 from tests.producers.conftest import START_MS
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
 
 
 def read_all(servers: str, topic: str) -> dict[int, list[tuple[bytes | None, bytes | None]]]:

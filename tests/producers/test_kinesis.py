@@ -22,9 +22,9 @@ from producers.kinesis import STREAM, BatchResult, KinesisProducer, create_strea
 from producers.profiles import make_profile
 from producers.records import Message, encode
 from producers.sinks.kinesis import KinesisSink
-from runtime.errors import UserError
 from tests.producers.conftest import START_MS, Run
 from tests.producers.faulty_proxy import faulty_proxy
+from twinstream.errors import UserError
 
 AWS = Path(sys.executable).with_name("aws")
 

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from producers.clock import ManualClock, SystemClock
 from producers.pacing import Pacer, event_times, hour_multiplier, time_zone
-from runtime.errors import UserError
 from tests.producers.conftest import START_MS
+from twinstream.errors import UserError
 
 WEDNESDAY, SATURDAY = datetime(2024, 5, 15, tzinfo=UTC), datetime(2024, 5, 18, tzinfo=UTC)
 

@@ -22,8 +22,8 @@ from producers.records import encode
 from producers.schema import load_schema
 from producers.validate import validate_file
 from producers.world.places import COUNTRIES
-from runtime.errors import UserError
 from tests.producers.conftest import ROOT, START_MS
+from twinstream.errors import UserError
 
 ROWS = 250_000
 AS_OF = "2026-11-21"

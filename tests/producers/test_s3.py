@@ -15,8 +15,8 @@ from producers.profiling import profile_path
 from producers.records import Message
 from producers.sinks.s3 import S3Sink
 from producers.upload import Destination, read_destination, upload_files
-from runtime.errors import UserError
 from tests.producers.conftest import Run
+from twinstream.errors import UserError
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from producers.seeding.arrivals import arrivals
 from producers.seeding.bad_records import REASONS
 from producers.seeding.plan import MAX_DELAY_MS, Span, decide_span
 from producers.seeding.seeder import SHARES, Seeded, SeedPlan, describe, new_tallies, seed_messages
-from runtime.errors import UserError
 from tests.producers.conftest import START_MS
 from tests.properties import tries
 from twinstream.core.lateness import LatenessRule
 from twinstream.core.rejection import Rejected
+from twinstream.errors import UserError
 
 LATENESS_MS, SKEW_MS, MAX_BYTES = 30_000, 30_000, 1_048_576
 HOUR = Span(START_MS, START_MS + 3_600_000)

@@ -10,7 +10,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from runtime.kafka import Committed, EventLog, KafkaLog, PositionLost, Record, TopicAdmin, TopicPartition, read_topic
 from runtime.memory_log import MemoryBroker, MemoryLog
-from runtime.settings import load_settings
+from twinstream.settings import load_settings
 
 PATIENCE_S = 90.0
 """How long a slow machine may take for what a fast one does in a second."""

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from runtime.kafka import Committed, KafkaLog, TopicPartition
-from runtime.settings import load_settings
+from twinstream.settings import load_settings
 
 
 def main(servers: str, group: str, source: str, output: str, slots: str) -> None:

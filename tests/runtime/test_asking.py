@@ -10,7 +10,7 @@ from kafka.future import Future
 from runtime.kafka.asking import Brokers
 from runtime.kafka.contract import KafkaUnavailable, LogError, TopicPartition
 from runtime.kafka.membership import theirs
-from runtime.settings import Settings
+from twinstream.settings import Settings
 
 SOURCE = TopicPartition("transactions", 0)
 

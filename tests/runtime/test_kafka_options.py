@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from kafka.errors import SaslAuthenticationFailedError
 
-from runtime.errors import UserError
 from runtime.kafka.clients import build_client
 from runtime.kafka.options import connection_options, does_not_answer
-from runtime.settings import load_settings
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
 
 
 def test_servers_alone_are_enough() -> None:

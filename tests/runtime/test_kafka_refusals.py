@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from deploy.local import LocalKafka, broker, free_port
-from runtime.errors import UserError
 from runtime.kafka import TopicAdmin, end_offsets
 from runtime.kafka.tls import tls_context
-from runtime.settings import load_settings
 from tests.certificates import Authority
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
 
 LISTENERS = {
     "PLAINTEXT": "PLAINTEXT",

@@ -24,9 +24,9 @@ from features.groups import BY_TOPIC
 from flink.jobs.command import prepare
 from flink.worker import kafka_loop
 from runtime.kafka import NotAllowed, TopicAdmin, read_topic
-from runtime.settings import Settings
 from runtime.topics import ensure_topics
 from tests.waiting import wait_until
+from twinstream.settings import Settings
 
 ALICE = "User:alice"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import UserError
 from runtime.kafka.slots import WorkerSlot
+from twinstream.errors import UserError
 
 HOLDER = """
 import sys, time

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from runtime.log import bind, configure_logging, get_logger
+from twinstream.logging import bind, configure_logging, get_logger
 
 
 class Terminal(io.StringIO):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from runtime.packages import INSTALLED_BY, OLDEST, missing_packages_named, remedy
+from twinstream.packages import INSTALLED_BY, OLDEST, missing_packages_named, remedy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from features.groups import GROUPS
-from runtime.errors import UserError
-from runtime.parquet import check_times, event_times, parquet_height, parquet_schema, read_columns, read_records
-from store.moments import parse_moment
 from tests.properties import tries
 from twinstream.core.rejection import Rejected
+from twinstream.errors import UserError
+from twinstream.parquet import check_times, event_times, parquet_height, parquet_schema, read_columns, read_records
+from twinstream.timestamps import parse_moment
 
 NOON_MS = 1_772_452_800_123
 CLICK = {"event_id": "e", "user_id": "u", "session_id": "s", "event_type": "purchase"}

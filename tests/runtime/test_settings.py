@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import UserError
-from runtime.settings import Settings, environment_names, expectation, load_settings
+from twinstream.errors import UserError
+from twinstream.settings import Settings, environment_names, expectation, load_settings
 
 
 @pytest.fixture(autouse=True)

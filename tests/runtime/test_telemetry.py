@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.errors import UserError
-from runtime.health import HealthServer
-from runtime.telemetry import LoopMetrics
+from twinstream.errors import UserError
+from twinstream.health import HealthServer
+from twinstream.metrics import LoopMetrics
 
 
 class Worker:

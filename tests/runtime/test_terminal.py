@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from rich.table import Table
 
-from runtime.errors import UserError
-from runtime.terminal import Terminal, command_line, plain, print_error, run_command, styled, visible
+from twinstream.errors import UserError
+from twinstream.terminal import Terminal, command_line, plain, print_error, run_command, styled, visible
 
 NASTY = ["[/red]x", "[bold]b", "[link=file:///etc]", ":smile:", "a\\[b", "[/]"]
 

@@ -9,8 +9,8 @@ from deploy.local import LocalKafka
 from features.groups import BY_TOPIC
 from runtime import topics
 from runtime.kafka import TopicAdmin
-from runtime.settings import Settings
 from runtime.topics import Topic, prepare_topics
+from twinstream.settings import Settings
 
 
 @pytest.mark.parametrize(("kind", "told"), [("CreateTime", True), ("LogAppendTime", False)])

@@ -12,11 +12,11 @@ import pytest
 import redis
 
 from deploy.local import LocalRedis, free_port
-from runtime.errors import UserError
-from runtime.settings import load_settings
 from store.connecting import check, connect
 from store.keys import Partition
 from tests.certificates import Authority
+from twinstream.errors import UserError
+from twinstream.settings import load_settings
 
 
 def test_a_redis_that_answers_is_connected_to(redis_server: LocalRedis) -> None:

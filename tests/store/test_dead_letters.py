@@ -18,7 +18,6 @@ from typer.testing import CliRunner, Result
 
 from producers.records import Message
 from producers.seeding.seeder import Seeded
-from runtime.errors import UserError
 from runtime.kafka import LogError
 from runtime.kafka.sending import Sender
 from store.cli import app
@@ -29,6 +28,7 @@ from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import REASONS
+from twinstream.errors import UserError
 
 NOW_MS = time.time_ns() // 1_000_000
 REPAIR = '''

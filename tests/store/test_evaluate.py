@@ -10,9 +10,9 @@ import pytest
 from kafka import KafkaProducer
 
 from deploy.local import LocalKafka
-from runtime.errors import UserError
 from runtime.kafka import Record
 from store.evaluate import Sample, evaluation, sample
+from twinstream.errors import UserError
 
 
 def scored(offset: int, risk_score: float, event_id: str | None = None) -> Record:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from runtime.errors import UserError
-from store.moments import iso, parse_moment
+from twinstream.errors import UserError
+from twinstream.timestamps import iso, parse_moment
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from deploy.local import LocalKafka
 from runtime.kafka.peeking import FullRecord
-from runtime.terminal import Terminal
 from store.cli import app
 from store.peek import as_lines
+from twinstream.terminal import Terminal
 
 Send = Callable[..., None]
 

@@ -7,12 +7,12 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
-from runtime.errors import UserError
 from store.errors import StoreUnavailable
 from store.online import BatchWrite, OnlineStore
 from store.pipe import PIECE_BYTES, Sent
 from tests.features.events import MIDDAY_MS
 from tests.store.worker import Worker, features, first
+from twinstream.errors import UserError
 
 
 def test_replies_come_in_the_order_of_the_commands(store: OnlineStore) -> None:

@@ -7,7 +7,6 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.errors import UserError
 from store.online import OnlineStore
 from store.reading import Reader
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, as_dict, payment
@@ -15,6 +14,7 @@ from tests.properties import tries
 from tests.store.worker import TRANSACTION, WINDOW, Worker, change, first
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig
+from twinstream.errors import UserError
 
 
 @pytest.fixture

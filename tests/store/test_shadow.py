@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 from features.groups import GROUPS
 from flink.testing import START_MS
 from producers.parquet import generate_dataset
-from runtime.errors import UserError
 from runtime.kafka import Record
-from runtime.settings import Settings
 from store.cli import app
 from store.rederive import Sample
 from store.shadow import ColumnChange, column_changes, load_candidate, side_by_side
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 GROUP = GROUPS["transaction"]
 CANDIDATE = '''

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from features.groups import GROUPS
-from runtime.errors import UserError
 from store.offline.columns import RecordDecoder, to_frame
 from store.offline.dataset import Dataset
 from tests.store.offline.logs import live, processed
+from twinstream.errors import UserError
 
 GROUP = GROUPS["transaction"]
 

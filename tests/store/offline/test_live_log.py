@@ -17,9 +17,7 @@ from typer.testing import CliRunner, Result
 
 from features.groups import GROUPS
 from flink.commit import Step
-from runtime.errors import UserError
 from runtime.kafka import read_topic
-from runtime.settings import Settings
 from runtime.topics import feature_log_topic
 from store.cli import app
 from store.offline import export as module
@@ -31,6 +29,8 @@ from tests.flink.lab import Lab, Run
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
 from tests.store.offline.logs import EVERY_GROUP, encoded
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 Command = Callable[..., Result]
 TRANSACTION = GROUPS["transaction"]

@@ -11,15 +11,15 @@ from kafka.structs import OffsetAndMetadata
 from deploy.local import LocalKafka
 from features.groups import GROUPS
 from flink.testing import Driver
-from runtime.errors import UserError
 from runtime.kafka import IfDeleted, RecordsDeleted
-from runtime.settings import Settings
 from runtime.topics import Topic, ensure_topics
 from store.offline.backfill import backfill
 from store.offline.dataset import Dataset
 from store.offline.export import export
 from store.rederive import Sample, rederive_run
 from twinstream.core.vectors import encode_feature_record
+from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 TRANSACTION = GROUPS["transaction"]
 PAYMENTS = [

@@ -1,4 +1,4 @@
-"""The loop's metrics, each named once; `deploy/grafana` shows them and `runtime.health` serves them."""
+"""The loop's metrics, each named once; `deploy/grafana` shows them and `twinstream.health` serves them."""
 
 import time
 

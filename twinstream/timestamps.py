@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from runtime.errors import UserError
 from twinstream.core.decoding import epoch_ms
 from twinstream.core.rejection import Rejected
 from twinstream.core.times import parse_time
+from twinstream.errors import UserError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)

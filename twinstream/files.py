@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 
 @contextmanager

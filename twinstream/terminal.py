@@ -17,8 +17,8 @@ from rich.spinner import Spinner
 from rich.status import Status
 from rich.text import Text
 
-from runtime.errors import UserError
-from runtime.packages import is_ours, remedy
+from twinstream.errors import UserError
+from twinstream.packages import is_ours, remedy
 
 
 def visible(text: object, *, keep: str = "") -> str:

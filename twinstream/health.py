@@ -7,7 +7,7 @@ from threading import Thread
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from runtime.errors import UserError
+from twinstream.errors import UserError
 
 Readiness = Callable[[], tuple[bool, str]]
 """Answers whether the worker makes progress and, if it does not, why."""

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor
 
-from runtime.terminal import visible
+from twinstream.terminal import visible
 
 _LIBRARY_LEVELS = {
     "kafka": "CRITICAL",  # what matters comes back to us as an exception and is told in our own words

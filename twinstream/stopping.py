@@ -5,7 +5,7 @@ import signal
 from threading import Timer
 from types import FrameType
 
-from runtime.log import get_logger
+from twinstream.logging import get_logger
 
 
 class StopRequest:

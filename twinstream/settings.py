@@ -22,8 +22,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from runtime.addresses import bracketed, redis_address, redis_url_with_database, require_redis_url
-from runtime.errors import UserError
+from twinstream.addresses import bracketed, redis_address, redis_url_with_database, require_redis_url
+from twinstream.errors import UserError
 
 CONFIG_FILE = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
 

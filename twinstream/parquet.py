@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from runtime.errors import UserError
 from twinstream.core.decoding import MAX_TIME_MS, MIN_TIME_MS
 from twinstream.core.times import parse_times
+from twinstream.errors import UserError
 
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 _EXACT = 2**53
