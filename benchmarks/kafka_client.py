@@ -1,7 +1,7 @@
 """The Kafka client, measured: `python -m benchmarks.kafka_client`.
 
 Starts a broker of its own and answers what a record costs to read, and to read and write in a transaction, with
-`runtime.kafka` and with kafka-python as it comes; and how long a transaction takes.
+`twinstream.log.kafka` and with kafka-python as it comes; and how long a transaction takes.
 """
 
 import secrets
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local import LocalKafka, free_port
-from runtime.kafka import Committed, KafkaLog, TopicAdmin
+from twinstream.log.kafka import Committed, KafkaLog, TopicAdmin
 from twinstream.settings import load_settings
 
 RECORDS = 60_000
@@ -58,7 +58,7 @@ def costs(servers: str, slots: Path) -> Table:
     table = Table(title="CPU per record")
     for heading in ("", "read", "read and write"):
         table.add_column(heading, justify="right" if heading else "left")
-    for name, run in (("kafka-python as it comes", plain), ("runtime.kafka", ours)):
+    for name, run in (("kafka-python as it comes", plain), ("twinstream.log.kafka", ours)):
         spent = [run(servers, slots, write) * 1e6 / RECORDS for write in (False, True)]
         table.add_row(name, *(f"{each:.1f} µs" for each in spent))
     return table

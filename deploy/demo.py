@@ -25,13 +25,13 @@ from flink.worker import kafka_loop, run
 from producers.commands.seed import seed
 from producers.seeding.plan import Span
 from producers.seeding.seeder import SHARES, SeedPlan, seed_messages
-from runtime.memory_log import MemoryBroker, MemoryLog
-from runtime.topics import PARTITIONS
 from store.connecting import connect
 from store.keys import features_key
 from store.writer import check_writer
 from twinstream.core.rejection import REASONS
 from twinstream.errors import UserError
+from twinstream.log.memory import MemoryBroker, MemoryLog
+from twinstream.log.topics import PARTITIONS
 from twinstream.logging import configure_logging
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, plain, print_error, styled

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from flink.recovery import encode_note
-from runtime.kafka.contract import Committed, EventLog, TopicPartition
 from store.keys import Partition as StoredPartition
 from store.online import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
@@ -30,6 +29,7 @@ from twinstream.core.partition import Applied, Partition
 from twinstream.core.stamping import Stamped
 from twinstream.core.state import EntityState
 from twinstream.core.vectors import FeatureMessage
+from twinstream.log.contract import Committed, EventLog, TopicPartition
 
 
 class Step(StrEnum):

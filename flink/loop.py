@@ -13,17 +13,6 @@ from flink.commit import Assigned, Portion, Reached, Step, Unsettled, commit, se
 from flink.recovery import IF_DELETED
 from flink.starting import take_over
 from flink.totals import Totals
-from runtime.kafka.contract import (
-    EventLog,
-    LogError,
-    PositionLost,
-    Rebalanced,
-    Record,
-    RecordTooLarge,
-    TopicPartition,
-)
-from runtime.kafka.retention import Deleted, IfLogLost, RecordsDeleted
-from runtime.topics import dead_letter_topic, feature_log_topic
 from store.errors import StoreMismatch, StoreUnavailable
 from store.online import Load, OnlineStore, Progress, StoredState
 from twinstream.core.dead_letters import DeadLetter
@@ -32,6 +21,17 @@ from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, StateUnreadable, WindowConfig
 from twinstream.core.vectors import feature_message
 from twinstream.interpreter import forget_cycles
+from twinstream.log.contract import (
+    EventLog,
+    LogError,
+    PositionLost,
+    Rebalanced,
+    Record,
+    RecordTooLarge,
+    TopicPartition,
+)
+from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
+from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.logging import get_logger
 from twinstream.settings import Settings
 

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from features.groups import BY_TOPIC
 from flink.loop import Loop
-from runtime.kafka.contract import LogError
 from twinstream.core.rejection import REASONS
+from twinstream.log.contract import LogError
 from twinstream.terminal import Terminal, plain, spinner, styled
 
 REFRESH_S = 1.0

@@ -5,10 +5,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from flink.commit import Portion
-from runtime.kafka.contract import KafkaUnavailable, TransactionFailed
-from runtime.kafka.retention import Deleted
 from store.errors import StoreUnavailable
 from store.keys import Partition as StoredPartition
+from twinstream.log.contract import KafkaUnavailable, TransactionFailed
+from twinstream.log.retention import Deleted
 from twinstream.logging import get_logger
 from twinstream.metrics import LoopMetrics
 

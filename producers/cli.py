@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from producers.interrupts import interrupts
-from runtime.kafka import LogError
 from twinstream.errors import UserError
+from twinstream.log.kafka import LogError
 from twinstream.logging import configure_logging
 from twinstream.settings import load_settings
 from twinstream.terminal import command_line, help_is_asked_for, run_command

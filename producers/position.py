@@ -7,9 +7,9 @@ from kafka import KafkaConsumer, TopicPartition
 
 from features.groups import BY_TOPIC
 from producers.records import iso_utc
-from runtime.kafka.clients import build_client
-from runtime.kafka.options import READER_OPTIONS, connection_options
 from twinstream.core.rejection import Rejected
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.options import READER_OPTIONS, connection_options
 from twinstream.settings import Settings
 
 TAIL_RECORDS = 300

@@ -16,12 +16,12 @@ from rich import box
 from rich.table import Table
 
 from features.groups import GROUPS
-from runtime.kafka import Record, read_topic
-from runtime.topics import feature_log_topic
 from store.comparing import UNDECODABLE
 from store.ranking import hits_at, percentiles, roc_auc
-from store.rows import row_decoder
 from twinstream.errors import UserError
+from twinstream.log.kafka import Record, read_topic
+from twinstream.log.rows import row_decoder
+from twinstream.log.topics import feature_log_topic
 from twinstream.settings import load_settings
 from twinstream.terminal import Terminal
 

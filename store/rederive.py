@@ -21,20 +21,9 @@ import msgspec
 from prometheus_client import CollectorRegistry, Gauge
 
 from features.groups import GROUPS
-from runtime.kafka import (
-    Deleted,
-    Record,
-    beginning_offsets,
-    committed_offsets,
-    deleted_records,
-    end_offsets,
-    read_topic,
-)
-from runtime.topics import dead_letter_topic, feature_log_topic
 from store.comparing import Comparison, Pairs
 from store.offline.replay import States, batched, new_partition
 from store.reading import check_group
-from store.rows import decode_letter, row_decoder
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.lateness import BEGINNING_MS
@@ -43,6 +32,17 @@ from twinstream.core.stamping import SourceRecord
 from twinstream.core.vectors import FeatureRecord, encode_feature_record
 from twinstream.errors import UserError
 from twinstream.health import HealthServer
+from twinstream.log.kafka import (
+    Deleted,
+    Record,
+    beginning_offsets,
+    committed_offsets,
+    deleted_records,
+    end_offsets,
+    read_topic,
+)
+from twinstream.log.rows import decode_letter, row_decoder
+from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.settings import Settings
 
 _BUCKETS = 1_000_000

@@ -28,13 +28,13 @@ from rich import box
 from rich.table import Table
 
 from features.groups import BY_TOPIC, GROUPS
-from runtime.kafka import Record, end_offsets, read_topic
 from store.offline.replay import States, batched, new_partition
 from store.reading import check_group
 from store.rederive import Sample
 from twinstream.core.catalog import Family, FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.errors import UserError
+from twinstream.log.kafka import Record, end_offsets, read_topic
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, styled
 

@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from deploy.local import LocalKafka, LocalRedis, free_port
-from runtime.topics import Topic, all_topics, ensure_topics
 from tests import properties
 from tests.topics import create_anew
+from twinstream.log.topics import Topic, all_topics, ensure_topics
 
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Of Flink's Java: a run of a few seconds takes half the processor time if it is not compiled for a long life."""

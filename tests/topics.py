@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from kafka.errors import KafkaError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from runtime.kafka import LogError, TopicAdmin
-from runtime.topics import Topic, ensure_topics
 from tests.waiting import wait_until
+from twinstream.log.kafka import LogError, TopicAdmin
+from twinstream.log.topics import Topic, ensure_topics
 
 
 @retry(

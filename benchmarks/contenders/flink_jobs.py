@@ -141,8 +141,8 @@ def start(plan: Plan) -> Any:
     from flink.jobs.options import JobOptions
     from flink.jobs.pipeline import build_and_start
     from flink.recovery import epoch
-    from runtime.kafka import TopicAdmin
-    from runtime.topics import ensure_topics, feature_log_topic
+    from twinstream.log.kafka import TopicAdmin
+    from twinstream.log.topics import ensure_topics, feature_log_topic
     from twinstream.settings import load_settings
 
     settings = load_settings(

@@ -7,7 +7,7 @@ from statistics import median, quantiles
 from benchmarks.lab.report import Finding
 from benchmarks.lab.services import Services
 from benchmarks.lab.worker import Feed, worker
-from runtime.topics import ensure_topics
+from twinstream.log.topics import ensure_topics
 
 GROUP = "steady"
 """The workers of all questions continue where the last one ended."""

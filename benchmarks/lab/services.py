@@ -9,7 +9,7 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 
 from deploy.local import LocalKafka, LocalRedis, free_port
-from runtime.topics import Topic, dead_letter_topic, ensure_topics, feature_log_topic, source_topic
+from twinstream.log.topics import Topic, dead_letter_topic, ensure_topics, feature_log_topic, source_topic
 
 
 @dataclass(frozen=True, slots=True)

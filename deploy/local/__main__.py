@@ -9,7 +9,7 @@ import typer
 from deploy.local.compose import Compose, docker_answers
 from deploy.local.jars import ROOT, RUN_DIRECTORY
 from deploy.local.services import Ports, Service, local_services
-from runtime.topics import ensure_topics
+from twinstream.log.topics import ensure_topics
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, command_line, run_command
 

@@ -1,7 +1,7 @@
 """How the single-node broker is configured: what `make up` writes, and what `docker-compose.yml` has to agree with."""
 
 from deploy.local.ports import HOST
-from runtime.topics import DEAD_LETTER_BYTES, PARTITIONS
+from twinstream.log.topics import DEAD_LETTER_BYTES, PARTITIONS
 
 BROKER_PROPERTIES: dict[str, object] = {
     # Topics are created on purpose: a mistyped name is an error, not a new topic.

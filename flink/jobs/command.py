@@ -14,7 +14,11 @@ from flink.jobs.paths import flink_path, newest_savepoint, resume_line
 from flink.jobs.rest import FlinkRest, TasksDoNotRun
 from flink.jobs.watch import Look, StatusLine, explain, record_ends_of_all, root_cause, watch
 from flink.recovery import epoch
-from runtime.kafka import (
+from store.connecting import connect
+from store.errors import StoreError
+from store.writer import Runtime, check_writer
+from twinstream.errors import UserError
+from twinstream.log.kafka import (
     IfDeleted,
     LogError,
     RecordsDeleted,
@@ -23,12 +27,8 @@ from runtime.kafka import (
     committed_offsets,
     deleted_records,
 )
-from runtime.kafka.sending import Sender
-from runtime.topics import Topic, dead_letter_topic, feature_log_topic, prepare_topics
-from store.connecting import connect
-from store.errors import StoreError
-from store.writer import Runtime, check_writer
-from twinstream.errors import UserError
+from twinstream.log.kafka.sender import Sender
+from twinstream.log.topics import Topic, dead_letter_topic, feature_log_topic, prepare_topics
 from twinstream.logging import configure_logging, get_logger
 from twinstream.settings import Settings, load_settings
 from twinstream.stopping import StopRequest

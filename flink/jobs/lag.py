@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
 
-from runtime.kafka.clients import build_client
-from runtime.kafka.options import READER_OPTIONS, connection_options
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.options import READER_OPTIONS, connection_options
 from twinstream.logging import get_logger
 from twinstream.settings import Settings
 

@@ -10,9 +10,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from runtime.kafka.contract import Record
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.partition import Applied
+from twinstream.log.contract import Record
 from twinstream.metrics import BATCH_BUCKETS, END_TO_END_BUCKETS
 
 

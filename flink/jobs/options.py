@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flink.jobs.slots import MAX_PARALLELISM
-from runtime.topics import DEAD_LETTER_BYTES
+from twinstream.log.topics import DEAD_LETTER_BYTES
 from twinstream.settings import Settings
 
 Mode = Literal["thread", "process"]

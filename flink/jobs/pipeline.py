@@ -24,7 +24,7 @@ from flink.jobs.options import (
 )
 from flink.jobs.slots import PLANNED_PARTITIONS, slot_numbers
 from flink.jobs.stage import KEY, KEYED_BATCH, OUTPUT, FeatureStage
-from runtime.topics import Topic
+from twinstream.log.topics import Topic
 from twinstream.settings import Settings
 
 

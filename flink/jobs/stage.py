@@ -19,14 +19,14 @@ from flink.jobs.keyed_state import KeyedMap
 from flink.jobs.lag import LogEnds, asking
 from flink.jobs.metrics import StageMetrics
 from flink.jobs.mirror import Mirror
-from runtime.kafka.contract import Record
-from runtime.topics import dead_letter_topic, ensure_topics, feature_log_topic
 from store.connecting import connect
 from store.keys import Partition as Source
 from store.writer import Runtime
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
 from twinstream.interpreter import tune_interpreter
+from twinstream.log.contract import Record
+from twinstream.log.topics import dead_letter_topic, ensure_topics, feature_log_topic
 from twinstream.logging import configure_logging, get_logger
 from twinstream.settings import Settings
 

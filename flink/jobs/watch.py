@@ -8,8 +8,8 @@ from features.groups import BY_TOPIC
 from flink.jobs.caught_up import CaughtUp, Offsets
 from flink.jobs.options import consumer_group
 from flink.jobs.rest import FlinkRest
-from runtime.kafka import LogError, committed_offsets, end_offsets, record_ends
 from twinstream.errors import UserError
+from twinstream.log.kafka import LogError, committed_offsets, end_offsets, record_ends
 from twinstream.logging import get_logger
 from twinstream.settings import Settings
 from twinstream.terminal import Terminal, spinner

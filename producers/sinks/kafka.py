@@ -11,10 +11,10 @@ from kafka.errors import KafkaConfigurationError, KafkaError
 from producers.interrupts import interrupts
 from producers.records import Message
 from producers.sinks.base import Delivery
-from runtime.kafka.clients import build_client
-from runtime.kafka.options import connection_options
-from runtime.topics import ensure_topics, source_topic
 from twinstream.errors import UserError
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.options import connection_options
+from twinstream.log.topics import ensure_topics, source_topic
 from twinstream.settings import Settings
 
 CONNECT_TIMEOUT_MS = 2_000

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import msgspec
 
 from features.groups import BY_TOPIC
-from runtime.kafka import TopicAdmin, read_topic
-from runtime.topics import dead_letter_topic
-from store.rows import decode_letter, row_decoder
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import REASONS
 from twinstream.errors import UserError
+from twinstream.log.kafka import TopicAdmin, read_topic
+from twinstream.log.rows import decode_letter, row_decoder
+from twinstream.log.topics import dead_letter_topic
 from twinstream.settings import Settings
 
 

@@ -15,14 +15,14 @@ from typing import Any
 import msgspec
 
 from features.groups import BY_TOPIC
-from runtime.kafka import LogError, TopicAdmin, end_offsets, read_topic
-from runtime.kafka.sending import Message, Sender
-from runtime.topics import feature_log_topic
 from store.dead_letters.reading import Choice, Note, notes_topic, place, read_letters, read_notes
 from store.dead_letters.transform import Transform
 from store.dead_letters.verdicts import Judge, Judged, Verdict
-from store.rows import row_decoder
 from twinstream.batching import cut
+from twinstream.log.kafka import LogError, TopicAdmin, end_offsets, read_topic
+from twinstream.log.kafka.sender import Message, Sender
+from twinstream.log.rows import row_decoder
+from twinstream.log.topics import feature_log_topic
 from twinstream.settings import Settings
 
 TAIL_RECORDS = 500

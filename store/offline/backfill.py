@@ -22,7 +22,14 @@ from typing import Any
 import polars as pl
 
 from features.groups import GROUPS
-from runtime.kafka import (
+from store.offline.columns import to_frame
+from store.offline.dataset import AS_KNOWN_NOW, AS_KNOWN_THEN, Dataset
+from store.offline.outcome import Outcome
+from store.offline.replay import replay, replay_as_known_now
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.vectors import FeatureRecord
+from twinstream.errors import UserError
+from twinstream.log.kafka import (
     IfDeleted,
     Record,
     RecordsDeleted,
@@ -31,13 +38,6 @@ from runtime.kafka import (
     end_offsets,
     read_topic,
 )
-from store.offline.columns import to_frame
-from store.offline.dataset import AS_KNOWN_NOW, AS_KNOWN_THEN, Dataset
-from store.offline.outcome import Outcome
-from store.offline.replay import replay, replay_as_known_now
-from twinstream.core.catalog import FeatureGroup
-from twinstream.core.vectors import FeatureRecord
-from twinstream.errors import UserError
 from twinstream.parquet import event_times, read_records
 from twinstream.settings import Settings
 

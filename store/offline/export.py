@@ -6,7 +6,12 @@ An export continues where the parts on disk end, so it can be interrupted, repea
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from runtime.kafka import (
+from store.offline.columns import RecordDecoder, to_frame
+from store.offline.dataset import Dataset
+from twinstream.core.catalog import FeatureGroup
+from twinstream.core.vectors import FeatureRecord
+from twinstream.errors import UserError
+from twinstream.log.kafka import (
     IfDeleted,
     Record,
     RecordsDeleted,
@@ -16,12 +21,7 @@ from runtime.kafka import (
     end_offsets,
     read_topic,
 )
-from runtime.topics import feature_log_topic
-from store.offline.columns import RecordDecoder, to_frame
-from store.offline.dataset import Dataset
-from twinstream.core.catalog import FeatureGroup
-from twinstream.core.vectors import FeatureRecord
-from twinstream.errors import UserError
+from twinstream.log.topics import feature_log_topic
 from twinstream.settings import Settings
 
 PART_RECORDS = 25_000

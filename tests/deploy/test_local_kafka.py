@@ -13,8 +13,8 @@ from kafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
 from deploy.local import LocalKafka, free_port
 from deploy.local.daemon import Daemon
 from deploy.local.jars import MissingTool, fetch_jars, jars_directory, require_tools
-from runtime.topics import DEAD_LETTER_BYTES, all_topics, dead_letter_topic, ensure_topics, source_topic
 from twinstream.errors import UserError
+from twinstream.log.topics import DEAD_LETTER_BYTES, all_topics, dead_letter_topic, ensure_topics, source_topic
 
 MEBIBYTE = 1024 * 1024
 

@@ -14,7 +14,7 @@ from producers.seeding.arrivals import DELAYED_SHARE
 from producers.seeding.plan import MAX_DELAY_MS
 from producers.seeding.seeder import SHARES
 from producers.sinks.kafka import MAX_UNACKNOWLEDGED
-from runtime.kafka.options import MAX_SOURCE_RECORD_BYTES
+from twinstream.log.kafka.options import MAX_SOURCE_RECORD_BYTES
 from twinstream.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

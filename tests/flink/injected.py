@@ -13,7 +13,7 @@ from features.groups import GROUPS
 from flink import worker
 from flink.commit import Step
 from flink.loop import Loop
-from runtime.kafka import options, transactions
+from twinstream.log.kafka import options, transactions
 
 
 class Injection(NamedTuple):

@@ -23,14 +23,14 @@ from kafka import TopicPartition as ClientPartition
 from deploy.local import LocalKafka, LocalRedis, free_port
 from features.groups import BY_TOPIC
 from producers.seeding.seeder import Seeded
-from runtime.kafka import Record, TopicAdmin, read_topic
-from runtime.topics import Topic, source_topic
 from tests.flink.injected import NOTHING, Injection
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import OUTPUT_TOPICS, SETTINGS, Outputs, assert_same, line_of, replayed
 from tests.flink.workers import Worker, forked
 from tests.topics import create, create_anew
 from tests.waiting import wait_until
+from twinstream.log.kafka import Record, TopicAdmin, read_topic
+from twinstream.log.topics import Topic, source_topic
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PARTITIONS = 2

@@ -4,8 +4,8 @@ from typing import Any
 
 from features.groups import BY_TOPIC
 from flink.testing import Driver
-from runtime.kafka import Record
-from runtime.topics import dead_letter_topic, feature_log_topic
+from twinstream.log.kafka import Record
+from twinstream.log.topics import dead_letter_topic, feature_log_topic
 
 SETTINGS: dict[str, Any] = {
     "window_size_minutes": 1,

@@ -1,10 +1,10 @@
 """Source topics with more partitions than the project's own: from the start, and while the loop runs."""
 
 from features.groups import BY_TOPIC
-from runtime.kafka import TopicAdmin
 from tests.flink.lab import Lab, Run
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import OUTPUT_TOPICS, Outputs, assert_same
+from twinstream.log.kafka import TopicAdmin
 
 
 def logs(outputs: Outputs) -> Outputs:

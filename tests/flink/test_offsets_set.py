@@ -7,9 +7,9 @@ import pytest
 from flink import starting
 from flink.commit import Step
 from flink.testing import START_MS, Driver
-from runtime.kafka.contract import Committed, TopicPartition
-from runtime.kafka.retention import IfLogLost
 from tests.flink.outputs import SETTINGS
+from twinstream.log.contract import Committed, TopicPartition
+from twinstream.log.retention import IfLogLost
 
 SOURCE = TopicPartition("transactions", 0)
 COUNT = 20

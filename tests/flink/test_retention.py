@@ -6,9 +6,9 @@ import pytest
 from prometheus_client import generate_latest
 
 from flink.testing import START_MS, Driver
-from runtime.kafka.contract import TopicPartition
-from runtime.kafka.retention import IfLogLost, RecordsDeleted
 from tests.flink.outputs import SETTINGS
+from twinstream.log.contract import TopicPartition
+from twinstream.log.retention import IfLogLost, RecordsDeleted
 
 SOURCE = TopicPartition("transactions", 0)
 GONE = "5 records of transactions-0 (offsets 10 to 14)"

@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from runtime.kafka import TopicAdmin
-from runtime.topics import source_topic
 from tests.flink.lab import PARTITIONS, Lab, Run
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import Outputs, assert_same, replayed
 from tests.topics import create
 from tests.waiting import wait_until
+from twinstream.log.kafka import TopicAdmin
+from twinstream.log.topics import source_topic
 
 
 class TwoLives:

@@ -9,7 +9,7 @@ from rich.console import Console
 from flink.commit import Step
 from flink.status import Status
 from flink.testing import START_MS, Driver
-from runtime.kafka.contract import TopicPartition
+from twinstream.log.contract import TopicPartition
 
 
 class Crash(BaseException):

@@ -9,13 +9,13 @@ import fakeredis
 from features.groups import BY_TOPIC
 from flink.jobs.keyed_partition import Computation, KeyedPartition
 from flink.jobs.mirror import Mirror
-from runtime.kafka.contract import Record
-from runtime.topics import dead_letter_topic, feature_log_topic
 from store.keys import Partition as Source
 from store.online import OnlineStore
 from store.writer import Runtime
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
+from twinstream.log.contract import Record
+from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.settings import Settings
 
 

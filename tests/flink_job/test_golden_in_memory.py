@@ -4,11 +4,11 @@ from random import Random
 
 import pytest
 
-from runtime.kafka.contract import Record
 from tests.flink_job.memory import MemoryJob
 from tests.golden.cases import Case, check, load_cases
 from twinstream.core.dead_letters import DeadLetter, decode_dead_letter
 from twinstream.core.vectors import FeatureRecord, decode_feature_record
+from twinstream.log.contract import Record
 
 
 def run_in_memory(case: Case) -> tuple[list[FeatureRecord], list[DeadLetter]]:

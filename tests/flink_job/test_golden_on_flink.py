@@ -7,8 +7,6 @@ import pytest
 from kafka import KafkaProducer
 
 from deploy.local import LocalKafka
-from runtime.kafka import read_topic
-from runtime.topics import Topic, dead_letter_topic, feature_log_topic, source_topic
 from tests.flink.lab import Lab
 from tests.flink_job.lab import run_embedded
 from tests.golden.cases import Case, Settings, check, load_cases, merged
@@ -16,6 +14,8 @@ from tests.other_clients import ENCODINGS, compressing
 from tests.topics import create
 from twinstream.core.dead_letters import DeadLetter, decode_dead_letter
 from twinstream.core.vectors import FeatureRecord, decode_feature_record
+from twinstream.log.kafka import read_topic
+from twinstream.log.topics import Topic, dead_letter_topic, feature_log_topic, source_topic
 
 pytestmark = pytest.mark.timeout(600)
 

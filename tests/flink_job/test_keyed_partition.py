@@ -8,11 +8,11 @@ import pytest
 from features.groups import BY_TOPIC
 from flink.jobs import keyed_partition
 from flink.jobs.keyed_partition import OutOfOrder
-from runtime.kafka.contract import Record
-from runtime.topics import dead_letter_topic, feature_log_topic
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS, assert_same, replayed
 from tests.flink_job.memory import MemoryJob, batches
+from twinstream.log.contract import Record
+from twinstream.log.topics import dead_letter_topic, feature_log_topic
 
 TOPICS = list(BY_TOPIC)
 LARGEST_CACHE = 50_000

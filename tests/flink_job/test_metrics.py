@@ -4,8 +4,8 @@ import pytest
 
 from features.groups import GROUPS
 from flink.jobs.metrics import StageMetrics
-from runtime.kafka.contract import Record
 from twinstream.core.partition import Applied
+from twinstream.log.contract import Record
 from twinstream.metrics import LoopMetrics
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from flink.jobs import sql
 from flink.jobs.options import JobOptions, consumer_properties, job_configuration, kafka_properties, producer_properties
-from runtime.topics import DEAD_LETTER_BYTES
+from twinstream.log.topics import DEAD_LETTER_BYTES
 from twinstream.settings import Settings
 
 

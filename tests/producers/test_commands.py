@@ -27,10 +27,10 @@ from producers.parquet import generate_dataset
 from producers.profiles import make_profile
 from producers.records import parse_ms
 from producers.sinks.memory import MemorySink
-from runtime.topics import ensure_topics
 from tests.producers.conftest import ROOT, START_MS, Run
 from tests.producers.test_kafka_sink import read_all
 from twinstream.errors import UserError
+from twinstream.log.topics import ensure_topics
 from twinstream.settings import load_settings
 
 

@@ -8,8 +8,17 @@ from typing import Any, Protocol
 
 from kafka import KafkaAdminClient, KafkaProducer
 
-from runtime.kafka import Committed, EventLog, KafkaLog, PositionLost, Record, TopicAdmin, TopicPartition, read_topic
-from runtime.memory_log import MemoryBroker, MemoryLog
+from twinstream.log.kafka import (
+    Committed,
+    EventLog,
+    KafkaLog,
+    PositionLost,
+    Record,
+    TopicAdmin,
+    TopicPartition,
+    read_topic,
+)
+from twinstream.log.memory import MemoryBroker, MemoryLog
 from twinstream.settings import load_settings
 
 PATIENCE_S = 90.0

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from runtime.kafka import Committed, KafkaLog, TopicPartition
+from twinstream.log.kafka import Committed, KafkaLog, TopicPartition
 from twinstream.settings import load_settings
 
 

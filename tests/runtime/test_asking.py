@@ -7,9 +7,9 @@ import pytest
 from kafka.errors import KafkaTimeoutError
 from kafka.future import Future
 
-from runtime.kafka.asking import Brokers
-from runtime.kafka.contract import KafkaUnavailable, LogError, TopicPartition
-from runtime.kafka.membership import theirs
+from twinstream.log.contract import KafkaUnavailable, LogError, TopicPartition
+from twinstream.log.kafka.membership import theirs
+from twinstream.log.kafka.requests import Brokers
 from twinstream.settings import Settings
 
 SOURCE = TopicPartition("transactions", 0)

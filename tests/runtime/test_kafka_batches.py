@@ -11,11 +11,11 @@ from kafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
 from kafka.errors import CorruptRecordError
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
-from runtime.kafka.decoding import FetchedRecords, decode_batch
-from runtime.kafka.encoding import BatchBuffer, zigzag_varint
-from runtime.kafka.transactions import HEADER_BYTES, _finished_batch
 from tests.other_clients import ENCODINGS, compressing
 from tests.properties import tries
+from twinstream.log.kafka.batch_decoder import FetchedRecords, decode_batch
+from twinstream.log.kafka.batch_encoder import BatchBuffer, zigzag_varint
+from twinstream.log.kafka.transactions import HEADER_BYTES, _finished_batch
 
 PARTITION = ClientPartition("topic", 3)
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.kafka import Committed, EventLog, PositionLost, TopicPartition
 from tests.runtime.log_lab import KafkaLab, Lab, MemoryLab
+from twinstream.log.kafka import Committed, EventLog, PositionLost, TopicPartition
 
 IMPLEMENTATIONS = ["kafka-python", "in-process"]
 

@@ -15,7 +15,8 @@ import pytest
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay
 
 from deploy.local import LocalKafka, free_port
-from runtime.kafka import (
+from tests.runtime.log_lab import PATIENCE_S, KafkaLab, write
+from twinstream.log.kafka import (
     Committed,
     Fenced,
     KafkaUnavailable,
@@ -28,7 +29,6 @@ from runtime.kafka import (
     read_topic,
     transactions,
 )
-from tests.runtime.log_lab import PATIENCE_S, KafkaLab, write
 
 MEBIBYTE = 1024 * 1024
 
@@ -85,7 +85,7 @@ def test_tools_tell_of_a_missing_broker_too(attempt: Callable[[str], object], mo
 def test_pending_transaction_holds_back_records_and_offset_until_it_is_decided(
     lab: KafkaLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.kafka.asking.ANSWER_TIMEOUT_MS", 500)
+    monkeypatch.setattr("twinstream.log.kafka.requests.ANSWER_TIMEOUT_MS", 500)
     source, output = lab.topic(), lab.topic()
     worker = lab.worker([source]).join()
     with worker.log.transaction() as transaction:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from deploy.local import LocalKafka
-from runtime.kafka import Committed, Fenced, NameTaken, TopicPartition, TransactionFailed, options
-from runtime.kafka.membership import leave_group
 from tests.runtime.log_lab import PATIENCE_S, KafkaLab, Worker, write
 from twinstream.errors import UserError
+from twinstream.log.kafka import Committed, Fenced, NameTaken, TopicPartition, TransactionFailed, options
+from twinstream.log.kafka.membership import leave_group
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from kafka.errors import SaslAuthenticationFailedError
 
-from runtime.kafka.clients import build_client
-from runtime.kafka.options import connection_options, does_not_answer
 from twinstream.errors import UserError
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.options import connection_options, does_not_answer
 from twinstream.settings import load_settings
 
 

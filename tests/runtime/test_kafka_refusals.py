@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from deploy.local import LocalKafka, broker, free_port
-from runtime.kafka import TopicAdmin, end_offsets
-from runtime.kafka.tls import tls_context
 from tests.certificates import Authority
 from twinstream.errors import UserError
+from twinstream.log.kafka import TopicAdmin, end_offsets
+from twinstream.log.kafka.tls import tls_context
 from twinstream.settings import load_settings
 
 LISTENERS = {
@@ -74,7 +74,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker on this machine that has not answered within two seconds never does."""
-    monkeypatch.setattr("runtime.kafka.options.ANSWER_TIMEOUT_MS", 2_000)
+    monkeypatch.setattr("twinstream.log.kafka.options.ANSWER_TIMEOUT_MS", 2_000)
 
 
 PASSWORD: dict[str, Any] = {

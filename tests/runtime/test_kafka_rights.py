@@ -23,9 +23,9 @@ from deploy.local.broker import server_properties
 from features.groups import BY_TOPIC
 from flink.jobs.command import prepare
 from flink.worker import kafka_loop
-from runtime.kafka import NotAllowed, TopicAdmin, read_topic
-from runtime.topics import ensure_topics
 from tests.waiting import wait_until
+from twinstream.log.kafka import NotAllowed, TopicAdmin, read_topic
+from twinstream.log.topics import ensure_topics
 from twinstream.settings import Settings
 
 ALICE = "User:alice"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runtime.kafka.slots import WorkerSlot
 from twinstream.errors import UserError
+from twinstream.log.kafka.worker_slots import WorkerSlot
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from runtime.kafka.slots import WorkerSlot
+from twinstream.log.kafka.worker_slots import WorkerSlot
 slot = WorkerSlot("servers", "group", None, Path(sys.argv[1]))
 print(slot.number, flush=True)
 time.sleep(300)

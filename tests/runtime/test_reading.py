@@ -5,7 +5,7 @@ from collections.abc import Callable
 from kafka import KafkaProducer
 
 from deploy.local import LocalKafka
-from runtime.kafka import end_offsets, record_ends
+from twinstream.log.kafka import end_offsets, record_ends
 
 
 def test_markers_and_aborted_records_behind_the_last_record_do_not_count(

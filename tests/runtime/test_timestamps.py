@@ -7,9 +7,9 @@ from structlog.testing import capture_logs
 
 from deploy.local import LocalKafka
 from features.groups import BY_TOPIC
-from runtime import topics
-from runtime.kafka import TopicAdmin
-from runtime.topics import Topic, prepare_topics
+from twinstream.log import topics
+from twinstream.log.kafka import TopicAdmin
+from twinstream.log.topics import Topic, prepare_topics
 from twinstream.settings import Settings
 
 

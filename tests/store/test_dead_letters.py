@@ -18,8 +18,6 @@ from typer.testing import CliRunner, Result
 
 from producers.records import Message
 from producers.seeding.seeder import Seeded
-from runtime.kafka import LogError
-from runtime.kafka.sending import Sender
 from store.cli import app
 from store.dead_letters.reading import Notes
 from store.dead_letters.tables import letter_table
@@ -29,6 +27,8 @@ from tests.flink.lab import Lab, Run
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import REASONS
 from twinstream.errors import UserError
+from twinstream.log.kafka import LogError
+from twinstream.log.kafka.sender import Sender
 
 NOW_MS = time.time_ns() // 1_000_000
 REPAIR = '''

@@ -10,9 +10,9 @@ import pytest
 from kafka import KafkaProducer
 
 from deploy.local import LocalKafka
-from runtime.kafka import Record
 from store.evaluate import Sample, evaluation, sample
 from twinstream.errors import UserError
+from twinstream.log.kafka import Record
 
 
 def scored(offset: int, risk_score: float, event_id: str | None = None) -> Record:

@@ -7,10 +7,10 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from deploy.local import LocalKafka, LocalRedis
-from runtime.topics import ensure_topics
 from store.cli import app
 from store.comparing import compare
 from twinstream.errors import UserError
+from twinstream.log.topics import ensure_topics
 
 Rows = Sequence[tuple[str, bytes]]
 ONE, TWO = ("t-0@1", b'{"a":1}'), ("t-0@2", b'{"a":2}')

@@ -10,9 +10,9 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from deploy.local import LocalKafka
-from runtime.kafka.peeking import FullRecord
 from store.cli import app
-from store.peek import as_lines
+from twinstream.log.kafka.newest_and_oldest import FullRecord
+from twinstream.log.peek import as_lines
 from twinstream.terminal import Terminal
 
 Send = Callable[..., None]

@@ -12,11 +12,11 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner, Result
 
 from deploy.local import LocalKafka
-from runtime.topics import ensure_topics
 from store.cli import app
 from store.dead_letters.transform import Transform
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.errors import UserError
+from twinstream.log.topics import ensure_topics
 
 DEADLINE_S = 240
 NO_DATE_MS = 2**62

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 from features.groups import GROUPS
 from flink.testing import START_MS
 from producers.parquet import generate_dataset
-from runtime.kafka import Record
 from store.cli import app
 from store.rederive import Sample
 from store.shadow import ColumnChange, column_changes, load_candidate, side_by_side
 from twinstream.errors import UserError
+from twinstream.log.kafka import Record
 from twinstream.settings import Settings
 
 GROUP = GROUPS["transaction"]

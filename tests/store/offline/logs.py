@@ -6,12 +6,12 @@ from functools import cache
 from features.groups import BY_TOPIC, GROUPS
 from flink.testing import START_MS, Driver
 from producers.seeding.seeder import Seeded
-from runtime.kafka import Record
-from runtime.topics import dead_letter_topic, feature_log_topic
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.vectors import FeatureRecord, encode_feature_record
+from twinstream.log.kafka import Record
+from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.settings import Settings
 
 PARTITIONS = 2

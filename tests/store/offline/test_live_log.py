@@ -17,8 +17,6 @@ from typer.testing import CliRunner, Result
 
 from features.groups import GROUPS
 from flink.commit import Step
-from runtime.kafka import read_topic
-from runtime.topics import feature_log_topic
 from store.cli import app
 from store.offline import export as module
 from store.offline.columns import to_records
@@ -30,6 +28,8 @@ from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
 from tests.store.offline.logs import EVERY_GROUP, encoded
 from twinstream.errors import UserError
+from twinstream.log.kafka import read_topic
+from twinstream.log.topics import feature_log_topic
 from twinstream.settings import Settings
 
 Command = Callable[..., Result]

@@ -12,8 +12,6 @@ import pytest
 
 from features.groups import BY_TOPIC, GROUPS
 from flink.testing import START_MS, Driver
-from runtime.kafka import Record
-from runtime.topics import dead_letter_topic, feature_log_topic
 from store import rederive
 from store.comparing import Comparison, Pairs
 from store.offline import replay
@@ -22,6 +20,8 @@ from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, fill, processed, settings
 from twinstream.core.catalog import FeatureGroup
+from twinstream.log.kafka import Record
+from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.settings import Settings
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)

@@ -8,13 +8,13 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
 from kafka.errors import AuthorizationError, RetriableError
 
-from runtime.kafka.clients import build_client
-from runtime.kafka.contract import KafkaUnavailable, Record
-from runtime.kafka.decoding import FetchedRecords
-from runtime.kafka.diagnosis import advertised_by, diagnosis
-from runtime.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
-from runtime.kafka.rights import refused
 from twinstream.errors import UserError
+from twinstream.log.contract import KafkaUnavailable, Record
+from twinstream.log.kafka.batch_decoder import FetchedRecords
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.diagnosis import advertised_by, diagnosis
+from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
+from twinstream.log.kafka.rights import refused
 from twinstream.settings import Settings
 
 

@@ -8,9 +8,9 @@ import msgspec
 import typer
 from rich.text import Text
 
-from runtime.kafka.peeking import FullRecord
-from runtime.kafka.peeking import peek as read
 from twinstream.errors import UserError
+from twinstream.log.kafka.newest_and_oldest import FullRecord
+from twinstream.log.kafka.newest_and_oldest import peek as read
 from twinstream.settings import load_settings
 from twinstream.terminal import Terminal, plain, styled
 from twinstream.timestamps import iso

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from features.groups import GROUPS
-from runtime.kafka import TopicAdmin
-from runtime.kafka.rights import check_rights
+from twinstream.log.kafka import TopicAdmin
+from twinstream.log.kafka.rights import check_rights
 from twinstream.logging import get_logger
 from twinstream.settings import Settings
 

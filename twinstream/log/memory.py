@@ -10,7 +10,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from runtime.kafka.contract import Committed, PositionLost, Rebalanced, Record, TopicPartition, TransactionFailed
+from twinstream.log.contract import Committed, PositionLost, Rebalanced, Record, TopicPartition, TransactionFailed
 
 
 class MemoryBroker:

@@ -5,9 +5,7 @@
 - `TopicAdmin`: creating, deleting and listing topics.
 """
 
-from runtime.kafka.admin import TopicAdmin
-from runtime.kafka.client import KafkaLog
-from runtime.kafka.contract import (
+from twinstream.log.contract import (
     Committed,
     EventLog,
     Fenced,
@@ -23,8 +21,10 @@ from runtime.kafka.contract import (
     Transaction,
     TransactionFailed,
 )
-from runtime.kafka.reading import beginning_offsets, committed_offsets, end_offsets, read_topic, record_ends
-from runtime.kafka.retention import Deleted, IfDeleted, IfLogLost, RecordsDeleted, deleted_records
+from twinstream.log.kafka.admin import TopicAdmin
+from twinstream.log.kafka.kafka_log import KafkaLog
+from twinstream.log.kafka.topic_reader import beginning_offsets, committed_offsets, end_offsets, read_topic, record_ends
+from twinstream.log.retention import Deleted, IfDeleted, IfLogLost, RecordsDeleted, deleted_records
 
 __all__ = [
     "Committed",

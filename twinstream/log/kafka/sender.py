@@ -1,4 +1,4 @@
-"""Sending a few records with headers in one transaction, for tools; the loop has `runtime.kafka.transactions`."""
+"""Sending a few records with headers in one transaction, for tools; the loop has `twinstream.log.kafka.transactions`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from kafka import KafkaProducer
 from kafka.errors import AuthorizationError, KafkaError, ProducerFencedError
 
-from runtime.kafka.clients import build_client
-from runtime.kafka.contract import Fenced, TopicPartition, TransactionFailed
-from runtime.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
-from runtime.kafka.rights import refused
+from twinstream.log.contract import Fenced, TopicPartition, TransactionFailed
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
+from twinstream.log.kafka.rights import refused
 from twinstream.settings import Settings
 
 

@@ -33,8 +33,7 @@ from kafka.producer.producer_batch import ProducerBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
 from kafka.structs import OffsetAndMetadata
 
-from runtime.kafka.clients import build_client
-from runtime.kafka.contract import (
+from twinstream.log.contract import (
     Committed,
     Fenced,
     KafkaUnavailable,
@@ -45,10 +44,11 @@ from runtime.kafka.contract import (
     TopicPartition,
     TransactionFailed,
 )
-from runtime.kafka.encoding import BatchBuffer
-from runtime.kafka.membership import name_taken
-from runtime.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
-from runtime.kafka.rights import refused
+from twinstream.log.kafka.batch_encoder import BatchBuffer
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.membership import name_taken
+from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
+from twinstream.log.kafka.rights import refused
 from twinstream.settings import Settings
 
 MAGIC = 2
@@ -99,7 +99,7 @@ class TransactionalWriter:
 
 
 class KafkaTransaction:
-    """One transaction; see `runtime.kafka.contract.Transaction` for the order of calls."""
+    """One transaction; see `twinstream.log.contract.Transaction` for the order of calls."""
 
     def __init__(self, writer: TransactionalWriter, producer: Any, group: Any) -> None:
         self._writer = writer

@@ -7,7 +7,7 @@ from kafka import ConsumerRebalanceListener
 from kafka import TopicPartition as ClientPartition
 from kafka.protocol.consumer import LeaveGroupRequest
 
-from runtime.kafka.contract import NameTaken, TopicPartition
+from twinstream.log.contract import NameTaken, TopicPartition
 
 
 def ours(partition: Any) -> TopicPartition:

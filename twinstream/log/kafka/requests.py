@@ -10,10 +10,10 @@ from kafka.errors import AuthorizationError, CorruptRecordError, KafkaError, Kaf
 from kafka.protocol.admin import DescribeConfigsRequest
 from kafka.protocol.metadata import MetadataRequest
 
-from runtime.kafka.contract import Committed, KafkaUnavailable, LogError, NotAllowed, TopicPartition
-from runtime.kafka.membership import ours, theirs
-from runtime.kafka.options import ANSWER_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS, does_not_answer
-from runtime.kafka.rights import refused
+from twinstream.log.contract import Committed, KafkaUnavailable, LogError, NotAllowed, TopicPartition
+from twinstream.log.kafka.membership import ours, theirs
+from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS, does_not_answer
+from twinstream.log.kafka.rights import refused
 from twinstream.settings import Settings
 
 Answer = TypeVar("Answer")

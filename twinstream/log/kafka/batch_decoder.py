@@ -11,7 +11,7 @@ from typing import Any
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
 
-from runtime.kafka.contract import Record
+from twinstream.log.contract import Record
 
 
 class FetchedRecords:

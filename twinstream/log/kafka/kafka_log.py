@@ -21,9 +21,7 @@ from kafka.errors import (
 )
 from kafka.util import Timer
 
-from runtime.kafka.asking import Brokers, translated
-from runtime.kafka.clients import build_client
-from runtime.kafka.contract import (
+from twinstream.log.contract import (
     Committed,
     Fenced,
     KafkaUnavailable,
@@ -33,20 +31,22 @@ from runtime.kafka.contract import (
     Record,
     TopicPartition,
 )
-from runtime.kafka.decoding import FetchedRecords
-from runtime.kafka.membership import Rebalances, leave_group, name_taken, ours, see_join_through, theirs
-from runtime.kafka.options import (
+from twinstream.log.kafka.batch_decoder import FetchedRecords
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.membership import Rebalances, leave_group, name_taken, ours, see_join_through, theirs
+from twinstream.log.kafka.options import (
     ANSWER_TIMEOUT_MS,
     MEMBER_OPTIONS,
     connection_options,
 )
-from runtime.kafka.slots import WorkerSlot
-from runtime.kafka.transactions import KafkaTransaction, TransactionalWriter
+from twinstream.log.kafka.requests import Brokers, translated
+from twinstream.log.kafka.transactions import KafkaTransaction, TransactionalWriter
+from twinstream.log.kafka.worker_slots import WorkerSlot
 from twinstream.settings import Settings
 
 
 class KafkaLog:
-    """The source topics as one worker of the group sees them; implements `runtime.kafka.contract.EventLog`.
+    """The source topics as one worker of the group sees them; implements `twinstream.log.contract.EventLog`.
 
     The worker's slot is `settings.worker_slot`, or the first free one on this machine if that is None.
     """

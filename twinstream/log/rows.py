@@ -5,10 +5,10 @@ from typing import TypeVar
 
 import msgspec
 
-from runtime.kafka import Record
 from store.comparing import UNDECODABLE, short
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.errors import UserError
+from twinstream.log.kafka import Record
 
 R = TypeVar("R", bound=msgspec.Struct)
 

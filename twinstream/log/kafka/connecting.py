@@ -11,11 +11,11 @@ from kafka.errors import (
 )
 from kafka.net.compat import KafkaNetClient
 
-from runtime.kafka.contract import KafkaUnavailable
-from runtime.kafka.diagnosis import advertised_by, diagnosis
-from runtime.kafka.options import servers_of
-from runtime.kafka.tls import tls_context
 from twinstream.errors import UserError
+from twinstream.log.contract import KafkaUnavailable
+from twinstream.log.kafka.diagnosis import advertised_by, diagnosis
+from twinstream.log.kafka.options import servers_of
+from twinstream.log.kafka.tls import tls_context
 from twinstream.settings import Settings
 
 _REFUSALS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)

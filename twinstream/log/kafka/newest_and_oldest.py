@@ -7,11 +7,11 @@ from typing import Any
 from kafka import TopicPartition as ClientPartition
 from kafka.record.default_records import DefaultRecordBatch
 
-from runtime.kafka.contract import Record
-from runtime.kafka.decoding import FetchedRecords, varint
-from runtime.kafka.options import ANSWER_TIMEOUT_MS
-from runtime.kafka.reading import reader
 from twinstream.errors import UserError
+from twinstream.log.contract import Record
+from twinstream.log.kafka.batch_decoder import FetchedRecords, varint
+from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS
+from twinstream.log.kafka.topic_reader import reader
 from twinstream.settings import Settings
 
 Offsets = Mapping[ClientPartition, int]

@@ -17,11 +17,11 @@ from kafka.errors import (
 )
 from kafka.protocol.admin import DescribeConfigsRequest
 
-from runtime.kafka.clients import build_client
-from runtime.kafka.contract import KafkaUnavailable, LogError
-from runtime.kafka.diagnosis import advertised_by, diagnosis
-from runtime.kafka.options import ANSWER_TIMEOUT_MS, connection_options
-from runtime.kafka.rights import refused
+from twinstream.log.contract import KafkaUnavailable, LogError
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.diagnosis import advertised_by, diagnosis
+from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, connection_options
+from twinstream.log.kafka.rights import refused
 from twinstream.settings import Settings
 
 
