@@ -18,10 +18,10 @@ from rich.table import Table
 from deploy.local import LocalRedis, free_port
 from features.events import Payment
 from features.groups import GROUPS
-from store.connecting import connect
-from store.keys import Partition
-from store.online import Claim, EntityWrite, OnlineStore
 from twinstream.core.state import EntityState, WindowConfig
+from twinstream.online.connection import connect
+from twinstream.online.keys import Partition
+from twinstream.online.store import Claim, EntityWrite, OnlineStore
 from twinstream.settings import load_settings
 
 GROUP = GROUPS["transaction"]

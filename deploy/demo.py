@@ -25,14 +25,14 @@ from flink.worker import kafka_loop, run
 from producers.commands.seed import seed
 from producers.seeding.plan import Span
 from producers.seeding.seeder import SHARES, SeedPlan, seed_messages
-from store.connecting import connect
-from store.keys import features_key
-from store.writer import check_writer
 from twinstream.core.rejection import REASONS
 from twinstream.errors import UserError
 from twinstream.log.memory import MemoryBroker, MemoryLog
 from twinstream.log.topics import PARTITIONS
 from twinstream.logging import configure_logging
+from twinstream.online.connection import connect
+from twinstream.online.keys import features_key
+from twinstream.online.single_writer import check_writer
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, plain, print_error, styled
 

@@ -21,8 +21,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from flink.recovery import encode_note
-from store.keys import Partition as StoredPartition
-from store.online import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.lateness import BEGINNING_MS
 from twinstream.core.partition import Applied, Partition
@@ -30,6 +28,8 @@ from twinstream.core.stamping import Stamped
 from twinstream.core.state import EntityState
 from twinstream.core.vectors import FeatureMessage
 from twinstream.log.contract import Committed, EventLog, TopicPartition
+from twinstream.online.keys import Partition as StoredPartition
+from twinstream.online.store import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
 
 
 class Step(StrEnum):

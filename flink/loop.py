@@ -13,8 +13,6 @@ from flink.commit import Assigned, Portion, Reached, Step, Unsettled, commit, se
 from flink.recovery import IF_DELETED
 from flink.starting import take_over
 from flink.totals import Totals
-from store.errors import StoreMismatch, StoreUnavailable
-from store.online import Load, OnlineStore, Progress, StoredState
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.partition import Partition
 from twinstream.core.stamping import Stamped, StampingLimits
@@ -33,6 +31,8 @@ from twinstream.log.contract import (
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.logging import get_logger
+from twinstream.online.store import Load, OnlineStore, Progress, StoredState
+from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
 from twinstream.settings import Settings
 
 POLL_MS = 200

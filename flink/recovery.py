@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from store.online import Progress
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.state import state_version
 from twinstream.errors import UserError
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
+from twinstream.online.store import Progress
 from twinstream.settings import Settings
 
 LONG_AGO_MS = 0

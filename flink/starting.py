@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from features.groups import BY_TOPIC
 from flink.recovery import Start, committed_note, encode_note, epoch, plan_start, set_by_others
 from flink.totals import Totals
-from store.keys import Partition as StoredPartition
-from store.online import Claim, OnlineStore, Progress
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.log.retention import IfLogLost
 from twinstream.logging import get_logger
+from twinstream.online.keys import Partition as StoredPartition
+from twinstream.online.store import Claim, OnlineStore, Progress
 from twinstream.settings import Settings
 
 

@@ -23,9 +23,9 @@ from features.groups import GROUPS  # noqa: E402
 from flink.commit import Step  # noqa: E402
 from flink.testing import START_MS, Driver  # noqa: E402
 from flink.totals import Totals  # noqa: E402
-from store.errors import StoreUnavailable  # noqa: E402
 from twinstream.core.catalog import Feature  # noqa: E402
 from twinstream.log.contract import KafkaUnavailable  # noqa: E402
+from twinstream.online.store_errors import StoreUnavailable  # noqa: E402
 
 WINDOW_MS = 5 * 60_000
 LATENESS_MS = 30_000

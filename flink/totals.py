@@ -5,12 +5,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from flink.commit import Portion
-from store.errors import StoreUnavailable
-from store.keys import Partition as StoredPartition
 from twinstream.log.contract import KafkaUnavailable, TransactionFailed
 from twinstream.log.retention import Deleted
 from twinstream.logging import get_logger
 from twinstream.metrics import LoopMetrics
+from twinstream.online.keys import Partition as StoredPartition
+from twinstream.online.store_errors import StoreUnavailable
 
 
 @dataclass(slots=True)

@@ -7,15 +7,15 @@ import typer
 from features.groups import BY_TOPIC, GROUPS
 from flink.loop import Loop
 from flink.status import Status
-from store.connecting import connect
-from store.errors import StoreError
-from store.writer import Runtime, check_writer
 from twinstream.errors import UserError
 from twinstream.health import HealthServer
 from twinstream.interpreter import tune_interpreter
 from twinstream.log.kafka import IfLogLost, KafkaLog, LogError
 from twinstream.log.topics import ensure_topics, prepare_topics
 from twinstream.logging import bind, configure_logging, get_logger
+from twinstream.online.connection import connect
+from twinstream.online.single_writer import Runtime, check_writer
+from twinstream.online.store_errors import StoreError
 from twinstream.settings import Settings, load_settings
 from twinstream.stopping import StopRequest
 from twinstream.terminal import Terminal, command_line, run_command

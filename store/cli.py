@@ -1,9 +1,7 @@
 """`python -m store`: commands over what the stores hold. Each command is a module; it is registered here."""
 
 from store.dead_letters.commands import app as dead_letters
-from store.errors import StoreError
 from store.evaluate import evaluate
-from store.get import get
 from store.offline.commands import backfill, export, training_set
 from store.parity import parity
 from store.shadow import shadow
@@ -11,6 +9,8 @@ from twinstream.errors import UserError
 from twinstream.log.kafka import LogError
 from twinstream.log.peek import peek
 from twinstream.logging import configure_logging
+from twinstream.online.get import get
+from twinstream.online.store_errors import StoreError
 from twinstream.settings import load_settings
 from twinstream.terminal import command_line, help_is_asked_for, run_command
 

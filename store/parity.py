@@ -18,12 +18,12 @@ from rich.table import Table
 
 from features.groups import GROUPS
 from store.comparing import Comparison, compare
-from store.keys import features_key
 from store.rederive import Sample, rederive_run, watch
 from twinstream.errors import UserError
 from twinstream.log.kafka import read_topic
 from twinstream.log.rows import row_decoder
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
+from twinstream.online.keys import features_key
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, plain
 

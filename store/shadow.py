@@ -29,12 +29,12 @@ from rich.table import Table
 
 from features.groups import BY_TOPIC, GROUPS
 from store.offline.replay import States, batched, new_partition
-from store.reading import check_group
 from store.rederive import Sample
 from twinstream.core.catalog import Family, FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record, end_offsets, read_topic
+from twinstream.online.reader import check_group
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, styled
 

@@ -10,9 +10,9 @@ import redis
 
 from benchmarks.contenders.minimal import Payment
 from benchmarks.contenders.stopwatch import Job, Stopwatch
-from store.pipe import Command, Pipe
 from twinstream.log.contract import Committed, TopicPartition
 from twinstream.log.kafka import KafkaLog
+from twinstream.online.pipeline import Command, Pipe
 from twinstream.settings import load_settings
 
 

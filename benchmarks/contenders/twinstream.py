@@ -16,9 +16,9 @@ from benchmarks.contenders.stopwatch import Job, Stopwatch
 from features.groups import BY_TOPIC, GROUPS
 from flink.commit import Portion, Step
 from flink.loop import Loop
-from store.connecting import connect
 from twinstream.interpreter import tune_interpreter
 from twinstream.log.kafka import KafkaLog
+from twinstream.online.connection import connect
 from twinstream.settings import Settings, load_settings
 
 STAGES = {

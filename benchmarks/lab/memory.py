@@ -9,9 +9,9 @@ from benchmarks.lab.report import Finding
 from benchmarks.lab.services import Services
 from features.groups import GROUPS
 from flink.loop import Loop
-from store.connecting import connect
-from store.keys import Keys, Partition, features_key
 from twinstream.log.memory import MemoryBroker, MemoryLog
+from twinstream.online.connection import connect
+from twinstream.online.keys import Keys, Partition, features_key
 from twinstream.settings import load_settings
 
 EVENTS_IN_WINDOW = (1, 10, 100, 1_000, 10_000)

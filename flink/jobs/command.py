@@ -14,9 +14,6 @@ from flink.jobs.paths import flink_path, newest_savepoint, resume_line
 from flink.jobs.rest import FlinkRest, TasksDoNotRun
 from flink.jobs.watch import Look, StatusLine, explain, record_ends_of_all, root_cause, watch
 from flink.recovery import epoch
-from store.connecting import connect
-from store.errors import StoreError
-from store.writer import Runtime, check_writer
 from twinstream.errors import UserError
 from twinstream.log.kafka import (
     IfDeleted,
@@ -30,6 +27,9 @@ from twinstream.log.kafka import (
 from twinstream.log.kafka.sender import Sender
 from twinstream.log.topics import Topic, dead_letter_topic, feature_log_topic, prepare_topics
 from twinstream.logging import configure_logging, get_logger
+from twinstream.online.connection import connect
+from twinstream.online.single_writer import Runtime, check_writer
+from twinstream.online.store_errors import StoreError
 from twinstream.settings import Settings, load_settings
 from twinstream.stopping import StopRequest
 from twinstream.terminal import Terminal, command_line, run_command

@@ -19,7 +19,6 @@ import msgspec
 
 from flink.jobs.keyed_state import STORED, Due, EntityStates, KeyedMap
 from flink.jobs.mirror import Change, Mirror
-from store.online import EntityWrite, Progress
 from twinstream.batching import cut
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import encode_dead_letter
@@ -29,6 +28,7 @@ from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureMessage, feature_message
 from twinstream.log.contract import Record
+from twinstream.online.store import EntityWrite, Progress
 
 BUCKETS = 8
 """In how many parts the life of an idle entity is divided, for the sweep."""

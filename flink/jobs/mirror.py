@@ -21,13 +21,13 @@ from typing import NamedTuple
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from flink.jobs.keyed_state import EntityStates
-from store.errors import StoreMismatch, StoreUnavailable
-from store.keys import Partition as Source
-from store.online import BatchWrite, Claim, EntityWrite, Finish, Load, OnlineStore, Progress
-from store.progress import has_lost
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.state import EntityState, StateDelta
 from twinstream.logging import get_logger
+from twinstream.online.keys import Partition as Source
+from twinstream.online.progress import has_lost
+from twinstream.online.store import BatchWrite, Claim, EntityWrite, Finish, Load, OnlineStore, Progress
+from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
 
 ENTITIES_AT_ONCE = 500
 """Entities read and written in one round trip while everything is written anew."""

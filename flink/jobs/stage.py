@@ -19,15 +19,15 @@ from flink.jobs.keyed_state import KeyedMap
 from flink.jobs.lag import LogEnds, asking
 from flink.jobs.metrics import StageMetrics
 from flink.jobs.mirror import Mirror
-from store.connecting import connect
-from store.keys import Partition as Source
-from store.writer import Runtime
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
 from twinstream.interpreter import tune_interpreter
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, ensure_topics, feature_log_topic
 from twinstream.logging import configure_logging, get_logger
+from twinstream.online.connection import connect
+from twinstream.online.keys import Partition as Source
+from twinstream.online.single_writer import Runtime
 from twinstream.settings import Settings
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())

@@ -11,10 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 
 from features.groups import BY_TOPIC, GROUPS
-from store.reading import check_group
 from twinstream.errors import UserError
 from twinstream.log.kafka import IfDeleted
 from twinstream.log.kafka.topic_reader import end_offsets
+from twinstream.online.reader import check_group
 from twinstream.settings import load_settings
 from twinstream.terminal import Terminal, print_error
 

@@ -8,8 +8,8 @@ import pytest
 from flink import loop
 from flink.commit import Step
 from flink.testing import START_MS, Driver
-from store.errors import StoreUnavailable
 from twinstream.log.contract import KafkaUnavailable
+from twinstream.online.store_errors import StoreUnavailable
 
 PAYMENT = {"transaction_id": "t1", "card_id": "card-1", "amount": 10, "currency": "EUR", "event_time": START_MS}
 

@@ -11,11 +11,11 @@ import pytest
 
 from features.groups import GROUPS
 from flink.recovery import LONG_AGO_MS, Note, Start, committed_note, encode_note, epoch, horizon_ms, plan_start
-from store.online import Progress
 from twinstream.core.state import state_version
 from twinstream.errors import UserError
 from twinstream.log.contract import Committed, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
+from twinstream.online.store import Progress
 from twinstream.settings import Settings
 
 GROUP = GROUPS["transaction"]

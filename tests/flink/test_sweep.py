@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from flink.testing import START_MS, Driver
-from store import online
+from twinstream.online import store as online
 
 
 class Crash(BaseException):

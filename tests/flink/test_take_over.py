@@ -12,13 +12,13 @@ import pytest
 from deploy import demo
 from features.groups import BY_TOPIC
 from flink.commit import Step
-from store.keys import Partition
-from store.online import OnlineStore
-from store.writer import Runtime
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run, assert_same, mixed_messages
 from tests.flink_job.lab import run_embedded
 from twinstream.log.kafka import committed_offsets
+from twinstream.online.keys import Partition
+from twinstream.online.single_writer import Runtime
+from twinstream.online.store import OnlineStore
 from twinstream.settings import Settings
 
 LAB_LINE = "CONSUMER_GROUP={group}, and the {refused} with CONSUMER_GROUP={group} cannot go on from there."

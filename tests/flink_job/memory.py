@@ -9,13 +9,13 @@ import fakeredis
 from features.groups import BY_TOPIC
 from flink.jobs.keyed_partition import Computation, KeyedPartition
 from flink.jobs.mirror import Mirror
-from store.keys import Partition as Source
-from store.online import OnlineStore
-from store.writer import Runtime
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
+from twinstream.online.keys import Partition as Source
+from twinstream.online.single_writer import Runtime
+from twinstream.online.store import OnlineStore
 from twinstream.settings import Settings
 
 

@@ -6,9 +6,9 @@ import fakeredis
 import pytest
 import redis
 
-from store.keys import Partition
-from store.online import OnlineStore
 from tests.store.worker import Worker
+from twinstream.online.keys import Partition
+from twinstream.online.store import OnlineStore
 
 
 @pytest.fixture(params=["redis", "fakeredis"])

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from store.errors import StoreMismatch
-from store.keys import Partition
-from store.online import ENTITIES_PER_SWEEP, OnlineStore, Progress
 from tests.features.events import MIDDAY_MS
 from tests.store.worker import Worker, everything, features, first
+from twinstream.online.keys import Partition
+from twinstream.online.store import ENTITIES_PER_SWEEP, OnlineStore, Progress
+from twinstream.online.store_errors import StoreMismatch
 
 
 def test_a_partition_that_nobody_had_has_no_progress(worker: Worker) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from store.errors import StoreMismatch
-from store.online import ENTITIES_PER_WRITE, EntityWrite, OnlineStore
 from tests.features.events import MIDDAY_MS, payment
 from tests.store.worker import TRANSACTION, WINDOW, Worker, change, everything, features, first
 from twinstream.core.state import EntityState, StateDelta
+from twinstream.online.store import ENTITIES_PER_WRITE, EntityWrite, OnlineStore
+from twinstream.online.store_errors import StoreMismatch
 
 
 def test_features_are_readable_fields_with_their_place_in_the_log(client: redis.Redis, worker: Worker) -> None:

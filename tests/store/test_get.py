@@ -9,9 +9,9 @@ import redis
 
 from deploy.local import LocalRedis, free_port
 from features.groups import GROUPS
-from store.online import OnlineStore
 from tests.features.events import MIDDAY_MS, WINDOW_MS
 from tests.store.worker import Worker, first
+from twinstream.online.store import OnlineStore
 
 
 def get(server_port: int, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,12 +7,12 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
-from store.errors import StoreUnavailable
-from store.online import BatchWrite, OnlineStore
-from store.pipe import PIECE_BYTES, Sent
 from tests.features.events import MIDDAY_MS
 from tests.store.worker import Worker, features, first
 from twinstream.errors import UserError
+from twinstream.online.pipeline import PIECE_BYTES, Sent
+from twinstream.online.store import BatchWrite, OnlineStore
+from twinstream.online.store_errors import StoreUnavailable
 
 
 def test_replies_come_in_the_order_of_the_commands(store: OnlineStore) -> None:
@@ -54,7 +54,7 @@ def test_scripts_flushed_in_the_middle_of_a_pipeline_leave_nothing_half_done(
                 client.script_flush()
             yield command
 
-    monkeypatch.setattr("store.pipe.PIECE_BYTES", 1)  # so every block is sent when it is made
+    monkeypatch.setattr("twinstream.online.pipeline.PIECE_BYTES", 1)  # so every block is sent when it is made
     monkeypatch.setattr(BatchWrite, "_make", flush_in_between)
     worker.write(*many)
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from store.errors import StoreMismatch
-from store.online import Progress
 from tests.features.events import MIDDAY_MS
 from tests.store.worker import Worker, everything
+from twinstream.online.store import Progress
+from twinstream.online.store_errors import StoreMismatch
 
 
 def test_saved_progress_is_what_the_next_load_expects(worker: Worker) -> None:

@@ -7,14 +7,14 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.online import OnlineStore
-from store.reading import Reader
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, as_dict, payment
 from tests.properties import tries
 from tests.store.worker import TRANSACTION, WINDOW, Worker, change, first
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.errors import UserError
+from twinstream.online.reader import Reader
+from twinstream.online.store import OnlineStore
 
 
 @pytest.fixture

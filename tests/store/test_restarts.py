@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from deploy.local import LocalRedis, free_port
-from store.connecting import connect
-from store.errors import StoreMismatch, StoreUnavailable
-from store.online import OnlineStore, Progress
 from tests.features.events import MIDDAY_MS, payment
 from tests.store.worker import TRANSACTION, WINDOW, Worker, change, first
 from twinstream.core.state import EntityState
+from twinstream.online.connection import connect
+from twinstream.online.store import OnlineStore, Progress
+from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
 from twinstream.settings import load_settings
 
 

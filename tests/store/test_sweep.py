@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from store.errors import StoreMismatch
-from store.online import ENTITIES_PER_SWEEP, Progress
 from tests.features.events import MIDDAY_MS, payment
 from tests.store.worker import Worker, everything, features, first
+from twinstream.online.store import ENTITIES_PER_SWEEP, Progress
+from twinstream.online.store_errors import StoreMismatch
 
 
 def test_an_entity_goes_when_its_newest_event_is_not_newer_than_the_time(client: redis.Redis, worker: Worker) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from store.keys import Partition
-from store.online import OnlineStore
-from store.writer import OtherWriter, Runtime, Writer, check_writer
 from tests.store.worker import Worker, everything, first
+from twinstream.online.keys import Partition
+from twinstream.online.single_writer import OtherWriter, Runtime, Writer, check_writer
+from twinstream.online.store import OnlineStore
 
 ORDERS_0 = Partition("orders", 0, "order")
 OTHERS = {"another runtime": ("tests", Runtime.JOB), "another consumer group": ("others", Runtime.LOOP)}

@@ -6,10 +6,10 @@ import redis
 
 from features.events import Payment
 from features.groups import GROUPS
-from store.keys import Partition
-from store.online import EntityWrite, Finish, Load, OnlineStore, Progress, StoredState
 from tests.features.events import MIDDAY_MS, WINDOW_MS, payment
 from twinstream.core.state import EntityState, WindowConfig
+from twinstream.online.keys import Partition
+from twinstream.online.store import EntityWrite, Finish, Load, OnlineStore, Progress, StoredState
 
 TRANSACTION = GROUPS["transaction"]
 WINDOW = WindowConfig(WINDOW_MS)

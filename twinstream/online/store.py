@@ -13,16 +13,16 @@ from typing import NamedTuple
 
 import redis
 
-from store.errors import StoreMismatch
-from store.keys import Keys, Partition, writer_key
-from store.pipe import Command, Packed, Pipe, Sent, call
-from store.progress import Progress as Progress
-from store.progress import decoded
-from store.scripts import CLAIM, FINISH, SWEEP, WRITE
-from store.writer import Runtime, Writer, other_writer
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.state import EntityState, StateDelta
 from twinstream.core.vectors import hash_lines
+from twinstream.online.keys import Keys, Partition, writer_key
+from twinstream.online.pipeline import Command, Packed, Pipe, Sent, call
+from twinstream.online.progress import Progress as Progress
+from twinstream.online.progress import decoded
+from twinstream.online.scripts import CLAIM, FINISH, SWEEP, WRITE
+from twinstream.online.single_writer import Runtime, Writer, other_writer
+from twinstream.online.store_errors import StoreMismatch
 
 ENTITIES_PER_WRITE = 32
 """Entities written by one script call: few enough that other clients of Redis wait a millisecond at most."""
@@ -114,7 +114,7 @@ class Finish(NamedTuple):
 
 
 class OnlineStore:
-    """Redis as the workers see it. Use `store.connecting.connect` to get one.
+    """Redis as the workers see it. Use `twinstream.online.connection.connect` to get one.
 
     Args:
         client: replies as bytes.

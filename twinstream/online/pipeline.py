@@ -9,11 +9,11 @@ import hiredis
 import redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from store.errors import StoreUnavailable
-from store.refusals import missing_right
-from store.scripts import SCRIPTS, Script
 from twinstream.batching import cut
 from twinstream.errors import UserError
+from twinstream.online.refusals import missing_right
+from twinstream.online.scripts import SCRIPTS, Script
+from twinstream.online.store_errors import StoreUnavailable
 
 Command = tuple[str | bytes | int, ...]
 

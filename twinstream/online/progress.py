@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from store.keys import Keys, Partition
-from store.pipe import Pipe
+from twinstream.online.keys import Keys, Partition
+from twinstream.online.pipeline import Pipe
 
 
 class Progress(NamedTuple):

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from store.keys import writer_key
-from store.pipe import Pipe
 from twinstream.errors import UserError
+from twinstream.online.keys import writer_key
+from twinstream.online.pipeline import Pipe
 
 
 class Runtime(StrEnum):

@@ -9,10 +9,10 @@ from rich import box
 from rich.table import Table
 
 from features.groups import GROUPS
-from store.connecting import connect
-from store.reading import Reader, Reading, check_group
 from twinstream.core.state import WindowConfig
 from twinstream.core.vectors import readable
+from twinstream.online.connection import connect
+from twinstream.online.reader import Reader, Reading, check_group
 from twinstream.settings import load_settings
 from twinstream.terminal import Terminal, plain
 from twinstream.timestamps import iso, parse_moment

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import msgspec
 
 from features.groups import GROUPS
-from store.keys import Partition, features_key
-from store.online import OnlineStore, stored_state
-from store.pipe import call
-from store.scripts import READ
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, StateUnreadable, WindowConfig
 from twinstream.errors import UserError
+from twinstream.online.keys import Partition, features_key
+from twinstream.online.pipeline import call
+from twinstream.online.scripts import READ
+from twinstream.online.store import OnlineStore, stored_state
 from twinstream.timestamps import iso
 
 

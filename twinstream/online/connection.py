@@ -5,10 +5,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from store.online import OnlineStore
-from store.refusals import why_not
-from store.writer import Runtime
 from twinstream.errors import UserError
+from twinstream.online.refusals import why_not
+from twinstream.online.single_writer import Runtime
+from twinstream.online.store import OnlineStore
 from twinstream.settings import Settings
 
 CONNECT_TIMEOUT_S = 2

@@ -1,0 +1,1 @@
+"""States, progress and features in Redis: fenced writes, the sweep, and reads at a moment."""
