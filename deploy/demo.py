@@ -20,8 +20,6 @@ from deploy.local.jars import RUN_DIRECTORY, MissingTool, require_tools
 from deploy.local.redis import LocalRedis
 from deploy.local.services import Ports
 from features.groups import BY_TOPIC, GROUPS
-from flink.loop import Loop
-from flink.worker import kafka_loop, run
 from producers.commands.seed import seed
 from producers.seeding.plan import Span
 from producers.seeding.seeder import SHARES, SeedPlan, seed_messages
@@ -30,6 +28,8 @@ from twinstream.errors import UserError
 from twinstream.log.memory import MemoryBroker, MemoryLog
 from twinstream.log.topics import PARTITIONS
 from twinstream.logging import configure_logging
+from twinstream.loop.loop import Loop
+from twinstream.loop.worker import kafka_loop, run
 from twinstream.online.connection import connect
 from twinstream.online.keys import features_key
 from twinstream.online.single_writer import check_writer

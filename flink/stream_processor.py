@@ -2,7 +2,7 @@
 
 Reads transactions, orders and clicks, keeps each entity's window, and writes features to Redis, the feature log and the
 dead letters; exactly, also after a crash. Ends on Ctrl-C or SIGTERM, after the batch in hand is committed. The cycle is
-in `flink.loop`, the commit protocol in `flink.commit`, recovery in `flink.recovery`.
+in `twinstream.loop.loop`, the commit protocol in `twinstream.loop.commit`, recovery in `twinstream.loop.recovery`.
 """
 
 import sys
@@ -14,7 +14,7 @@ def main() -> None:
     from twinstream.packages import missing_packages_named
 
     with missing_packages_named():
-        from flink.worker import run_from_command_line
+        from twinstream.loop.worker import run_from_command_line
 
         run_from_command_line()
 

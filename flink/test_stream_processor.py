@@ -1,7 +1,7 @@
 """The whole processor without Kafka, Redis server or Java: `python flink/test_stream_processor.py`, or
 `make test-features`, which run the tests of the pure feature functions, too.
 
-The worker here is the real loop with its commit protocol and Lua scripts, on the test driver (`flink.testing`).
+The worker here is the real loop with its commit protocol and Lua scripts, on the test driver (`twinstream.testing`).
 """
 
 import sys
@@ -20,12 +20,12 @@ if __name__ == "__main__":
 import pytest  # noqa: E402
 
 from features.groups import GROUPS  # noqa: E402
-from flink.commit import Step  # noqa: E402
-from flink.testing import START_MS, Driver  # noqa: E402
-from flink.totals import Totals  # noqa: E402
 from twinstream.core.catalog import Feature  # noqa: E402
 from twinstream.log.contract import KafkaUnavailable  # noqa: E402
+from twinstream.loop.commit import Step  # noqa: E402
+from twinstream.loop.totals import Totals  # noqa: E402
 from twinstream.online.store_errors import StoreUnavailable  # noqa: E402
+from twinstream.testing import START_MS, Driver  # noqa: E402
 
 WINDOW_MS = 5 * 60_000
 LATENESS_MS = 30_000

@@ -33,7 +33,7 @@ APPS = {
     "python -m features": "features.cli",
     "python -m deploy.local": "deploy.local.__main__",
     "python -m deploy.flink": "deploy.flink.__main__",
-    "python flink/stream_processor.py": "flink.worker",
+    "python flink/stream_processor.py": "twinstream.loop.worker",
     "python flink/jobs/feature_job.py": "flink.jobs.command",
 }
 WIDTHS = (80, 120)

@@ -33,7 +33,7 @@ REDIS_URLS = [
 ]
 SASL = {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "me"}
 COMMANDS = {
-    "flink.worker": ["--until-caught-up"],
+    "twinstream.loop.worker": ["--until-caught-up"],
     "store.cli": ["get", "transaction", "card"],
     "producers.cli": ["seed", "--count", "1"],
 }
@@ -91,7 +91,7 @@ def test_no_command_shows_a_key_that_it_cannot_open(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("KAFKA_SSL_CERTFILE", str(certificate))
     monkeypatch.setenv("KAFKA_SSL_KEYFILE", str(key))
     monkeypatch.setenv("KAFKA_SSL_PASSWORD", SECRET)
-    assert SECRET not in told("flink.worker", [])
+    assert SECRET not in told("twinstream.loop.worker", [])
 
 
 def test_no_log_line_of_a_failure_shows_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,9 +140,9 @@ def start(plan: Plan) -> Any:
     from flink.jobs.command import output_topics
     from flink.jobs.options import JobOptions
     from flink.jobs.pipeline import build_and_start
-    from flink.recovery import epoch
     from twinstream.log.kafka import TopicAdmin
     from twinstream.log.topics import ensure_topics, feature_log_topic
+    from twinstream.loop.recovery import epoch
     from twinstream.settings import load_settings
 
     settings = load_settings(

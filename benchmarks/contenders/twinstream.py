@@ -1,6 +1,6 @@
 """Twinstream's loop: every feature of the transaction group, exact recovery, the feature log, Redis.
 
-It is `flink.loop.Loop` on its own clients, as `flink.worker` puts them together. While it runs, the time of each stage
+It is `twinstream.loop.loop.Loop` on its own clients, as `twinstream.loop.worker` puts them together. While it runs, the time of each stage
 is taken; `PROFILE=file` in the environment writes a profile of the measured stretch (`python -m pstats file`).
 """
 
@@ -14,10 +14,10 @@ import psutil
 
 from benchmarks.contenders.stopwatch import Job, Stopwatch
 from features.groups import BY_TOPIC, GROUPS
-from flink.commit import Portion, Step
-from flink.loop import Loop
 from twinstream.interpreter import tune_interpreter
 from twinstream.log.kafka import KafkaLog
+from twinstream.loop.commit import Portion, Step
+from twinstream.loop.loop import Loop
 from twinstream.online.connection import connect
 from twinstream.settings import Settings, load_settings
 

@@ -8,8 +8,8 @@ from benchmarks.lab.load import Load, Transactions, seed
 from benchmarks.lab.report import Finding
 from benchmarks.lab.services import Services
 from features.groups import GROUPS
-from flink.loop import Loop
 from twinstream.log.memory import MemoryBroker, MemoryLog
+from twinstream.loop.loop import Loop
 from twinstream.online.connection import connect
 from twinstream.online.keys import Keys, Partition, features_key
 from twinstream.settings import load_settings

@@ -13,7 +13,6 @@ from flink.jobs.options import BATCH_INTERVAL_MS, JobOptions, Mode, consumer_gro
 from flink.jobs.paths import flink_path, newest_savepoint, resume_line
 from flink.jobs.rest import FlinkRest, TasksDoNotRun
 from flink.jobs.watch import Look, StatusLine, explain, record_ends_of_all, root_cause, watch
-from flink.recovery import epoch
 from twinstream.errors import UserError
 from twinstream.log.kafka import (
     IfDeleted,
@@ -27,6 +26,7 @@ from twinstream.log.kafka import (
 from twinstream.log.kafka.sender import Sender
 from twinstream.log.topics import Topic, dead_letter_topic, feature_log_topic, prepare_topics
 from twinstream.logging import configure_logging, get_logger
+from twinstream.loop.recovery import epoch
 from twinstream.online.connection import connect
 from twinstream.online.single_writer import Runtime, check_writer
 from twinstream.online.store_errors import StoreError

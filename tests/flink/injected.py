@@ -10,10 +10,10 @@ from signal import Signals
 from typing import Any, NamedTuple
 
 from features.groups import GROUPS
-from flink import worker
-from flink.commit import Step
-from flink.loop import Loop
 from twinstream.log.kafka import options, transactions
+from twinstream.loop import worker
+from twinstream.loop.commit import Step
+from twinstream.loop.loop import Loop
 
 
 class Injection(NamedTuple):

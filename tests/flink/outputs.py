@@ -3,9 +3,9 @@
 from typing import Any
 
 from features.groups import BY_TOPIC
-from flink.testing import Driver
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
+from twinstream.testing import Driver
 
 SETTINGS: dict[str, Any] = {
     "window_size_minutes": 1,

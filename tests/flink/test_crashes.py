@@ -6,10 +6,10 @@ from signal import SIGKILL
 
 import pytest
 
-from flink.commit import Step
 from tests.flink.injected import Injection
 from tests.flink.lab import Run
 from tests.flink.outputs import DEAD_LETTERS, Outputs, assert_same
+from twinstream.loop.commit import Step
 
 
 @pytest.mark.parametrize("step", Step)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient
 
-from flink.commit import Step
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run
 from tests.flink.outputs import Outputs, assert_same
+from twinstream.loop.commit import Step
 
 SLOWLY = {"max_poll_records": 20}
 """So that a log outlasts what happens to Kafka meanwhile."""

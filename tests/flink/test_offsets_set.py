@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from flink import starting
-from flink.commit import Step
-from flink.testing import START_MS, Driver
 from tests.flink.outputs import SETTINGS
 from twinstream.log.contract import Committed, TopicPartition
 from twinstream.log.retention import IfLogLost
+from twinstream.loop import takeover as starting
+from twinstream.loop.commit import Step
+from twinstream.testing import START_MS, Driver
 
 SOURCE = TopicPartition("transactions", 0)
 COUNT = 20

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from flink import loop
-from flink.commit import Step
-from flink.testing import START_MS, Driver
 from twinstream.log.contract import KafkaUnavailable
+from twinstream.loop import loop
+from twinstream.loop.commit import Step
 from twinstream.online.store_errors import StoreUnavailable
+from twinstream.testing import START_MS, Driver
 
 PAYMENT = {"transaction_id": "t1", "card_id": "card-1", "amount": 10, "currency": "EUR", "event_time": START_MS}
 

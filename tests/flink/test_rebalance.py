@@ -5,11 +5,11 @@ from signal import SIGSTOP
 
 import pytest
 
-from flink.commit import Step
 from tests.flink.injected import Injection
 from tests.flink.lab import Run
 from tests.flink.outputs import Outputs, assert_same
 from tests.flink.workers import Worker
+from twinstream.loop.commit import Step
 
 SLOWLY = {"max_poll_records": 20}
 """So that the log outlasts a rebalance."""

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flink.commit import Step
-from flink.testing import Driver
 from tests.properties import tries
+from twinstream.loop.commit import Step
+from twinstream.testing import Driver
 
 WINDOW_MS, SKEW_MS = 60_000, 30_000
 

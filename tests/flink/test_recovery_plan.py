@@ -10,11 +10,20 @@ from typing import Any
 import pytest
 
 from features.groups import GROUPS
-from flink.recovery import LONG_AGO_MS, Note, Start, committed_note, encode_note, epoch, horizon_ms, plan_start
 from twinstream.core.state import state_version
 from twinstream.errors import UserError
 from twinstream.log.contract import Committed, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
+from twinstream.loop.recovery import (
+    LONG_AGO_MS,
+    Note,
+    Start,
+    committed_note,
+    encode_note,
+    epoch,
+    horizon_ms,
+    plan_start,
+)
 from twinstream.online.store import Progress
 from twinstream.settings import Settings
 

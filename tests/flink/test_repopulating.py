@@ -1,7 +1,7 @@
 """While a worker rebuilds what Redis has lost, it says so."""
 
-from flink.testing import START_MS, Driver
 from tests.flink.outputs import SETTINGS
+from twinstream.testing import START_MS, Driver
 
 
 def test_partitions_that_are_being_rebuilt_from_the_log_are_counted_until_redis_has_all_again() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from flink.testing import START_MS, Driver
 from tests.flink.outputs import SETTINGS
 from twinstream.log.contract import TopicPartition
 from twinstream.log.retention import IfLogLost, RecordsDeleted
+from twinstream.testing import START_MS, Driver
 
 SOURCE = TopicPartition("transactions", 0)
 GONE = "5 records of transactions-0 (offsets 10 to 14)"

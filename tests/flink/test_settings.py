@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from features.groups import GROUPS
-from flink.commit import Step
 from tests.flink.injected import Injection, make_fail
 from tests.flink.lab import Lab, Run
 from tests.flink.outputs import Outputs, assert_same
+from twinstream.loop.commit import Step
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 
 from features.events import Payment
 from features.groups import GROUPS
-from flink.recovery import epoch
-from flink.testing import Driver
+from twinstream.loop.recovery import epoch
 from twinstream.settings import Settings
+from twinstream.testing import Driver
 
 TRANSACTION = GROUPS["transaction"]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from flink.testing import START_MS, Driver
 from twinstream.online import store as online
+from twinstream.testing import START_MS, Driver
 
 
 class Crash(BaseException):

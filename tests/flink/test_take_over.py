@@ -11,11 +11,11 @@ import pytest
 
 from deploy import demo
 from features.groups import BY_TOPIC
-from flink.commit import Step
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run, assert_same, mixed_messages
 from tests.flink_job.lab import run_embedded
 from twinstream.log.kafka import committed_offsets
+from twinstream.loop.commit import Step
 from twinstream.online.keys import Partition
 from twinstream.online.single_writer import Runtime
 from twinstream.online.store import OnlineStore

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from flink.commit import Step
-from flink.status import Status
-from flink.testing import START_MS, Driver
 from twinstream.log.contract import TopicPartition
+from twinstream.loop.commit import Step
+from twinstream.loop.status import Status
+from twinstream.testing import START_MS, Driver
 
 
 class Crash(BaseException):

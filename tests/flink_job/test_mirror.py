@@ -7,13 +7,13 @@ import pytest
 from tenacity import wait_none
 
 from flink.jobs import mirror
-from flink.testing import START_MS
 from tests.flink.outputs import SETTINGS
 from tests.flink_job.memory import MemoryJob
 from twinstream.log.contract import Record
 from twinstream.online.pipeline import Pipe
 from twinstream.online.store import BatchWrite, OnlineStore
 from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
+from twinstream.testing import START_MS
 
 PAYMENT = b'{"transaction_id":"t%d","card_id":"%s","amount":1,"currency":"EUR","event_time":%d}'
 PROGRESS = "progress:twinstream:transactions:0"

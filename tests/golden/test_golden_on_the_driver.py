@@ -2,13 +2,13 @@
 
 import pytest
 
-from flink.testing import Driver
 from tests.features.events import as_dict
 from tests.golden.cases import Case, Read, check, check_reads, load_cases
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.state import WindowConfig
 from twinstream.core.vectors import FeatureRecord
 from twinstream.online.reader import Reader
+from twinstream.testing import Driver
 
 
 class DriverRunner:

@@ -22,10 +22,10 @@ from deploy.local import LocalKafka, LocalRedis, free_port, kafka
 from deploy.local.broker import server_properties
 from features.groups import BY_TOPIC
 from flink.jobs.command import prepare
-from flink.worker import kafka_loop
 from tests.waiting import wait_until
 from twinstream.log.kafka import NotAllowed, TopicAdmin, read_topic
 from twinstream.log.topics import ensure_topics
+from twinstream.loop.worker import kafka_loop
 from twinstream.settings import Settings
 
 ALICE = "User:alice"

@@ -8,7 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 from features.groups import GROUPS
-from flink.testing import START_MS
 from producers.parquet import generate_dataset
 from store.cli import app
 from store.rederive import Sample
@@ -16,6 +15,7 @@ from store.shadow import ColumnChange, column_changes, load_candidate, side_by_s
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record
 from twinstream.settings import Settings
+from twinstream.testing import START_MS
 
 GROUP = GROUPS["transaction"]
 CANDIDATE = '''

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from functools import cache
 
 from features.groups import BY_TOPIC, GROUPS
-from flink.testing import START_MS, Driver
 from producers.seeding.seeder import Seeded
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
@@ -13,6 +12,7 @@ from twinstream.core.vectors import FeatureRecord, encode_feature_record
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.settings import Settings
+from twinstream.testing import START_MS, Driver
 
 PARTITIONS = 2
 

@@ -16,7 +16,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from features.groups import GROUPS
-from flink.commit import Step
 from store.cli import app
 from store.offline import export as module
 from store.offline.columns import to_records
@@ -30,6 +29,7 @@ from tests.store.offline.logs import EVERY_GROUP, encoded
 from twinstream.errors import UserError
 from twinstream.log.kafka import read_topic
 from twinstream.log.topics import feature_log_topic
+from twinstream.loop.commit import Step
 from twinstream.settings import Settings
 
 Command = Callable[..., Result]

@@ -11,7 +11,6 @@ from zlib import crc32
 import pytest
 
 from features.groups import BY_TOPIC, GROUPS
-from flink.testing import START_MS, Driver
 from store import rederive
 from store.comparing import Comparison, Pairs
 from store.offline import replay
@@ -23,6 +22,7 @@ from twinstream.core.catalog import FeatureGroup
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.settings import Settings
+from twinstream.testing import START_MS, Driver
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)
 TRANSACTION = GROUPS["transaction"]

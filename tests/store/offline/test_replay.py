@@ -5,7 +5,6 @@ from operator import attrgetter
 import pytest
 
 from features.groups import GROUPS
-from flink.testing import START_MS
 from store.offline import replay as module
 from store.offline.outcome import Outcome
 from store.offline.replay import replay, replay_as_known_now
@@ -14,6 +13,7 @@ from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import decode_dead_letter
 from twinstream.core.vectors import FeatureRecord
 from twinstream.log.kafka import Record
+from twinstream.testing import START_MS
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)
 TRANSACTION = GROUPS["transaction"]

@@ -10,7 +10,6 @@ from kafka.structs import OffsetAndMetadata
 
 from deploy.local import LocalKafka
 from features.groups import GROUPS
-from flink.testing import Driver
 from store.offline.backfill import backfill
 from store.offline.dataset import Dataset
 from store.offline.export import export
@@ -20,6 +19,7 @@ from twinstream.errors import UserError
 from twinstream.log.kafka import IfDeleted, RecordsDeleted
 from twinstream.log.topics import Topic, ensure_topics
 from twinstream.settings import Settings
+from twinstream.testing import Driver
 
 TRANSACTION = GROUPS["transaction"]
 PAYMENTS = [

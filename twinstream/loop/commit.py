@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from flink.recovery import encode_note
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.lateness import BEGINNING_MS
 from twinstream.core.partition import Applied, Partition
@@ -28,6 +27,7 @@ from twinstream.core.stamping import Stamped
 from twinstream.core.state import EntityState
 from twinstream.core.vectors import FeatureMessage
 from twinstream.log.contract import Committed, EventLog, TopicPartition
+from twinstream.loop.recovery import encode_note
 from twinstream.online.keys import Partition as StoredPartition
 from twinstream.online.store import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
 

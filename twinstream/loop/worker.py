@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from features.groups import BY_TOPIC, GROUPS
-from flink.loop import Loop
-from flink.status import Status
 from twinstream.errors import UserError
 from twinstream.health import HealthServer
 from twinstream.interpreter import tune_interpreter
 from twinstream.log.kafka import IfLogLost, KafkaLog, LogError
 from twinstream.log.topics import ensure_topics, prepare_topics
 from twinstream.logging import bind, configure_logging, get_logger
+from twinstream.loop.loop import Loop
+from twinstream.loop.status import Status
 from twinstream.online.connection import connect
 from twinstream.online.single_writer import Runtime, check_writer
 from twinstream.online.store_errors import StoreError

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from features.groups import BY_TOPIC
-from flink.loop import Loop
 from twinstream.core.rejection import REASONS
 from twinstream.log.contract import LogError
+from twinstream.loop.loop import Loop
 from twinstream.terminal import Terminal, plain, spinner, styled
 
 REFRESH_S = 1.0

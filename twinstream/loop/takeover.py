@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from features.groups import BY_TOPIC
-from flink.recovery import Start, committed_note, encode_note, epoch, plan_start, set_by_others
-from flink.totals import Totals
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.log.retention import IfLogLost
 from twinstream.logging import get_logger
+from twinstream.loop.recovery import Start, committed_note, encode_note, epoch, plan_start, set_by_others
+from twinstream.loop.totals import Totals
 from twinstream.online.keys import Partition as StoredPartition
 from twinstream.online.store import Claim, OnlineStore, Progress
 from twinstream.settings import Settings

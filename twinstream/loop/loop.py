@@ -9,10 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from features.groups import BY_TOPIC
-from flink.commit import Assigned, Portion, Reached, Step, Unsettled, commit, settle
-from flink.recovery import IF_DELETED
-from flink.starting import take_over
-from flink.totals import Totals
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.partition import Partition
 from twinstream.core.stamping import Stamped, StampingLimits
@@ -31,6 +27,10 @@ from twinstream.log.contract import (
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.logging import get_logger
+from twinstream.loop.commit import Assigned, Portion, Reached, Step, Unsettled, commit, settle
+from twinstream.loop.recovery import IF_DELETED
+from twinstream.loop.takeover import take_over
+from twinstream.loop.totals import Totals
 from twinstream.online.store import Load, OnlineStore, Progress, StoredState
 from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
 from twinstream.settings import Settings

@@ -15,14 +15,14 @@ import fakeredis
 import msgspec
 
 from features.groups import BY_TOPIC, GROUPS
-from flink.commit import Reached
-from flink.loop import Loop
 from twinstream.core.dead_letters import DeadLetter, decode_dead_letter
 from twinstream.core.vectors import FeatureRecord, decode_feature_record
 from twinstream.log.contract import Record
 from twinstream.log.memory import MemoryBroker, MemoryLog
 from twinstream.log.retention import IfLogLost
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
+from twinstream.loop.commit import Reached
+from twinstream.loop.loop import Loop
 from twinstream.online.keys import features_key
 from twinstream.online.store import OnlineStore
 from twinstream.settings import Settings

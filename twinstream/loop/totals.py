@@ -4,10 +4,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from flink.commit import Portion
 from twinstream.log.contract import KafkaUnavailable, TransactionFailed
 from twinstream.log.retention import Deleted
 from twinstream.logging import get_logger
+from twinstream.loop.commit import Portion
 from twinstream.metrics import LoopMetrics
 from twinstream.online.keys import Partition as StoredPartition
 from twinstream.online.store_errors import StoreUnavailable

@@ -1,0 +1,1 @@
+"""The lightweight runtime: a loop over Kafka."""
