@@ -33,7 +33,7 @@ from deploy.flink.__main__ import submitted
 from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
 from deploy.local.jars import ROOT
-from flink.jobs.rest import FlinkRest
+from twinstream.job.rest import FlinkRest
 from twinstream.settings import Settings
 
 console = Console(width=120, highlight=False)

@@ -34,7 +34,7 @@ APPS = {
     "python -m deploy.local": "deploy.local.__main__",
     "python -m deploy.flink": "deploy.flink.__main__",
     "python flink/stream_processor.py": "twinstream.loop.worker",
-    "python flink/jobs/feature_job.py": "flink.jobs.command",
+    "python flink/jobs/feature_job.py": "twinstream.job.command",
 }
 WIDTHS = (80, 120)
 STARTS_THE_JOB = "deploy.flink run"

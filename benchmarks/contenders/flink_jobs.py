@@ -25,8 +25,8 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from benchmarks.contenders.flink_plan import DONE, STAGES, Plan
 from features.groups import BY_TOPIC
-from flink.jobs.keyed_partition import KeyedPartition
-from flink.jobs.stage import FeatureStage
+from twinstream.job.keyed_partition import KeyedPartition
+from twinstream.job.stage import FeatureStage
 
 
 class _Amount(msgspec.Struct):
@@ -137,9 +137,9 @@ class TimedStage(FeatureStage):
 
 def start(plan: Plan) -> Any:
     """Start a contender."""
-    from flink.jobs.command import output_topics
-    from flink.jobs.options import JobOptions
-    from flink.jobs.pipeline import build_and_start
+    from twinstream.job.command import output_topics
+    from twinstream.job.options import JobOptions
+    from twinstream.job.pipeline import build_and_start
     from twinstream.log.kafka import TopicAdmin
     from twinstream.log.topics import ensure_topics, feature_log_topic
     from twinstream.loop.recovery import epoch
@@ -172,11 +172,11 @@ def _start_by_record(plan: Plan, settings: Any, options: Any, sources: dict[str,
     """The idiomatic job: PyFlink's own `key_by` and `process`, between the same SQL source and sink."""
     from pyflink.table import Schema
 
-    from flink.jobs import sql
-    from flink.jobs.command import output_topics
-    from flink.jobs.options import consumer_properties, job_configuration, producer_properties
-    from flink.jobs.pipeline import environment
-    from flink.jobs.stage import BYTES
+    from twinstream.job import sql
+    from twinstream.job.command import output_topics
+    from twinstream.job.options import consumer_properties, job_configuration, producer_properties
+    from twinstream.job.pipeline import environment
+    from twinstream.job.stage import BYTES
 
     configuration = job_configuration(settings, options) | FAIL_AT_ONCE
     for name in ("python.fn-execution.bundle.size", "python.fn-execution.bundle.time"):

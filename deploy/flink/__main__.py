@@ -14,11 +14,11 @@ from deploy.flink.cluster import DEFAULT_PORT, FlinkCluster
 from deploy.flink.distribution import FLINK_DIRECTORY, client_command, environment, prepare, temporary_folder
 from deploy.local.jars import ROOT, java_binary
 from deploy.local.scratch import claim, claimed
-from flink.jobs.command import follow, take_savepoint
-from flink.jobs.embedded import python_of_workers
-from flink.jobs.paths import flink_path, resume_line
-from flink.jobs.rest import FlinkRest
 from twinstream.errors import UserError
+from twinstream.job.command import follow, take_savepoint
+from twinstream.job.embedded import python_of_workers
+from twinstream.job.paths import flink_path, resume_line
+from twinstream.job.rest import FlinkRest
 from twinstream.logging import configure_logging
 from twinstream.settings import load_settings
 from twinstream.stopping import StopRequest

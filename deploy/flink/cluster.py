@@ -8,9 +8,9 @@ from deploy.local.daemon import Daemon
 from deploy.local.jars import java_binary
 from deploy.local.ports import free_port, is_open, require_free
 from deploy.local.scratch import fresh, remove
-from flink.jobs.embedded import PROMETHEUS_REPORTER
-from flink.jobs.rest import FlinkRest
 from twinstream.errors import UserError
+from twinstream.job.embedded import PROMETHEUS_REPORTER
+from twinstream.job.rest import FlinkRest
 
 DEFAULT_PORT = 8081
 METRICS_PORT = 9250

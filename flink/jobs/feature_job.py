@@ -12,7 +12,7 @@ def main() -> None:
     from twinstream.packages import missing_packages_named
 
     with missing_packages_named():
-        from flink.jobs.command import run_from_command_line
+        from twinstream.job.command import run_from_command_line
 
         run_from_command_line()
 

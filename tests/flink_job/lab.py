@@ -25,10 +25,10 @@ from deploy.flink.__main__ import submitted
 from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
 from deploy.local.jars import ROOT
-from flink.jobs.rest import FlinkRest
 from tests.flink.lab import Run
 from tests.flink.outputs import SETTINGS
 from twinstream.errors import UserError
+from twinstream.job.rest import FlinkRest
 
 PATIENCE_S = 300.0
 CHECKPOINT_INTERVAL_MS = 1_000

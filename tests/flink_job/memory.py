@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import fakeredis
 
 from features.groups import BY_TOPIC
-from flink.jobs.keyed_partition import Computation, KeyedPartition
-from flink.jobs.mirror import Mirror
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
+from twinstream.job.keyed_partition import Computation, KeyedPartition
+from twinstream.job.write_behind import Mirror
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.online.keys import Partition as Source

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from flink.jobs.caught_up import CaughtUp, Offsets
+from twinstream.job.caught_up import CaughtUp, Offsets
 
 UNTIL = {("orders", 0): 10, ("orders", 1): 20}
 END = dict(UNTIL)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from features.groups import BY_TOPIC
-from flink.jobs import keyed_partition
-from flink.jobs.keyed_partition import OutOfOrder
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS, assert_same, replayed
 from tests.flink_job.memory import MemoryJob, batches
+from twinstream.job import keyed_partition
+from twinstream.job.keyed_partition import OutOfOrder
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import pytest
 from kafka.errors import KafkaTimeoutError
 
-from flink.jobs.lag import ASK_AGAIN_S, ASK_EVERY_S, LogEnds
+from twinstream.job.lag import ASK_AGAIN_S, ASK_EVERY_S, LogEnds
 
 PARTITION = ("transactions", 0)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from features.groups import GROUPS
-from flink.jobs.metrics import StageMetrics
 from twinstream.core.partition import Applied
+from twinstream.job.metrics import StageMetrics
 from twinstream.log.contract import Record
 from twinstream.metrics import LoopMetrics
 

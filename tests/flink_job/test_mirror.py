@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from flink.jobs import mirror
 from tests.flink.outputs import SETTINGS
 from tests.flink_job.memory import MemoryJob
+from twinstream.job import write_behind as mirror
 from twinstream.log.contract import Record
 from twinstream.online.pipeline import Pipe
 from twinstream.online.store import BatchWrite, OnlineStore

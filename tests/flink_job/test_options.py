@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from flink.jobs import sql
-from flink.jobs.options import JobOptions, consumer_properties, job_configuration, kafka_properties, producer_properties
+from twinstream.job import sql
+from twinstream.job.options import (
+    JobOptions,
+    consumer_properties,
+    job_configuration,
+    kafka_properties,
+    producer_properties,
+)
 from twinstream.log.topics import DEAD_LETTER_BYTES
 from twinstream.settings import Settings
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flink.jobs.pipeline import stage_uid
+from twinstream.job.pipeline import stage_uid
 
 EPOCHS = {"transactions": "a", "orders": "b"}
 UID = stage_uid(EPOCHS, "thread")

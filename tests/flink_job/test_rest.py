@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from deploy.local import free_port
-from flink.jobs.command import take_savepoint
-from flink.jobs.rest import FlinkRest, TasksDoNotRun
 from twinstream.errors import UserError
+from twinstream.job.command import take_savepoint
+from twinstream.job.rest import FlinkRest, TasksDoNotRun
 
 NOT_RUNNING = "org.apache.flink.runtime.checkpoint.CheckpointException: Not all required tasks are currently running."
 UNWRITABLE = "java.io.IOException: Mkdirs failed to create file:/state\n\tat a.b(c)"
@@ -102,7 +102,7 @@ def test_a_savepoint_that_cannot_be_written_is_not_asked_for_again() -> None:
 def test_who_stops_a_restarting_job_is_told_why_and_what_to_continue_from(
     latest: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flink.jobs.rest.PATIENCE_S", 1)
+    monkeypatch.setattr("twinstream.job.rest.PATIENCE_S", 1)
     with flink(a_job("RESTARTING", NOT_RUNNING, latest)) as rest, pytest.raises(UserError) as caught:
         take_savepoint(rest, "one", "file:///state", stop=True)
     assert "Last failure: java.lang.NoClassDefFoundError: zstd." in str(caught.value)

@@ -5,8 +5,14 @@ from collections import Counter
 import pytest
 
 from features.groups import BY_TOPIC
-from flink.jobs import sql
-from flink.jobs.slots import MAX_PARALLELISM, PLANNED_PARTITIONS, slot_numbers, stage_key_group, window_key_group
+from twinstream.job import sql
+from twinstream.job.key_groups import (
+    MAX_PARALLELISM,
+    PLANNED_PARTITIONS,
+    slot_numbers,
+    stage_key_group,
+    window_key_group,
+)
 
 TOPICS = list(BY_TOPIC)
 

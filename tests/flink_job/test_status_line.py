@@ -4,7 +4,7 @@ from io import StringIO
 
 from structlog.testing import capture_logs
 
-from flink.jobs.watch import Look, StatusLine
+from twinstream.job.watch import Look, StatusLine
 from twinstream.terminal import Terminal
 
 

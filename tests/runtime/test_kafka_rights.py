@@ -21,8 +21,8 @@ from tenacity import retry, stop_after_delay, wait_fixed
 from deploy.local import LocalKafka, LocalRedis, free_port, kafka
 from deploy.local.broker import server_properties
 from features.groups import BY_TOPIC
-from flink.jobs.command import prepare
 from tests.waiting import wait_until
+from twinstream.job.command import prepare
 from twinstream.log.kafka import NotAllowed, TopicAdmin, read_topic
 from twinstream.log.topics import ensure_topics
 from twinstream.loop.worker import kafka_loop

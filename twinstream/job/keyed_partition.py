@@ -17,8 +17,6 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from flink.jobs.keyed_state import STORED, Due, EntityStates, KeyedMap
-from flink.jobs.mirror import Change, Mirror
 from twinstream.batching import cut
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import encode_dead_letter
@@ -27,6 +25,8 @@ from twinstream.core.partition import Applied, Partition
 from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureMessage, feature_message
+from twinstream.job.keyed_state import STORED, Due, EntityStates, KeyedMap
+from twinstream.job.write_behind import Change, Mirror
 from twinstream.log.contract import Record
 from twinstream.online.store import EntityWrite, Progress
 

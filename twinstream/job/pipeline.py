@@ -12,9 +12,10 @@ from pyflink.java_gateway import get_gateway
 from pyflink.table import Schema, StreamTableEnvironment, TableResult
 from pyflink.util.java_utils import get_j_env_configuration
 
-from flink.jobs import sql
-from flink.jobs.keyed_partition import LAYOUT
-from flink.jobs.options import (
+from twinstream.job import sql
+from twinstream.job.key_groups import PLANNED_PARTITIONS, slot_numbers
+from twinstream.job.keyed_partition import LAYOUT
+from twinstream.job.options import (
     JobOptions,
     Mode,
     consumer_properties,
@@ -22,8 +23,7 @@ from flink.jobs.options import (
     producer_properties,
     transactional_id_prefix,
 )
-from flink.jobs.slots import PLANNED_PARTITIONS, slot_numbers
-from flink.jobs.stage import KEY, KEYED_BATCH, OUTPUT, FeatureStage
+from twinstream.job.stage import KEY, KEYED_BATCH, OUTPUT, FeatureStage
 from twinstream.log.topics import Topic
 from twinstream.settings import Settings
 

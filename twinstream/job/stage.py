@@ -14,14 +14,14 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from features.groups import BY_TOPIC
-from flink.jobs.keyed_partition import Computation, KeyedPartition, Mark
-from flink.jobs.keyed_state import KeyedMap
-from flink.jobs.lag import LogEnds, asking
-from flink.jobs.metrics import StageMetrics
-from flink.jobs.mirror import Mirror
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
 from twinstream.interpreter import tune_interpreter
+from twinstream.job.keyed_partition import Computation, KeyedPartition, Mark
+from twinstream.job.keyed_state import KeyedMap
+from twinstream.job.lag import LogEnds, asking
+from twinstream.job.metrics import StageMetrics
+from twinstream.job.write_behind import Mirror
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, ensure_topics, feature_log_topic
 from twinstream.logging import configure_logging, get_logger

@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from flink.jobs.keyed_state import EntityStates
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.state import EntityState, StateDelta
+from twinstream.job.keyed_state import EntityStates
 from twinstream.logging import get_logger
 from twinstream.online.keys import Partition as Source
 from twinstream.online.progress import has_lost

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from features.groups import BY_TOPIC
-from flink.jobs.caught_up import CaughtUp, Offsets
-from flink.jobs.options import consumer_group
-from flink.jobs.rest import FlinkRest
 from twinstream.errors import UserError
+from twinstream.job.caught_up import CaughtUp, Offsets
+from twinstream.job.options import consumer_group
+from twinstream.job.rest import FlinkRest
 from twinstream.log.kafka import LogError, committed_offsets, end_offsets, record_ends
 from twinstream.logging import get_logger
 from twinstream.settings import Settings

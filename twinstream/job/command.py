@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from features.groups import BY_TOPIC, GROUPS
-from flink.jobs.caught_up import Offsets
-from flink.jobs.embedded import configuration, end_flink, require_free, require_libraries
-from flink.jobs.options import BATCH_INTERVAL_MS, JobOptions, Mode, consumer_group, transactional_id_prefix
-from flink.jobs.paths import flink_path, newest_savepoint, resume_line
-from flink.jobs.rest import FlinkRest, TasksDoNotRun
-from flink.jobs.watch import Look, StatusLine, explain, record_ends_of_all, root_cause, watch
 from twinstream.errors import UserError
+from twinstream.job.caught_up import Offsets
+from twinstream.job.embedded import configuration, end_flink, require_free, require_libraries
+from twinstream.job.options import BATCH_INTERVAL_MS, JobOptions, Mode, consumer_group, transactional_id_prefix
+from twinstream.job.paths import flink_path, newest_savepoint, resume_line
+from twinstream.job.rest import FlinkRest, TasksDoNotRun
+from twinstream.job.watch import Look, StatusLine, explain, record_ends_of_all, root_cause, watch
 from twinstream.log.kafka import (
     IfDeleted,
     LogError,
@@ -71,7 +71,7 @@ def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> 
     from py4j.protocol import Py4JJavaError
     from pyflink.util.exceptions import JavaException
 
-    from flink.jobs.pipeline import start
+    from twinstream.job.pipeline import start
 
     producer_timed = prepare(settings)
     with TopicAdmin(settings) as admin:

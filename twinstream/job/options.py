@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from flink.jobs.slots import MAX_PARALLELISM
+from twinstream.job.key_groups import MAX_PARALLELISM
 from twinstream.log.topics import DEAD_LETTER_BYTES
 from twinstream.settings import Settings
 
