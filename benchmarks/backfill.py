@@ -26,8 +26,8 @@ from rich.table import Table
 
 from features.groups import GROUPS
 from producers.parquet import generate_dataset
-from store.offline.dataset import Dataset
 from tests.oracle.vectors import by_duckdb, by_polars, differences, payments_in_order
+from twinstream.offline.dataset import Dataset
 
 console = Console(width=110, highlight=False)
 app = typer.Typer(add_completion=False)

@@ -2,13 +2,13 @@
 
 from store.dead_letters.commands import app as dead_letters
 from store.evaluate import evaluate
-from store.offline.commands import backfill, export, training_set
 from store.parity import parity
 from store.shadow import shadow
 from twinstream.errors import UserError
 from twinstream.log.kafka import LogError
 from twinstream.log.peek import peek
 from twinstream.logging import configure_logging
+from twinstream.offline.commands import backfill, export, training_set
 from twinstream.online.get import get
 from twinstream.online.store_errors import StoreError
 from twinstream.settings import load_settings

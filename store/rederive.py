@@ -22,7 +22,6 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from features.groups import GROUPS
 from store.comparing import Comparison, Pairs
-from store.offline.replay import States, batched, new_partition
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.lateness import BEGINNING_MS
@@ -42,6 +41,7 @@ from twinstream.log.kafka import (
 )
 from twinstream.log.rows import decode_letter, row_decoder
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
+from twinstream.offline.replay import States, batched, new_partition
 from twinstream.online.reader import check_group
 from twinstream.settings import Settings
 

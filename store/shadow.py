@@ -28,12 +28,12 @@ from rich import box
 from rich.table import Table
 
 from features.groups import BY_TOPIC, GROUPS
-from store.offline.replay import States, batched, new_partition
 from store.rederive import Sample
 from twinstream.core.catalog import Family, FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record, end_offsets, read_topic
+from twinstream.offline.replay import States, batched, new_partition
 from twinstream.online.reader import check_group
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, styled
@@ -80,7 +80,7 @@ def side_by_side(
     """The vectors of both versions over the same partitions, a row for each event that both accept."""
     import polars as pl
 
-    from store.offline.columns import columns, to_frame
+    from twinstream.offline.columns import columns, to_frame
 
     frames: tuple[list[pl.DataFrame], list[pl.DataFrame]] = ([], [])
     kept = [["partition", "offset", *(feature.name for feature in version.features)] for version in (group, candidate)]
@@ -236,7 +236,7 @@ def _logs(
     source: str, group: FeatureGroup, settings: Settings, scratch: Path
 ) -> Generator[Iterable[Record], None, None]:
     """The partitions of a topic, or the rows of a file as if they were one."""
-    from store.offline.backfill import file_records, split_file
+    from twinstream.offline.backfill import file_records, split_file
 
     if source.endswith(".parquet"):
         for shard in split_file(Path(source), group, scratch, 1):

@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 
 from features.groups import GROUPS
-from store.offline.backfill import PART_RECORDS, backfill
-from store.offline.columns import to_frame
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureRecord
+from twinstream.offline.backfill import PART_RECORDS, backfill
+from twinstream.offline.columns import to_frame
 from twinstream.settings import Settings
 
 GROUP = GROUPS["transaction"]

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 from features.groups import GROUPS
 from producers.parquet import generate_dataset
 from store.cli import app
-from store.offline.backfill import backfill
-from store.offline.columns import to_records
-from store.offline.dataset import Dataset
 from tests.oracle.vectors import COMPARED, by_duckdb, by_polars, differences, payments_in_order
 from tests.store.offline.logs import encoded
 from twinstream.errors import UserError
+from twinstream.offline.backfill import backfill
+from twinstream.offline.columns import to_records
+from twinstream.offline.dataset import Dataset
 from twinstream.settings import Settings
 
 GROUP = GROUPS["transaction"]

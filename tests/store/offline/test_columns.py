@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 from features.groups import GROUPS
-from store.offline.columns import RecordDecoder, columns, to_frame, to_records
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, encoded, live, processed
 from twinstream.core.catalog import FeatureGroup
+from twinstream.offline.columns import RecordDecoder, columns, to_frame, to_records
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)
 TRANSACTION = GROUPS["transaction"]

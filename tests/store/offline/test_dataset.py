@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from features.groups import GROUPS
-from store.offline.columns import RecordDecoder, to_frame
-from store.offline.dataset import Dataset
 from tests.store.offline.logs import live, processed
 from twinstream.errors import UserError
+from twinstream.offline.columns import RecordDecoder, to_frame
+from twinstream.offline.dataset import Dataset
 
 GROUP = GROUPS["transaction"]
 

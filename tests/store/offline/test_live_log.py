@@ -17,10 +17,6 @@ from typer.testing import CliRunner, Result
 
 from features.groups import GROUPS
 from store.cli import app
-from store.offline import export as module
-from store.offline.columns import to_records
-from store.offline.dataset import Dataset
-from store.offline.export import export
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run
 from tests.flink.logs import mixed_messages
@@ -30,6 +26,10 @@ from twinstream.errors import UserError
 from twinstream.log.kafka import read_topic
 from twinstream.log.topics import feature_log_topic
 from twinstream.loop.commit import Step
+from twinstream.offline import export as module
+from twinstream.offline.columns import to_records
+from twinstream.offline.dataset import Dataset
+from twinstream.offline.export import export
 from twinstream.settings import Settings
 
 Command = Callable[..., Result]

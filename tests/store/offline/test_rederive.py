@@ -13,7 +13,6 @@ import pytest
 from features.groups import BY_TOPIC, GROUPS
 from store import rederive
 from store.comparing import Comparison, Pairs
-from store.offline import replay
 from store.rederive import Sample, compare_logs, rederive_run, watch
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
@@ -21,6 +20,7 @@ from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, fill, processed, s
 from twinstream.core.catalog import FeatureGroup
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
+from twinstream.offline import replay
 from twinstream.settings import Settings
 from twinstream.testing import START_MS, Driver
 

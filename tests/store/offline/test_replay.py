@@ -5,14 +5,14 @@ from operator import attrgetter
 import pytest
 
 from features.groups import GROUPS
-from store.offline import replay as module
-from store.offline.outcome import Outcome
-from store.offline.replay import replay, replay_as_known_now
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, encoded, letters, live, processed, settings, source
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import decode_dead_letter
 from twinstream.core.vectors import FeatureRecord
 from twinstream.log.kafka import Record
+from twinstream.offline import replay as module
+from twinstream.offline.outcome import Outcome
+from twinstream.offline.replay import replay, replay_as_known_now
 from twinstream.testing import START_MS
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)

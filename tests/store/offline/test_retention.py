@@ -10,14 +10,14 @@ from kafka.structs import OffsetAndMetadata
 
 from deploy.local import LocalKafka
 from features.groups import GROUPS
-from store.offline.backfill import backfill
-from store.offline.dataset import Dataset
-from store.offline.export import export
 from store.rederive import Sample, rederive_run
 from twinstream.core.vectors import encode_feature_record
 from twinstream.errors import UserError
 from twinstream.log.kafka import IfDeleted, RecordsDeleted
 from twinstream.log.topics import Topic, ensure_topics
+from twinstream.offline.backfill import backfill
+from twinstream.offline.dataset import Dataset
+from twinstream.offline.export import export
 from twinstream.settings import Settings
 from twinstream.testing import Driver
 

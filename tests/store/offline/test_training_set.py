@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.groups import GROUPS
-from store.offline.columns import TIME, columns
-from store.offline.dataset import Dataset
-from store.offline.training_set import Wanted, training_set
 from tests.properties import tries
 from twinstream.core.catalog import FeatureGroup
 from twinstream.errors import UserError
+from twinstream.offline.columns import TIME, columns
+from twinstream.offline.dataset import Dataset
+from twinstream.offline.training_set import Wanted, training_set
 
 GROUP = GROUPS["transaction"]
 WINDOW_MS = 50

@@ -22,10 +22,6 @@ from typing import Any
 import polars as pl
 
 from features.groups import GROUPS
-from store.offline.columns import to_frame
-from store.offline.dataset import AS_KNOWN_NOW, AS_KNOWN_THEN, Dataset
-from store.offline.outcome import Outcome
-from store.offline.replay import replay, replay_as_known_now
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.vectors import FeatureRecord
 from twinstream.errors import UserError
@@ -38,6 +34,10 @@ from twinstream.log.kafka import (
     end_offsets,
     read_topic,
 )
+from twinstream.offline.columns import to_frame
+from twinstream.offline.dataset import AS_KNOWN_NOW, AS_KNOWN_THEN, Dataset
+from twinstream.offline.outcome import Outcome
+from twinstream.offline.replay import replay, replay_as_known_now
 from twinstream.parquet import event_times, read_records
 from twinstream.settings import Settings
 

@@ -27,8 +27,8 @@ Group = Annotated[str | None, typer.Option(help=f"Only this group: {', '.join(GR
 
 def export(out: Out = Path("features-dataset"), group: Group = None, if_log_lost: IfLogLost = IfDeleted.REFUSE) -> None:
     """The feature log as a Parquet dataset: what has come in since the last export, each record exactly once."""
-    from store.offline.export import export as export_group
-    from store.offline.export import pending
+    from twinstream.offline.export import export as export_group
+    from twinstream.offline.export import pending
 
     settings = load_settings()
     table = Table("group", "new records", "dataset", box=box.SIMPLE_HEAD)
@@ -54,7 +54,7 @@ def backfill(
     """Features over history: the live runtimes' functions over a topic or a file, on all cores."""
     import time
 
-    from store.offline.backfill import backfill as run
+    from twinstream.offline.backfill import backfill as run
     from twinstream.parquet import parquet_height
 
     settings = load_settings()
@@ -110,8 +110,8 @@ def training_set(
     ] = False,
 ) -> None:
     """To each label, the entity's newest vector that was known at its time and is no older than the window."""
-    from store.offline.training_set import Wanted
-    from store.offline.training_set import training_set as join
+    from twinstream.offline.training_set import Wanted
+    from twinstream.offline.training_set import training_set as join
 
     groups = list(dict.fromkeys(group or ["transaction"]))
     for name in groups:

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import polars as pl
 
-from store.offline.columns import columns
-from store.offline.dataset import AS_KNOWN_NOW, Dataset
-from store.offline.outcome import Outcome
 from twinstream.core.catalog import FeatureGroup
 from twinstream.errors import UserError
 from twinstream.files import told_if_unwritable
+from twinstream.offline.columns import columns
+from twinstream.offline.dataset import AS_KNOWN_NOW, Dataset
+from twinstream.offline.outcome import Outcome
 from twinstream.parquet import check_times, event_times, read_columns, readable
 
 _TIME, _KNOWN, _PLACE, _NEWEST, _ROW, _WHY = "__time", "__known", "__place", "__newest", "__row", "__why"

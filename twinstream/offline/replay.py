@@ -9,7 +9,6 @@ from itertools import islice
 from typing import TypeVar
 
 from store.comparing import short
-from store.offline.outcome import Outcome
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.lateness import BEGINNING_MS
@@ -18,6 +17,7 @@ from twinstream.core.rejection import Rejected
 from twinstream.core.stamping import SourceRecord, Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureRecord
+from twinstream.offline.outcome import Outcome
 from twinstream.settings import Settings
 
 BATCH_RECORDS = 5_000

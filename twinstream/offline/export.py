@@ -6,8 +6,6 @@ An export continues where the parts on disk end, so it can be interrupted, repea
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from store.offline.columns import RecordDecoder, to_frame
-from store.offline.dataset import Dataset
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.vectors import FeatureRecord
 from twinstream.errors import UserError
@@ -22,6 +20,8 @@ from twinstream.log.kafka import (
     read_topic,
 )
 from twinstream.log.topics import feature_log_topic
+from twinstream.offline.columns import RecordDecoder, to_frame
+from twinstream.offline.dataset import Dataset
 from twinstream.settings import Settings
 
 PART_RECORDS = 25_000
