@@ -18,8 +18,8 @@ from features.groups import GROUPS
 from store.dead_letters.reading import Notes
 from store.dead_letters.tables import letter_table, letters_table, report_tables
 from store.dead_letters.verdicts import Verdict
-from store.shadow import ColumnChange
-from store.shadow import as_table as shadow_table
+from twinstream.audit.shadow import ColumnChange
+from twinstream.audit.shadow import as_table as shadow_table
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.online.get import as_table as reading_table
 from twinstream.online.reader import Reading

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from store.comparing import UNDECODABLE
 from store.dead_letters.reading import place
+from twinstream.audit.comparing import UNDECODABLE
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.errors import UserError
 

@@ -8,12 +8,12 @@ import pytest
 
 from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
-from store.comparing import Comparison
-from store.rederive import Sample, rederive_run
 from tests.flink.lab import Run
 from tests.flink.outputs import SETTINGS, Outputs, assert_same
 from tests.flink_job.dashboard import until_every_panel_has_a_source
 from tests.flink_job.lab import PATIENCE_S, FlinkRun, embedded, run_embedded, wait_for
+from twinstream.audit.comparing import Comparison
+from twinstream.audit.rederive import Sample, rederive_run
 from twinstream.settings import Settings
 
 pytestmark = pytest.mark.timeout(600)

@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaProducer
 
 from deploy.local import LocalKafka
-from store.evaluate import Sample, evaluation, sample
+from twinstream.audit.evaluate import Sample, evaluation, sample
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record
 

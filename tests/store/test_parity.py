@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from deploy.local import LocalKafka, LocalRedis
 from store.cli import app
-from store.comparing import compare
+from twinstream.audit.comparing import compare
 from twinstream.errors import UserError
 from twinstream.log.topics import ensure_topics
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.ranking import hits_at, percentiles, roc_auc
+from twinstream.audit.ranking import hits_at, percentiles, roc_auc
 
 SCORED = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 1.0]), st.booleans()), min_size=1, max_size=40)
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from features.groups import GROUPS
 from producers.parquet import generate_dataset
 from store.cli import app
-from store.rederive import Sample
-from store.shadow import ColumnChange, column_changes, load_candidate, side_by_side
+from twinstream.audit.rederive import Sample
+from twinstream.audit.shadow import ColumnChange, column_changes, load_candidate, side_by_side
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record
 from twinstream.settings import Settings

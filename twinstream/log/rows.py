@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from store.comparing import UNDECODABLE, short
+from twinstream.audit.comparing import UNDECODABLE, short
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from store.comparing import short
+from twinstream.audit.comparing import short
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.lateness import BEGINNING_MS

@@ -11,12 +11,12 @@ from zlib import crc32
 import pytest
 
 from features.groups import BY_TOPIC, GROUPS
-from store import rederive
-from store.comparing import Comparison, Pairs
-from store.rederive import Sample, compare_logs, rederive_run, watch
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
 from tests.store.offline.logs import EVERY_GROUP, PARTITIONS, fill, processed, settings
+from twinstream.audit import rederive
+from twinstream.audit.comparing import Comparison, Pairs
+from twinstream.audit.rederive import Sample, compare_logs, rederive_run, watch
 from twinstream.core.catalog import FeatureGroup
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic

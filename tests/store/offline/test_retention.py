@@ -10,7 +10,7 @@ from kafka.structs import OffsetAndMetadata
 
 from deploy.local import LocalKafka
 from features.groups import GROUPS
-from store.rederive import Sample, rederive_run
+from twinstream.audit.rederive import Sample, rederive_run
 from twinstream.core.vectors import encode_feature_record
 from twinstream.errors import UserError
 from twinstream.log.kafka import IfDeleted, RecordsDeleted

@@ -17,8 +17,8 @@ import typer
 from rich.table import Table
 
 from features.groups import GROUPS
-from store.comparing import Comparison, compare
-from store.rederive import Sample, rederive_run, watch
+from twinstream.audit.comparing import Comparison, compare
+from twinstream.audit.rederive import Sample, rederive_run, watch
 from twinstream.errors import UserError
 from twinstream.log.kafka import read_topic
 from twinstream.log.rows import row_decoder

@@ -16,8 +16,8 @@ from rich import box
 from rich.table import Table
 
 from features.groups import GROUPS
-from store.comparing import UNDECODABLE
-from store.ranking import hits_at, percentiles, roc_auc
+from twinstream.audit.comparing import UNDECODABLE
+from twinstream.audit.ranking import hits_at, percentiles, roc_auc
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record, read_topic
 from twinstream.log.rows import row_decoder

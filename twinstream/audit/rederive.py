@@ -21,7 +21,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Gauge
 
 from features.groups import GROUPS
-from store.comparing import Comparison, Pairs
+from twinstream.audit.comparing import Comparison, Pairs
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.lateness import BEGINNING_MS

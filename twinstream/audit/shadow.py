@@ -28,7 +28,7 @@ from rich import box
 from rich.table import Table
 
 from features.groups import BY_TOPIC, GROUPS
-from store.rederive import Sample
+from twinstream.audit.rederive import Sample
 from twinstream.core.catalog import Family, FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.errors import UserError

@@ -1,0 +1,1 @@
+"""Whether the results are right: parity, re-derivation, shadow runs, evaluation."""
