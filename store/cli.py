@@ -1,10 +1,10 @@
 """`python -m store`: commands over what the stores hold. Each command is a module; it is registered here."""
 
-from store.dead_letters.commands import app as dead_letters
 from twinstream.audit.evaluate import evaluate
 from twinstream.audit.parity import parity
 from twinstream.audit.shadow import shadow
 from twinstream.errors import UserError
+from twinstream.letters.commands import app as dead_letters
 from twinstream.log.kafka import LogError
 from twinstream.log.peek import peek
 from twinstream.logging import configure_logging

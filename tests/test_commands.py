@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 
 from features.cli import as_table as catalog_table
 from features.groups import GROUPS
-from store.dead_letters.reading import Notes
-from store.dead_letters.tables import letter_table, letters_table, report_tables
-from store.dead_letters.verdicts import Verdict
 from twinstream.audit.shadow import ColumnChange
 from twinstream.audit.shadow import as_table as shadow_table
 from twinstream.core.dead_letters import DeadLetter
+from twinstream.letters.selection import Notes
+from twinstream.letters.tables import letter_table, letters_table, report_tables
+from twinstream.letters.verdicts import Verdict
 from twinstream.online.get import as_table as reading_table
 from twinstream.online.reader import Reading
 from twinstream.settings import Settings, environment_names

@@ -19,14 +19,14 @@ from typer.testing import CliRunner, Result
 from producers.records import Message
 from producers.seeding.seeder import Seeded
 from store.cli import app
-from store.dead_letters.reading import Notes
-from store.dead_letters.tables import letter_table
-from store.dead_letters.transform import Transform
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import REASONS
 from twinstream.errors import UserError
+from twinstream.letters.selection import Notes
+from twinstream.letters.tables import letter_table
+from twinstream.letters.transform import Transform
 from twinstream.log.kafka import LogError
 from twinstream.log.kafka.sender import Sender
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 from deploy.local import LocalKafka
 from store.cli import app
-from store.dead_letters.transform import Transform
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.errors import UserError
+from twinstream.letters.transform import Transform
 from twinstream.log.topics import ensure_topics
 
 DEADLINE_S = 240
@@ -119,7 +119,7 @@ def test_what_is_no_dead_letter_is_named_and_the_command_ends(environment: str) 
 @pytest.mark.usefixtures("environment")
 def test_a_command_ends_even_when_the_fault_is_our_own() -> None:
     broken = (
-        "import sys; from store import cli; from store.dead_letters.verdicts import Judge; Judge.judge = None; "
+        "import sys; from store import cli; from twinstream.letters.verdicts import Judge; Judge.judge = None; "
         "sys.argv[1:] = ['dead-letters', 'replay', '--dry-run']; cli.main()"
     )
     failed = ended("-c", broken)

@@ -11,12 +11,12 @@ import msgspec
 import typer
 
 from features.groups import BY_TOPIC
-from store.dead_letters.reading import Choice, Notes, find, read_letters, read_notes
-from store.dead_letters.redriving import redrive
-from store.dead_letters.tables import Summary, letter_table, letters_table, report_tables, stats_table
-from store.dead_letters.transform import Transform
-from store.dead_letters.verdicts import Verdict
 from twinstream.errors import UserError
+from twinstream.letters.redriving import redrive
+from twinstream.letters.selection import Choice, Notes, find, read_letters, read_notes
+from twinstream.letters.tables import Summary, letter_table, letters_table, report_tables, stats_table
+from twinstream.letters.transform import Transform
+from twinstream.letters.verdicts import Verdict
 from twinstream.log.kafka import LogError
 from twinstream.settings import load_settings
 from twinstream.terminal import Terminal, command_line

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from store.dead_letters.reading import place
 from twinstream.audit.comparing import UNDECODABLE
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.errors import UserError
+from twinstream.letters.selection import place
 
 MAX_FAULT = 300
 """Characters shown of what a script raised: it may quote the record, and that may be a megabyte."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from features.events import StateEvent
-from store.dead_letters.reading import Notes
-from store.dead_letters.transform import Transform
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import Rejected
+from twinstream.letters.selection import Notes
+from twinstream.letters.transform import Transform
 from twinstream.settings import Settings
 
 

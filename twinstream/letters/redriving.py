@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from features.groups import BY_TOPIC
-from store.dead_letters.reading import Choice, Note, notes_topic, place, read_letters, read_notes
-from store.dead_letters.transform import Transform
-from store.dead_letters.verdicts import Judge, Judged, Verdict
 from twinstream.batching import cut
+from twinstream.letters.selection import Choice, Note, notes_topic, place, read_letters, read_notes
+from twinstream.letters.transform import Transform
+from twinstream.letters.verdicts import Judge, Judged, Verdict
 from twinstream.log.kafka import LogError, TopicAdmin, end_offsets, read_topic
 from twinstream.log.kafka.sender import Message, Sender
 from twinstream.log.rows import row_decoder

@@ -11,11 +11,11 @@ from rich.console import Group
 from rich.syntax import Syntax
 from rich.table import Table
 
-from store.dead_letters.reading import Notes, place
-from store.dead_letters.verdicts import REMEDIES, Verdict
 from twinstream.audit.comparing import UNDECODABLE, short
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import REASONS
+from twinstream.letters.selection import Notes, place
+from twinstream.letters.verdicts import REMEDIES, Verdict
 from twinstream.terminal import plain, styled, visible
 from twinstream.timestamps import iso
 
