@@ -3,6 +3,6 @@
 from twinstream.packages import missing_packages_named
 
 with missing_packages_named():
-    from store.cli import main
+    from twinstream.cli import main
 
     main()

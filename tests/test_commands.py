@@ -29,7 +29,7 @@ from twinstream.terminal import Terminal
 ROOT = Path(__file__).resolve().parent.parent
 APPS = {
     "python -m producers": "producers.cli",
-    "python -m store": "store.cli",
+    "python -m store": "twinstream.cli",
     "python -m features": "features.cli",
     "python -m deploy.local": "deploy.local.__main__",
     "python -m deploy.flink": "deploy.flink.__main__",

@@ -34,7 +34,7 @@ REDIS_URLS = [
 SASL = {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "me"}
 COMMANDS = {
     "twinstream.loop.worker": ["--until-caught-up"],
-    "store.cli": ["get", "transaction", "card"],
+    "twinstream.cli": ["get", "transaction", "card"],
     "producers.cli": ["seed", "--count", "1"],
 }
 WAYS: dict[str, dict[str, str]] = {

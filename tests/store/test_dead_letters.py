@@ -18,9 +18,9 @@ from typer.testing import CliRunner, Result
 
 from producers.records import Message
 from producers.seeding.seeder import Seeded
-from store.cli import app
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run
+from twinstream.cli import app
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import REASONS
 from twinstream.errors import UserError

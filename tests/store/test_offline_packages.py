@@ -8,7 +8,7 @@ from pathlib import Path
 def test_a_command_that_needs_polars_says_how_to_get_it(tmp_path: Path) -> None:
     file = tmp_path / "x.parquet"
     file.touch()
-    without_it = "import sys; sys.modules['polars'] = None; from store.cli import main; main()"
+    without_it = "import sys; sys.modules['polars'] = None; from twinstream.cli import main; main()"
     command = [sys.executable, "-c", without_it, "backfill", "--in", str(file), "--out", str(tmp_path / "out")]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     assert outcome.returncode == 2

@@ -7,8 +7,8 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from deploy.local import LocalKafka, LocalRedis
-from store.cli import app
 from twinstream.audit.comparing import compare
+from twinstream.cli import app
 from twinstream.errors import UserError
 from twinstream.log.topics import ensure_topics
 

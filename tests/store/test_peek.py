@@ -10,7 +10,7 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from deploy.local import LocalKafka
-from store.cli import app
+from twinstream.cli import app
 from twinstream.log.kafka.newest_and_oldest import FullRecord
 from twinstream.log.peek import as_lines
 from twinstream.terminal import Terminal

@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner, Result
 
 from deploy.local import LocalKafka
-from store.cli import app
+from twinstream.cli import app
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.errors import UserError
 from twinstream.letters.transform import Transform
@@ -119,7 +119,7 @@ def test_what_is_no_dead_letter_is_named_and_the_command_ends(environment: str) 
 @pytest.mark.usefixtures("environment")
 def test_a_command_ends_even_when_the_fault_is_our_own() -> None:
     broken = (
-        "import sys; from store import cli; from twinstream.letters.verdicts import Judge; Judge.judge = None; "
+        "import sys; from twinstream import cli; from twinstream.letters.verdicts import Judge; Judge.judge = None; "
         "sys.argv[1:] = ['dead-letters', 'replay', '--dry-run']; cli.main()"
     )
     failed = ended("-c", broken)

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from features.groups import GROUPS
 from producers.parquet import generate_dataset
-from store.cli import app
 from twinstream.audit.rederive import Sample
 from twinstream.audit.shadow import ColumnChange, column_changes, load_candidate, side_by_side
+from twinstream.cli import app
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record
 from twinstream.settings import Settings

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from features.groups import GROUPS
 from producers.parquet import generate_dataset
-from store.cli import app
 from tests.oracle.vectors import COMPARED, by_duckdb, by_polars, differences, payments_in_order
 from tests.store.offline.logs import encoded
+from twinstream.cli import app
 from twinstream.errors import UserError
 from twinstream.offline.backfill import backfill
 from twinstream.offline.columns import to_records

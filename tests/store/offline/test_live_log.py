@@ -16,12 +16,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from features.groups import GROUPS
-from store.cli import app
 from tests.flink.injected import Injection
 from tests.flink.lab import Lab, Run
 from tests.flink.logs import mixed_messages
 from tests.flink.outputs import SETTINGS
 from tests.store.offline.logs import EVERY_GROUP, encoded
+from twinstream.cli import app
 from twinstream.errors import UserError
 from twinstream.log.kafka import read_topic
 from twinstream.log.topics import feature_log_topic
