@@ -1,8 +1,8 @@
 """The feature groups: which features are computed for which entity, from which topic."""
 
-from features.groups.clickstream import clickstream
-from features.groups.order import order
-from features.groups.transaction import transaction
+from features.clickstream import clickstream
+from features.order import order
+from features.transaction import transaction
 from twinstream.core.catalog import FeatureGroup
 
 GROUPS: dict[str, FeatureGroup] = {group.name: group for group in (transaction, order, clickstream)}
