@@ -100,7 +100,7 @@ def fresh_topics(kafka_broker: LocalKafka) -> LocalKafka:
     """The broker with all of the project's topics, empty.
 
     Only who needs the names that the groups fix takes them. Everybody else makes topics of new names, and who needs
-    the fixed names for longer than one test has a broker of its own (`tests.flink.lab.Lab`).
+    the fixed names for longer than one test has a broker of its own (`tests.loop.lab.Lab`).
     """
     create_anew(kafka_broker.servers, all_topics())
     return kafka_broker

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.geo import EARTH_RADIUS_M, haversine_m
+from tests.core.test_state import state_of
 from tests.features.events import MIDDAY_MS, as_dict, payment
-from tests.features.test_state import state_of
 
 PARIS, LONDON = (48_856_600, 2_352_200), (51_507_400, -127_800)
 HALF_ROUND_M = round(3.141592653589793 * EARTH_RADIUS_M)

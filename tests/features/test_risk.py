@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from features.events import Payment
 from features.risk import FULL, RULES, Rule, ramp
+from tests.core.test_state import state_of
 from tests.features.events import MIDDAY_MS, as_dict, payment
-from tests.features.test_state import state_of
 from tests.oracle.stories import payment_fields
 
 HOUR_MS = 3_600_000

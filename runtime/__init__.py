@@ -1,1 +1,0 @@
-"""What every process of Twinstream needs: settings, logging, metrics and health, the Kafka client."""

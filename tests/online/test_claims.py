@@ -1,0 +1,129 @@
+"""Claims: who may write to a partition, and what becomes of another epoch."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from tests.features.events import MIDDAY_MS
+from tests.online.worker import Worker, everything, features, first
+from twinstream.online.keys import Partition
+from twinstream.online.store import ENTITIES_PER_SWEEP, OnlineStore, Progress
+from twinstream.online.store_errors import StoreMismatch
+
+
+def test_a_partition_that_nobody_had_has_no_progress(worker: Worker) -> None:
+    assert worker.progress is None
+
+
+def test_the_next_owner_finds_the_progress_and_the_states(worker: Worker, new_worker: Callable[..., Worker]) -> None:
+    worker.write(first())
+    worker.finish(1)
+
+    successor = new_worker()
+
+    assert successor.progress == Progress(1, MIDDAY_MS)
+    assert successor.load("card")["card"] is not None
+
+
+def test_states_written_before_any_progress_are_kept(worker: Worker, new_worker: Callable[..., Worker]) -> None:
+    worker.write(first())
+
+    successor = new_worker()
+
+    assert successor.progress is None
+    assert successor.load("card")["card"] is not None
+
+
+def test_every_claim_has_a_token_of_its_own(worker: Worker, new_worker: Callable[..., Worker]) -> None:
+    assert worker.claim.token != new_worker().claim.token
+
+
+def test_another_epoch_finds_nothing_and_leaves_nothing(
+    client: redis.Redis, worker: Worker, new_worker: Callable[..., Worker]
+) -> None:
+    worker.write(*[first(f"card{number}", number) for number in range(20)])
+    worker.finish(20)
+
+    successor = new_worker(epoch="e2")
+
+    assert successor.progress is None
+    assert successor.load("card0")["card0"] is None
+    assert list(everything(client)) == [b"progress:tests:transactions:0"]
+
+
+def test_more_entities_than_one_removal_takes_are_removed_for_another_epoch(
+    client: redis.Redis, worker: Worker, new_worker: Callable[..., Worker]
+) -> None:
+    one = first()
+    worker.write(*[one._replace(entity=f"card{number}") for number in range(ENTITIES_PER_SWEEP * 2)])
+
+    new_worker(epoch="e2")
+
+    assert client.keys("features:*") == []
+
+
+def test_the_removal_for_another_epoch_spares_other_partitions(
+    client: redis.Redis, new_worker: Callable[..., Worker]
+) -> None:
+    workers = [new_worker(partition=number) for number in range(2)]
+    for number, worker in enumerate(workers):
+        worker.write(first(f"card{number}"))
+        worker.finish(1)
+
+    new_worker(epoch="e2", partition=0)
+
+    assert features(client, "card0") == {}
+    assert features(client, "card1") != {}
+    assert workers[1].load("card1")["card1"] is not None
+
+
+def test_an_interrupted_removal_is_taken_up_by_whoever_comes_next(
+    client: redis.Redis, store: OnlineStore, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.write(first())
+    worker.finish(1)
+
+    def crash(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OnlineStore, "_sweep", crash)
+        with pytest.raises(KeyboardInterrupt):
+            store.claim(Partition("transactions", 0, "transaction"), "e2")
+
+    successor = Worker(store, epoch="e1")
+    assert successor.progress is None
+    assert successor.load("card")["card"] is None
+    assert features(client) == {}
+
+
+def test_a_writer_of_another_epoch_is_refused(worker: Worker, new_worker: Callable[..., Worker]) -> None:
+    new_worker(epoch="e2")
+
+    with pytest.raises(StoreMismatch):
+        worker.write(first())
+
+
+def test_what_is_forgotten_is_gone_and_the_claim_still_good(client: redis.Redis, worker: Worker) -> None:
+    worker.write(first())
+    worker.finish(1)
+
+    worker.store.forget(worker.claim)
+
+    worker.progress = None
+    assert worker.load("card")["card"] is None
+    assert features(client) == {}
+    worker.write(first())
+    worker.finish(1)
+
+
+def test_only_the_owner_may_forget(client: redis.Redis, worker: Worker, new_worker: Callable[..., Worker]) -> None:
+    worker.write(first())
+    new_worker()
+    before = everything(client)
+
+    with pytest.raises(StoreMismatch):
+        worker.store.forget(worker.claim)
+
+    assert everything(client) == before

@@ -1,0 +1,81 @@
+"""The sweep: what is too old to matter goes, by event time."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from tests.features.events import MIDDAY_MS, payment
+from tests.online.worker import Worker, everything, features, first
+from twinstream.online.store import ENTITIES_PER_SWEEP, Progress
+from twinstream.online.store_errors import StoreMismatch
+
+
+def test_an_entity_goes_when_its_newest_event_is_not_newer_than_the_time(client: redis.Redis, worker: Worker) -> None:
+    worker.write(first("old", 0, MIDDAY_MS), first("young", 1, MIDDAY_MS + 1))
+
+    assert worker.finish(2, sweep_until_ms=MIDDAY_MS) == 1
+
+    assert worker.load("old", "young")["old"] is None
+    assert features(client, "old") == {}
+    assert worker.load("young")["young"] is not None
+    assert features(client, "young") != {}
+
+
+def test_a_later_event_keeps_an_entity(worker: Worker) -> None:
+    worker.put("card", payment(MIDDAY_MS, 0))
+    worker.put("card", payment(MIDDAY_MS + 10, 1))
+
+    assert worker.finish(2, sweep_until_ms=MIDDAY_MS) == 0
+
+
+def test_nothing_is_left_of_many_old_entities(client: redis.Redis, worker: Worker) -> None:
+    one = first()
+    worker.write(*[one._replace(entity=f"card{number}") for number in range(ENTITIES_PER_SWEEP * 2 + 3)])
+
+    assert worker.finish(1, sweep_until_ms=MIDDAY_MS) == ENTITIES_PER_SWEEP * 2 + 3
+
+    assert list(everything(client)) == [b"progress:tests:transactions:0"]
+
+
+def test_a_swept_entity_starts_anew(worker: Worker) -> None:
+    worker.put("card", payment(MIDDAY_MS, 0))
+    worker.finish(1, sweep_until_ms=MIDDAY_MS)
+
+    written = worker.put("card", payment(MIDDAY_MS + 1, 1))
+
+    assert written.base_offset == -1
+    assert worker.state("card").applied_offset == 1
+
+
+def test_nothing_is_swept_when_the_progress_is_refused(client: redis.Redis, worker: Worker) -> None:
+    worker.write(first())
+    before = everything(client)
+    worker.progress = Progress(3, MIDDAY_MS)
+
+    with pytest.raises(StoreMismatch):
+        worker.finish(4, sweep_until_ms=MIDDAY_MS)
+
+    assert everything(client) == before
+
+
+def test_only_the_owner_sweeps(client: redis.Redis, worker: Worker, new_worker: Callable[..., Worker]) -> None:
+    worker.write(first())
+    new_worker()
+    before = everything(client)
+
+    with pytest.raises(StoreMismatch):
+        worker.store.sweep([(worker.claim, MIDDAY_MS)])
+
+    assert everything(client) == before
+
+
+def test_partitions_are_swept_up_to_times_of_their_own(client: redis.Redis, new_worker: Callable[..., Worker]) -> None:
+    workers = [new_worker(partition=number) for number in range(2)]
+    for number, worker in enumerate(workers):
+        worker.write(first(f"card{number}"))
+
+    removed = workers[0].store.sweep([(workers[0].claim, MIDDAY_MS), (workers[1].claim, MIDDAY_MS - 1)])
+
+    assert removed == 1
+    assert client.keys("features:*") == [b"features:transaction:card1"]
