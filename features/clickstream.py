@@ -3,7 +3,8 @@
 from features.engagement import ActivityWindow, conversion, engagement, session
 from features.events import Action, Click
 from twinstream.core.catalog import FeatureGroup
-from twinstream.core.decoding import Decoder, check_id, epoch_ms
+from twinstream.core.decoding import Decoder
+from twinstream.core.fields import check_id, epoch_ms
 from twinstream.core.truncation import truncation
 
 _decoder = Decoder(Click)

@@ -4,29 +4,22 @@ A wire record has every documented field (`schema/*.yaml`), so that a wrong one 
 the features need, as integers and identifiers: it is what a window holds and what is written to Redis.
 """
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Id = Annotated[str, Meta(min_length=1, max_length=128)]
-"""Identifies an event, an entity or a session; `check_id` says more."""
-
-Name = Annotated[str, Meta(max_length=128)]
-"""Identifies something else: a merchant, a device, a product."""
-
-Text = Annotated[str, Meta(max_length=1024)]
-FourDigits = Annotated[str, Meta(min_length=4, max_length=4)]
-CurrencyCode = Annotated[str, Meta(min_length=3, max_length=3)]
-CountryCode = Annotated[str, Meta(min_length=2, max_length=2)]
-Latitude = Annotated[float, Meta(ge=-90, le=90)]
-Longitude = Annotated[float, Meta(ge=-180, le=180)]
-Timestamp = int | Annotated[datetime, Meta(tz=True)]
-"""Epoch milliseconds, or ISO-8601 with a zone."""
-
-Amount = Any
-"""What the JSON has, a number as int or Decimal; `check_amount` decides. (A field typed as Decimal takes any text that
-Python reads as a number, and no longer tells text from a number.)"""
+from twinstream.core.fields import (
+    Amount,
+    CountryCode,
+    CurrencyCode,
+    FourDigits,
+    Id,
+    Latitude,
+    Longitude,
+    Name,
+    Text,
+    Timestamp,
+)
 
 
 class Transaction(Struct, frozen=True, gc=False):
@@ -156,6 +149,3 @@ class Action(Struct, frozen=True, gc=False, array_like=True):
     page: str | None
     product: str | None
     dwell_ms: int
-
-
-StateEvent = Payment | Action

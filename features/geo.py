@@ -13,6 +13,9 @@ from features.velocity import PaymentWindow, Velocity
 from twinstream.core.aggregates import Maximum
 from twinstream.core.catalog import Family
 
+MICRODEGREES = 1_000_000
+"""In a degree; one is about 0.1 m on the ground."""
+
 EARTH_RADIUS_M = 6_371_008.8
 """Mean radius of the Earth (IUGG)."""
 
@@ -24,6 +27,11 @@ SHORTEST_TIME_MS = 1_000
 
 JUMP_M = 50_000
 """A move at least this long is a jump: nearer ones can look fast because places are known only roughly."""
+
+
+def microdegrees(degrees: float) -> int:
+    """Degrees as integer micro-degrees."""
+    return round(degrees * MICRODEGREES)
 
 
 def haversine_m(a: Place, b: Place) -> int:

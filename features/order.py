@@ -1,11 +1,12 @@
 """Features of a user, from the user's orders."""
 
 from features.events import Order, Payment
-from features.geo import LocatedWindow, geo
+from features.geo import LocatedWindow, geo, microdegrees
 from features.money import order_total, to_minor
 from features.velocity import velocity
 from twinstream.core.catalog import FeatureGroup
-from twinstream.core.decoding import Decoder, check_amount, check_code, check_id, epoch_ms, microdegrees
+from twinstream.core.decoding import Decoder
+from twinstream.core.fields import check_amount, check_code, check_id, epoch_ms
 from twinstream.core.rejection import Rejected
 from twinstream.core.truncation import truncation
 

@@ -5,10 +5,9 @@ Each number in it is a constant of the code.
 
 from collections import defaultdict
 
-from features.geo import EARTH_RADIUS_M, JUMP_M, SHORTEST_TIME_MS
+from features.geo import EARTH_RADIUS_M, JUMP_M, MICRODEGREES, SHORTEST_TIME_MS
 from features.money import DEFAULT_EXPONENT, EXPONENTS, MAX_AMOUNT
 from features.risk import FULL, RULES, UNUSUAL_HOURS_UTC
-from twinstream.core.decoding import MICRODEGREES
 
 
 def reference() -> str:

@@ -3,21 +3,13 @@
 from decimal import Decimal
 
 from features.events import Payment, Transaction
-from features.geo import geo
+from features.geo import geo, microdegrees
 from features.money import to_minor
 from features.risk import RiskWindow, risk
 from features.velocity import velocity
 from twinstream.core.catalog import FeatureGroup
-from twinstream.core.decoding import (
-    Decoder,
-    check_amount,
-    check_code,
-    check_digits,
-    check_id,
-    check_ip_address,
-    epoch_ms,
-    microdegrees,
-)
+from twinstream.core.decoding import Decoder
+from twinstream.core.fields import check_amount, check_code, check_digits, check_id, check_ip_address, epoch_ms
 from twinstream.core.rejection import Rejected
 from twinstream.core.truncation import truncation
 

@@ -286,5 +286,5 @@ def test_another_window_size_rebuilds_what_the_window_holds() -> None:
 
 
 if __name__ == "__main__":
-    pure = [str(ROOT / "tests" / "features"), str(ROOT / "tests" / "golden" / "test_golden.py")]
+    pure = [str(ROOT / "tests" / "core"), str(ROOT / "tests" / "features"), str(ROOT / "tests" / "golden" / "test_golden.py")]
     sys.exit(pytest.main([__file__, *pure, "-q", "--rootdir", str(ROOT), *sys.argv[1:]]))

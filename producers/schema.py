@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from features.events import Timestamp
-from twinstream.core.decoding import check_amount, check_id, epoch_ms
+from twinstream.core.fields import Timestamp, check_amount, check_id, epoch_ms
 from twinstream.core.rejection import Rejected
 
 SCHEMA_FOLDER = Path(__file__).resolve().parent.parent / "schema"

@@ -25,11 +25,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 SLOWEST_FIRST = (
-    "flink_job/test_parity.py",
+    "job/test_parity.py",
     "deploy/test_odd_folder.py",
-    "flink_job/test_golden_on_flink.py",
-    "tests/flink/",
-    "tests/flink_job/",
+    "job/test_golden_on_flink.py",
+    "tests/loop/",
+    "tests/job/",
     "test_kafka_failures.py",
     "test_s3.py",
 )

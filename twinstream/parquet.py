@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from twinstream.core.decoding import MAX_TIME_MS, MIN_TIME_MS
+from twinstream.core.fields import MAX_TIME_MS, MIN_TIME_MS
 from twinstream.core.times import parse_times
 from twinstream.errors import UserError
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from twinstream.core.decoding import epoch_ms
+from twinstream.core.fields import epoch_ms
 from twinstream.core.rejection import Rejected
 from twinstream.core.times import parse_time
 from twinstream.errors import UserError

@@ -1,7 +1,8 @@
 """Twinstream's loop: every feature of the transaction group, exact recovery, the feature log, Redis.
 
-It is `twinstream.loop.loop.Loop` on its own clients, as `twinstream.loop.worker` puts them together. While it runs, the time of each stage
-is taken; `PROFILE=file` in the environment writes a profile of the measured stretch (`python -m pstats file`).
+It is `twinstream.loop.loop.Loop` on its own clients, as `twinstream.loop.worker` puts them together. While it runs, the
+time of each stage is taken; `PROFILE=file` in the environment writes a profile of the measured stretch (read it with
+`python -m pstats file`).
 """
 
 import cProfile

@@ -21,7 +21,7 @@ from twinstream.packages import remedy
 
 FLINK_DIRECTORY = RUN_DIRECTORY / "flink"
 
-SHIPPED = ("features", "runtime", "store", "flink", "config")
+SHIPPED = ("twinstream", "features", "flink", "config")
 """What a worker of the job needs of this repository."""
 
 

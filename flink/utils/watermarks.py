@@ -1,7 +1,7 @@
 """Event time in this project: the watermark of a partition, and what is too late.
 
-The rule is `LatenessRule` in `twinstream/core/lateness.py`; the Kafka loop and the PyFlink job both call it for each record.
-It is shown here, since this is where one looks for it:
+The rule is `LatenessRule` in `twinstream/core/lateness.py`; the Kafka loop and the PyFlink job both call it for each
+record. It is shown here, since this is where one looks for it:
 
     watermark = newest event time so far in the partition - allowed lateness (ALLOWED_LATENESS_SECONDS)
 

@@ -11,7 +11,7 @@ import pytest
 from deploy.local import free_port
 from deploy.local.jars import ROOT, RUN_DIRECTORY, fetch_jars
 
-NEEDED = ("config", "deploy", "features", "flink", "producers", "runtime", "schema", "store")
+NEEDED = ("config", "deploy", "features", "flink", "producers", "schema", "store", "twinstream")
 LOCALE = {"LC_ALL", "LC_CTYPE", "LANG", "PYTHONUTF8", "PYTHONIOENCODING"}
 
 pytestmark = pytest.mark.timeout(900)

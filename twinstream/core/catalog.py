@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from features.events import StateEvent
+from twinstream.core.event import RetainedEvent
 from twinstream.core.rejection import Rejected
 from twinstream.core.window import Window
 
@@ -105,8 +105,8 @@ class FeatureGroup:
         time: str,
         id: str,
         wire_type: type[msgspec.Struct],
-        event_type: type[StateEvent],
-        decode: Callable[[bytes | None, int], tuple[str, StateEvent]],
+        event_type: type[RetainedEvent],
+        decode: Callable[[bytes | None, int], tuple[str, RetainedEvent]],
         window: Callable[[int], Window[Any]],
         families: Sequence[Family[Any]],
     ) -> None:

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from features.events import StateEvent
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.event import RetainedEvent
 from twinstream.core.lateness import BEGINNING_MS, LatenessRule
 from twinstream.core.rejection import Rejected
 
@@ -45,7 +45,7 @@ class Stamped(Struct, frozen=True, gc=False):
 
     record: SourceRecord
     entity: str
-    event: StateEvent
+    event: RetainedEvent
     watermark_ms: int
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from features.events import StateEvent
 from twinstream.core.catalog import FeatureGroup
+from twinstream.core.event import RetainedEvent
 from twinstream.core.fingerprint import fingerprint
 from twinstream.core.lateness import BEGINNING_MS
 from twinstream.core.rejection import Rejected
@@ -66,7 +66,7 @@ class StateUnreadable(ValueError):
 
 
 @cache
-def state_version(event_type: type[StateEvent]) -> int:
+def state_version(event_type: type[RetainedEvent]) -> int:
     """Stands for all that decides how a state with such events is stored; see `fingerprint`."""
     return fingerprint(Head, list[event_type])  # type: ignore[valid-type]
 
@@ -129,7 +129,7 @@ class EntityState:
 
     # --- the core ----------------------------------------------------------------------------------------------------
 
-    def insert(self, event: StateEvent, watermark_ms: int) -> msgspec.Struct:
+    def insert(self, event: RetainedEvent, watermark_ms: int) -> msgspec.Struct:
         """Apply an accepted event and return the vector at its time, itself included.
 
         Args:
@@ -199,7 +199,7 @@ class EntityState:
         return None if newest is None else newest.time_ms
 
     @property
-    def events(self) -> list[StateEvent]:
+    def events(self) -> list[RetainedEvent]:
         """The retained events, oldest first."""
         return list(self._window.retained())
 
@@ -277,9 +277,9 @@ class EntityState:
             window.truncated_ms, self._truncated_offset = None, -1
         return forgotten
 
-    def _evict(self) -> StateEvent:
+    def _evict(self) -> RetainedEvent:
         """Take the oldest event out, because there are more than one entity may retain."""
-        evicted: StateEvent = self._window.forget_oldest()
+        evicted: RetainedEvent = self._window.forget_oldest()
         # An event that came late to a full window is taken out itself, and may be older than those taken out before.
         self._window.truncated_ms, self._truncated_offset = max(self._gone(), _place(evicted))
         return evicted
@@ -290,7 +290,7 @@ class EntityState:
         forgotten = self.horizon_ms + 1, -1
         return forgotten if truncated_ms is None else max(forgotten, (truncated_ms, self._truncated_offset))
 
-    def _store(self, event: StateEvent) -> None:
+    def _store(self, event: RetainedEvent) -> None:
         """Put an accepted event into the newest chunk, or into a new one when that is full."""
         number = self._next_chunk - 1
         chunk = self._chunks.get(number)
@@ -310,7 +310,7 @@ class EntityState:
         self._next_chunk = number + 1
         return chunk
 
-    def _append(self, chunk: bytearray, event: StateEvent) -> None:
+    def _append(self, chunk: bytearray, event: RetainedEvent) -> None:
         """Encode an event onto the end of the newest chunk."""
         _encode_into(event, chunk, -1)
         chunk[2] += 1
@@ -353,7 +353,7 @@ def _decoded_head(head: bytes) -> Head:
 
 
 @cache
-def _decoder(event_type: type[StateEvent]) -> msgspec.msgpack.Decoder[list[Any]]:
+def _decoder(event_type: type[RetainedEvent]) -> msgspec.msgpack.Decoder[list[Any]]:
     return msgspec.msgpack.Decoder(list[event_type])  # type: ignore[valid-type]
 
 
@@ -363,5 +363,5 @@ _Place = tuple[int, int]
 _BEGINNING: _Place = (BEGINNING_MS, -1)
 
 
-def _place(event: StateEvent) -> _Place:
+def _place(event: RetainedEvent) -> _Place:
     return event.time_ms, event.offset

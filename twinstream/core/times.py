@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from twinstream.core.decoding import epoch_ms
+from twinstream.core.fields import epoch_ms
 from twinstream.core.rejection import Rejected
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]

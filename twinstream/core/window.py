@@ -14,10 +14,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
-from features.events import StateEvent
+from twinstream.core.event import RetainedEvent
 
-E = TypeVar("E", bound=StateEvent)
-E_contra = TypeVar("E_contra", bound=StateEvent, contravariant=True)
+E = TypeVar("E", bound=RetainedEvent)
+E_contra = TypeVar("E_contra", bound=RetainedEvent, contravariant=True)
 
 
 class Aggregate(Protocol[E_contra]):
@@ -198,5 +198,5 @@ class Window(Generic[E]):
         self._first = 0
 
 
-def _time_ms(event: StateEvent) -> int:
+def _time_ms(event: RetainedEvent) -> int:
     return event.time_ms

@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from features.events import StateEvent
 from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.event import RetainedEvent
 from twinstream.core.rejection import Rejected
 from twinstream.letters.selection import Notes
 from twinstream.letters.transform import Transform
@@ -122,7 +122,7 @@ class Judge:
                 return Judged(letter, Verdict.LATE, entity, f"{behind_ms} ms older than the watermark by now")
         return Judged(letter, Verdict.SEND, entity, "", value, entity.encode())
 
-    def _is_of(self, letter: DeadLetter, entity: str, event: StateEvent) -> bool:
+    def _is_of(self, letter: DeadLetter, entity: str, event: RetainedEvent) -> bool:
         """Whether a dead letter's own record, by today's rules, is of an event."""
         try:
             before, own = self._group.decode(letter.value, letter.offset)

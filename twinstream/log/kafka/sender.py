@@ -1,4 +1,4 @@
-"""Sending a few records with headers in one transaction, for tools; the loop has `twinstream.log.kafka.transactions`."""
+"""Sending a few records with headers in one transaction, for tools; the loop has `transactions` beside this module."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
