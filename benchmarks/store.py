@@ -16,15 +16,15 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local import LocalRedis, free_port
+from features import transaction_features
 from features.events import Payment
-from features.groups import GROUPS
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.online.connection import connect
 from twinstream.online.keys import Partition
 from twinstream.online.store import Claim, EntityWrite, OnlineStore
 from twinstream.settings import load_settings
 
-GROUP = GROUPS["transaction"]
+GROUP = transaction_features
 ENTITIES = 500
 BATCHES = 40
 ROUNDS = 5

@@ -19,11 +19,12 @@ from deploy.local.compose import docker_answers
 from deploy.local.jars import RUN_DIRECTORY, MissingTool, require_tools
 from deploy.local.redis import LocalRedis
 from deploy.local.services import Ports
-from features.groups import BY_TOPIC, GROUPS
 from producers.commands.seed import seed
 from producers.seeding.plan import Span
 from producers.seeding.seeder import SHARES, SeedPlan, seed_messages
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.rejection import REASONS
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.log.memory import MemoryBroker, MemoryLog
 from twinstream.log.topics import PARTITIONS
@@ -33,6 +34,7 @@ from twinstream.loop.worker import kafka_loop, run
 from twinstream.online.connection import connect
 from twinstream.online.keys import features_key
 from twinstream.online.single_writer import check_writer
+from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, plain, print_error, styled
 
@@ -55,17 +57,18 @@ def demo(console: Terminal) -> bool:
         UserError: something that the user has to mend first.
     """
     settings = load_settings().model_copy(update={"metrics_port": 0})
+    registry = load_registry(settings.features)
     missing = _missing_broker()
     if missing is None:
         up()
         with closing(connect(settings)) as store:
-            check_writer(store.pipe, store.writer, GROUPS)
+            check_writer(store.pipe, store.writer, registry.names)
         seed(settings, count=COUNT, seed=SEED)
-        loop = kafka_loop(settings)
+        loop = kafka_loop(settings, registry)
     else:
         console.print(styled(("No broker here, so this demo runs on a log in this process.", "yellow"), f" {missing}"))
         LocalRedis(RUN_DIRECTORY / "redis", Ports.of(settings).redis).start()
-        loop = _memory_loop(settings)
+        loop = _memory_loop(settings, registry)
     run(loop, settings, until_caught_up=True, console=console)
     return _show(console, settings, loop)
 
@@ -81,17 +84,20 @@ def _missing_broker() -> MissingTool | None:
     return None
 
 
-def _memory_loop(settings: Settings) -> Loop:
+def _memory_loop(settings: Settings, registry: Registry) -> Loop:
     """The loop on a log in this process, seeded with the same events."""
     store = connect(settings)
-    broker = MemoryBroker(BY_TOPIC, PARTITIONS)
+    broker = MemoryBroker(registry.topics, PARTITIONS)
     now_ms = time.time_ns() // 1_000_000
     plan = SeedPlan(SEED, COUNT, dict.fromkeys(SHARES, Span(now_ms - SPAN_MS, now_ms)), ends_now=True)
     for topic, message, _ in seed_messages(plan):
         key = (message.key or "").encode()
         broker.append(topic, crc32(key) % PARTITIONS, key, message.value)
     return Loop(
-        lambda on_assigned, on_revoked: MemoryLog(broker, list(BY_TOPIC), on_assigned, on_revoked), store, settings
+        lambda on_assigned, on_revoked: MemoryLog(broker, list(registry.topics), on_assigned, on_revoked),
+        store,
+        settings,
+        registry,
     )
 
 
@@ -102,9 +108,9 @@ def _show(console: Terminal, settings: Settings, loop: Loop) -> bool:
     for group, columns in SHOWN.items():
         rows = list(_features(client, group))
         written = written and bool(rows)
-        console.print("", _features_table(group, columns, rows), sep="\n")
+        console.print("", _features_table(loop.registry.named(group), columns, rows), sep="\n")
     letters = loop.totals.dead_letters
-    counts = {reason: sum(letters[topic, reason] for topic in BY_TOPIC) for reason in REASONS}
+    counts = {reason: sum(letters[topic, reason] for topic in loop.registry.topics) for reason in REASONS}
     told = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
     console.print("", styled((f"{letters.total()} dead letters", "bold")), told, sep="\n")
     console.print(f"\nLook around: redis-cli -p {Ports.of(settings).redis} KEYS 'features:*'")
@@ -119,12 +125,12 @@ def _features(client: redis.Redis, group: str) -> Iterator[tuple[str, dict[str, 
         yield key, client.hgetall(key)  # type: ignore[misc]
 
 
-def _features_table(group: str, columns: tuple[str, ...], rows: list[tuple[str, dict[str, str]]]) -> Table:
+def _features_table(group: FeatureGroup, columns: tuple[str, ...], rows: list[tuple[str, dict[str, str]]]) -> Table:
     """The most telling entities of a group: those with the largest values from the right."""
-    types = {feature.name: feature.type for feature in GROUPS[group].features}
+    types = {feature.name: feature.type for feature in group.features}
     by = [name for name in reversed(columns) if types[name] in ("int", "float")]
     rows.sort(key=lambda row: ([-float(row[1][name].replace("null", "-1")) for name in by], row[0]))
-    title = styled((f"{len(rows):,} keys", "bold"), f" {features_key(group, '*')}")
+    title = styled((f"{len(rows):,} keys", "bold"), f" {features_key(group.name, '*')}")
     table = Table(title=title, title_justify="left", title_style="", box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(overflow="fold")
     for key, fields in rows[:ROWS]:

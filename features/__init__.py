@@ -1,5 +1,18 @@
-"""The feature functions and everything they stand on: pure code, no I/O, no clock, no randomness.
+"""The reference definitions: features of cards, orders and clicks, written as any user of the engine would.
 
-Both runtimes, the offline replay and the read path call these same functions, so that one log gives the same bytes
-everywhere. Start with `twinstream.core.state` (the three core functions) and `features.groups` (what is computed).
+A feature is a function of a window in `velocity`, `geo`, `risk` or `engagement`; a group in `transaction`, `order` or
+`clickstream` says which of them are computed, from which topic, for whom.
 """
+
+from twinstream.packages import missing_packages_named
+
+with missing_packages_named():
+    from features.clickstream import clickstream_features
+    from features.order import order_features
+    from features.reference import reference
+    from features.transaction import transaction_features
+
+CATALOG_NOTES = reference()
+"""How every value is computed: the second part of docs/features.md."""
+
+__all__ = ["transaction_features", "order_features", "clickstream_features"]  # noqa: RUF022 the catalog's order

@@ -1,8 +1,5 @@
-"""`python -m features`."""
+"""`python -m features catalog`, as it was typed before there was `twinstream catalog`."""
 
-from twinstream.packages import missing_packages_named
+from twinstream.__main__ import main
 
-with missing_packages_named():
-    from features.cli import main
-
-    main()
+main("python -m features")

@@ -2,10 +2,7 @@
 
 from features.engagement import ActivityWindow, conversion, engagement, session
 from features.events import Action, Click
-from twinstream.core.catalog import FeatureGroup
-from twinstream.core.decoding import Decoder
-from twinstream.core.fields import check_id, epoch_ms
-from twinstream.core.truncation import truncation
+from twinstream import Decoder, FeatureGroup, check_id, epoch_ms, truncation
 
 _decoder = Decoder(Click)
 
@@ -29,7 +26,7 @@ def decode(value: bytes | None, offset: int) -> tuple[str, Action]:
     )
 
 
-clickstream = FeatureGroup(
+clickstream_features = FeatureGroup(
     name="clickstream",
     version=1,
     topic="clickstream",

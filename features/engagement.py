@@ -3,9 +3,7 @@
 from collections import deque
 
 from features.events import Action
-from twinstream.core.aggregates import Tally
-from twinstream.core.catalog import Family
-from twinstream.core.window import Window
+from twinstream import Family, Tally, Window
 
 ACTION_POINTS, MOST_ACTIONS = 15, 20
 PAGE_POINTS, MOST_PAGES = 20, 10

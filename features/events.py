@@ -8,18 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from twinstream.core.fields import (
-    Amount,
-    CountryCode,
-    CurrencyCode,
-    FourDigits,
-    Id,
-    Latitude,
-    Longitude,
-    Name,
-    Text,
-    Timestamp,
-)
+from twinstream import Amount, CountryCode, CurrencyCode, FourDigits, Id, Latitude, Longitude, Name, Text, Timestamp
 
 
 class Transaction(Struct, frozen=True, gc=False):

@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from features.events import Payment, Place
 from features.velocity import PaymentWindow, Velocity
-from twinstream.core.aggregates import Maximum
-from twinstream.core.catalog import Family
+from twinstream import Family, Maximum
 
 MICRODEGREES = 1_000_000
 """In a degree; one is about 0.1 m on the ground."""

@@ -4,11 +4,7 @@ from features.events import Order, Payment
 from features.geo import LocatedWindow, geo, microdegrees
 from features.money import order_total, to_minor
 from features.velocity import velocity
-from twinstream.core.catalog import FeatureGroup
-from twinstream.core.decoding import Decoder
-from twinstream.core.fields import check_amount, check_code, check_id, epoch_ms
-from twinstream.core.rejection import Rejected
-from twinstream.core.truncation import truncation
+from twinstream import Decoder, FeatureGroup, Rejected, check_amount, check_code, check_id, epoch_ms, truncation
 
 _decoder = Decoder(Order)
 
@@ -48,7 +44,7 @@ def decode(value: bytes | None, offset: int) -> tuple[str, Payment]:
     )
 
 
-order = FeatureGroup(
+order_features = FeatureGroup(
     name="order",
     version=1,
     topic="orders",

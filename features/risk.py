@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from features.geo import LocatedWindow
-from twinstream.core.catalog import Family
+from twinstream import Family
 
 FULL = 1000
 """Severity of a rule that is violated as badly as can be, and the weight of one that is always right."""

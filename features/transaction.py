@@ -7,11 +7,19 @@ from features.geo import geo, microdegrees
 from features.money import to_minor
 from features.risk import RiskWindow, risk
 from features.velocity import velocity
-from twinstream.core.catalog import FeatureGroup
-from twinstream.core.decoding import Decoder
-from twinstream.core.fields import check_amount, check_code, check_digits, check_id, check_ip_address, epoch_ms
-from twinstream.core.rejection import Rejected
-from twinstream.core.truncation import truncation
+from twinstream import (
+    Decoder,
+    FeatureGroup,
+    Rejected,
+    Scoring,
+    check_amount,
+    check_code,
+    check_digits,
+    check_id,
+    check_ip_address,
+    epoch_ms,
+    truncation,
+)
 
 _decoder = Decoder(Transaction)
 
@@ -51,7 +59,7 @@ def decode(value: bytes | None, offset: int) -> tuple[str, Payment]:
     )
 
 
-transaction = FeatureGroup(
+transaction_features = FeatureGroup(
     name="transaction",
     version=1,
     topic="transactions",
@@ -63,4 +71,5 @@ transaction = FeatureGroup(
     decode=decode,
     window=RiskWindow,
     families=(velocity, geo, risk, truncation),
+    scoring=Scoring("risk_score", label="label_fraud", beside="amount", within="currency"),
 )

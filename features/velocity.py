@@ -4,9 +4,7 @@ from math import sqrt
 
 from features.events import Payment
 from features.money import minor_per_major
-from twinstream.core.aggregates import Money, Tally
-from twinstream.core.catalog import Family
-from twinstream.core.window import Window
+from twinstream import Family, Money, Tally, Window
 
 
 class Velocity:

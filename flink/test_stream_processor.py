@@ -19,12 +19,13 @@ if __name__ == "__main__":
 
 import pytest  # noqa: E402
 
-from features.groups import GROUPS  # noqa: E402
-from twinstream.core.catalog import Feature  # noqa: E402
+from features import transaction_features  # noqa: E402
+from twinstream.core.feature_group import Feature  # noqa: E402
 from twinstream.log.contract import KafkaUnavailable  # noqa: E402
 from twinstream.loop.commit import Step  # noqa: E402
 from twinstream.loop.totals import Totals  # noqa: E402
 from twinstream.online.store_errors import StoreUnavailable  # noqa: E402
+from twinstream.registry import Registry  # noqa: E402
 from twinstream.testing import START_MS, Driver  # noqa: E402
 
 WINDOW_MS = 5 * 60_000
@@ -135,23 +136,17 @@ def test_every_record_is_accepted_or_a_dead_letter() -> None:
     assert totals.dead_letters.total() == len(driver.dead_letters("transactions")) == 6
 
 
-def test_a_feature_that_raises_sets_the_record_aside_and_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = GROUPS["transaction"]
-    before = group.features
-
+def test_a_feature_that_raises_sets_the_record_aside_and_leaves_no_trace() -> None:
     def fails_on_13(window: Any) -> int:
         if window.newest.amount_minor == 1300:
             raise ZeroDivisionError
         return int(window.count)
 
-    group.use_features([*before, Feature("fails_on_13", "int", False, "", "", "velocity", fails_on_13)])
-    try:
-        driver = Driver()
-        for number, amount in enumerate((10, 13, 10)):
-            driver.send("transactions", payment(number, number, amount=amount))
-        driver.run()
-    finally:
-        group.use_features(before)
+    failing = Feature("fails_on_13", "int", False, "", "", "velocity", fails_on_13)
+    driver = Driver(Registry([transaction_features.with_features([*transaction_features.features, failing])]))
+    for number, amount in enumerate((10, 13, 10)):
+        driver.send("transactions", payment(number, number, amount=amount))
+    driver.run()
     (letter,) = driver.dead_letters("transactions")
     assert (letter.reason, letter.detail, letter.offset) == ("internal", "fails_on_13 raised ZeroDivisionError", 1)
     assert [record.features["txn_count"] for record in driver.feature_records("transaction")] == [1, 2]
@@ -286,5 +281,9 @@ def test_another_window_size_rebuilds_what_the_window_holds() -> None:
 
 
 if __name__ == "__main__":
-    pure = [str(ROOT / "tests" / "core"), str(ROOT / "tests" / "features"), str(ROOT / "tests" / "golden" / "test_golden.py")]
+    pure = [
+        str(ROOT / "tests" / "core"),
+        str(ROOT / "tests" / "features"),
+        str(ROOT / "tests" / "golden" / "test_golden.py"),
+    ]
     sys.exit(pytest.main([__file__, *pure, "-q", "--rootdir", str(ROOT), *sys.argv[1:]]))

@@ -5,12 +5,15 @@ from typing import Any
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 
-from features.groups import BY_TOPIC
 from producers.records import iso_utc
 from twinstream.core.rejection import Rejected
+from twinstream.definitions import load_registry
 from twinstream.log.kafka.connecting import build_client
 from twinstream.log.kafka.options import READER_OPTIONS, connection_options
 from twinstream.settings import Settings
+
+REFERENCE = load_registry("features")
+"""The definitions whose records these producers make."""
 
 TAIL_RECORDS = 300
 
@@ -23,11 +26,11 @@ def first_free_ms(where: Settings | str, topic: str, records_of: str, now_ms: in
 
     A topic that is ahead of the clock, or is a source of other records, is said so in a warning.
     """
-    if topic != records_of and topic in BY_TOPIC:
+    if topic != records_of and REFERENCE.reads(topic):
         structlog.get_logger(__name__).warning(
             "The topic is for other records; the feature engine will set these aside as dead letters (schema)",
             topic=topic,
-            its_records=BY_TOPIC[topic].name,
+            its_records=REFERENCE.of_topic(topic).name,
             these_go_to=records_of,
         )
     newest_ms = newest_event_ms(where, topic, records_of)
@@ -51,7 +54,7 @@ def newest_event_ms(where: Settings | str, topic: str, records_of: str | None = 
     Records that do not decode, and those that are ahead of their Kafka timestamp by more than the allowed skew, do not
     count, as they do not count for the lateness rule. The tail is read further back until it holds a valid record.
     """
-    decode = BY_TOPIC[records_of or topic].decode
+    decode = REFERENCE.of_topic(records_of or topic).decode
     skew_ms = where.max_future_skew_ms if isinstance(where, Settings) else DEFAULT_SKEW_MS
     consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS | {"group_id": None})
     try:

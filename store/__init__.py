@@ -1,1 +1,1 @@
-"""Where results live: the online store in Redis, and the commands over it (`python -m store --help`)."""
+"""The command `twinstream` under the name it had before: `python -m store`."""

@@ -1,8 +1,5 @@
-"""`python -m store`."""
+"""`python -m store`: the command `twinstream`, as it was typed before."""
 
-from twinstream.packages import missing_packages_named
+from twinstream.__main__ import main
 
-with missing_packages_named():
-    from twinstream.cli import main
-
-    main()
+main("python -m store")

@@ -9,8 +9,9 @@ import redis
 
 from deploy.local import LocalKafka, LocalRedis, free_port
 from tests import properties
+from tests.reference import REGISTRY
 from tests.topics import create_anew
-from twinstream.log.topics import Topic, all_topics, ensure_topics
+from twinstream.log.topics import Topic, all_topics, create_topics
 
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Of Flink's Java: a run of a few seconds takes half the processor time if it is not compiled for a long life."""
@@ -89,7 +90,7 @@ def new_topic(kafka_broker: LocalKafka, unique: Callable[[str], str]) -> Callabl
 
     def create(stem: str = "topic", partitions: int = 4, **configs: str) -> str:
         topic = Topic(unique(stem), partitions, {name.replace("_", "."): value for name, value in configs.items()})
-        ensure_topics(kafka_broker.servers, topics=[topic])
+        create_topics(kafka_broker.servers, [topic])
         return topic.name
 
     return create
@@ -102,5 +103,5 @@ def fresh_topics(kafka_broker: LocalKafka) -> LocalKafka:
     Only who needs the names that the groups fix takes them. Everybody else makes topics of new names, and who needs
     the fixed names for longer than one test has a broker of its own (`tests.loop.lab.Lab`).
     """
-    create_anew(kafka_broker.servers, all_topics())
+    create_anew(kafka_broker.servers, all_topics(REGISTRY))
     return kafka_broker

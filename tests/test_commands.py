@@ -13,10 +13,10 @@ from rich.console import RenderableType
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from features.cli import as_table as catalog_table
-from features.groups import GROUPS
+from tests.reference import GROUPS
 from twinstream.audit.shadow import ColumnChange
 from twinstream.audit.shadow import as_table as shadow_table
+from twinstream.catalog import as_table as catalog_table
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.letters.selection import Notes
 from twinstream.letters.tables import letter_table, letters_table, report_tables
@@ -29,8 +29,7 @@ from twinstream.terminal import Terminal
 ROOT = Path(__file__).resolve().parent.parent
 APPS = {
     "python -m producers": "producers.cli",
-    "python -m store": "twinstream.cli",
-    "python -m features": "features.cli",
+    "twinstream": "twinstream.cli",
     "python -m deploy.local": "deploy.local.__main__",
     "python -m deploy.flink": "deploy.flink.__main__",
     "python flink/stream_processor.py": "twinstream.loop.worker",
@@ -94,7 +93,7 @@ def lines(shown: RenderableType, width: int) -> list[str]:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_catalog_cuts_no_name_and_leaves_room_for_the_meaning(group: str, width: int) -> None:
-    shown = lines(catalog_table(group), width)
+    shown = lines(catalog_table(GROUPS[group]), width)
     assert "…" not in "".join(shown)
     for feature in GROUPS[group].features:
         (row,) = [line for line in shown if line.split()[:1] == [feature.name]]
@@ -166,7 +165,7 @@ def test_a_reading_shows_an_id_as_it_is_and_cuts_no_value(width: int) -> None:
     reasons = ("high_amount", "velocity_burst", "impossible_travel", "many_merchants", "many_countries", "declines")
     vector = group.values(**{feature.name: reasons if feature.type == "names" else 1 for feature in group.features})
     reading = Reading("transaction", NASTY, 1_790_000_000_000, vector, None, "transactions", 2, 7)
-    shown = lines(reading_table(reading), width)
+    shown = lines(reading_table(reading, group), width)
     assert READABLE in "\n".join(shown)
     assert "…" not in "".join(shown)
     for feature in group.features:

@@ -8,12 +8,11 @@ import pytest
 
 import flink
 import producers
-import runtime
-import store
+import twinstream
 
 MODULES = [
     found.name
-    for package in (producers, runtime, store, flink)
+    for package in (twinstream, producers, flink)
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     if "__main__" not in found.name
 ]

@@ -10,13 +10,14 @@ from packaging.requirements import Requirement
 
 from twinstream.packages import INSTALLED_BY, OLDEST, missing_packages_named, remedy
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 BARE = (
     ["-m", "producers", "seed"],
     ["-m", "store", "get", "transaction", "card"],
     ["-m", "features", "catalog"],
+    ["-m", "twinstream", "catalog"],
     ["-m", "deploy.local", "up"],
     ["-m", "deploy.flink", "run"],
     ["-m", "deploy.demo"],

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from features.groups import GROUPS
 from tests.properties import tries
+from tests.reference import GROUPS
 from twinstream.core.rejection import Rejected
 from twinstream.errors import UserError
 from twinstream.parquet import check_times, event_times, parquet_height, parquet_schema, read_columns, read_records

@@ -15,7 +15,10 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-EXPORTS = {"requirements.txt": ("producers", "offline", "aws", "profile"), "flink/requirements.txt": ("flink",)}
+EXPORTS = {
+    "requirements.txt": ("local", "producers", "offline", "aws", "profile"),
+    "flink/requirements.txt": ("flink",),
+}
 LOCKS = ["requirements.lock", "benchmarks/requirements.txt", *EXPORTS]
 
 RENEW = 'run "make lock"'
@@ -99,7 +102,7 @@ def test_file_at_the_root_has_what_every_producer_needs() -> None:
 
 
 def test_loop_is_installed_without_flink_and_aws() -> None:
-    assert extras_of("LOOP") == ["producers"]
+    assert extras_of("LOOP") == ["local", "producers"]
     assert not {"apache-flink", "boto3", "botocore", "moto"} & installed_for("LOOP")
 
 

@@ -7,7 +7,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from tests.waiting import wait_until
 from twinstream.log.kafka import LogError, TopicAdmin
-from twinstream.log.topics import Topic, ensure_topics
+from twinstream.log.topics import Topic, create_topics
 
 
 @retry(
@@ -15,7 +15,7 @@ from twinstream.log.topics import Topic, ensure_topics
 )
 def create(servers: str, topics: Iterable[Topic]) -> None:
     """Create topics. A broker on a machine that is too busy counts as away for a moment, and refuses."""
-    ensure_topics(servers, topics=list(topics))
+    create_topics(servers, list(topics))
 
 
 def create_anew(servers: str, topics: Iterable[Topic]) -> None:

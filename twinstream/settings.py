@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
     _variables: dict[str, str] = PrivateAttr(default_factory=dict)
 
+    features: str = _setting(
+        "",
+        "Modules or files with the feature groups (shop.features, shop/features.py); empty for the reference ones.",
+        "modules or files, with commas between",
+    )
     kafka_servers: str = _setting(
         "localhost:9092",
         "Kafka brokers to ask first.",

@@ -8,7 +8,7 @@ written out. A test sees to it that nobody else makes consoles, texts or command
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console, RenderableType
@@ -68,6 +68,15 @@ class Terminal(Console):
     def status(self, status: RenderableType, **options: Any) -> Status:
         """A spinner beside the text while a `with` block runs."""
         return super().status(plain(status) if isinstance(status, str) else status, **options)
+
+
+Features = Annotated[
+    str | None,
+    typer.Option(
+        "--features", help="Modules or files with the feature groups, with commas between.", show_default="FEATURES"
+    ),
+]
+"""The option by which commands are told which groups there are."""
 
 
 def spinner(text: str | Text) -> Spinner:

@@ -14,9 +14,9 @@ from typing import Any
 import fakeredis
 import msgspec
 
-from features.groups import BY_TOPIC, GROUPS
 from twinstream.core.dead_letters import DeadLetter, decode_dead_letter
 from twinstream.core.vectors import FeatureRecord, decode_feature_record
+from twinstream.definitions import load_registry
 from twinstream.log.contract import Record
 from twinstream.log.memory import MemoryBroker, MemoryLog
 from twinstream.log.retention import IfLogLost
@@ -25,6 +25,7 @@ from twinstream.loop.commit import Reached
 from twinstream.loop.loop import Loop
 from twinstream.online.keys import features_key
 from twinstream.online.store import OnlineStore
+from twinstream.registry import Registry
 from twinstream.settings import Settings
 
 START_MS = 1_800_000_000_000
@@ -35,6 +36,7 @@ class Driver:
     """A broker, a Redis and one worker.
 
     Args:
+        registry: the groups under test; by default those that FEATURES names, as everywhere.
         partitions: of every topic.
         reached: called after every step of a batch; may raise to make the worker fail there.
         settings: of the loop, by name.
@@ -44,10 +46,18 @@ class Driver:
         loop: the worker; `restart` makes a new one.
     """
 
-    def __init__(self, *, partitions: int = 1, reached: Reached | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        registry: Registry | None = None,
+        *,
+        partitions: int = 1,
+        reached: Reached | None = None,
+        **settings: Any,
+    ) -> None:
         self.now_ms = START_MS
         self.settings = Settings(**settings)
-        self.broker = MemoryBroker(BY_TOPIC, partitions, lambda: self.now_ms)
+        self.registry = load_registry(self.settings.features) if registry is None else registry
+        self.broker = MemoryBroker(self.registry.topics, partitions, lambda: self.now_ms)
         self.redis: Any = fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2)
         self.store = OnlineStore(self.redis, self.settings.namespace, "memory")
         self._reached: Reached = reached or (lambda step: None)
@@ -56,9 +66,10 @@ class Driver:
     def restart(self, if_log_lost: IfLogLost = IfLogLost.REFUSE) -> None:
         """Put a new worker in the place of the old one, as after a crash."""
         self.loop = Loop(
-            lambda on_assigned, on_revoked: MemoryLog(self.broker, list(BY_TOPIC), on_assigned, on_revoked),
+            lambda on_assigned, on_revoked: MemoryLog(self.broker, list(self.registry.topics), on_assigned, on_revoked),
             self.store,
             self.settings,
+            self.registry,
             if_log_lost=if_log_lost,
             reached=self._reached,
         )
@@ -68,7 +79,7 @@ class Driver:
     ) -> Record:
         """Append a record to a source topic; a dictionary goes as JSON, keyed by its entity."""
         if isinstance(value, dict):
-            key = key if key is not None else value.get(BY_TOPIC[topic].entity)
+            key = key if key is not None else value.get(self.registry.of_topic(topic).entity)
             value = msgspec.json.encode(value)
         return self.broker.append(topic, partition, None if key is None else key.encode(), value)
 
@@ -95,11 +106,11 @@ class Driver:
         """Everything a run has made, to be compared with another: feature logs, dead letters, features in Redis."""
         logs = {
             topic: [(record.key, record.value) for record in self.broker.records(topic)]
-            for source, group in BY_TOPIC.items()
+            for group in self.registry
             for topic in (
                 feature_log_topic(group.name, self.settings.output_prefix).name,
-                dead_letter_topic(source, self.settings.output_prefix).name,
+                dead_letter_topic(group.topic, self.settings.output_prefix).name,
             )
         }
-        keys = [key for group in GROUPS for key in self.redis.keys(features_key(group, "*"))]
+        keys = [key for group in self.registry.names for key in self.redis.keys(features_key(group, "*"))]
         return logs | {key.decode(): self.redis.hgetall(key) for key in sorted(keys)}

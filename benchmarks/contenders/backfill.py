@@ -6,20 +6,21 @@ from typing import Any
 
 import polars as pl
 
-from features.groups import GROUPS
+from features import transaction_features
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureRecord
+from twinstream.definitions import load_registry
 from twinstream.offline.backfill import PART_RECORDS, backfill
 from twinstream.offline.columns import to_frame
 from twinstream.settings import Settings
 
-GROUP = GROUPS["transaction"]
+GROUP = transaction_features
 WINDOW_MS = 300_000
 
 
 def ours(source: Path, out: Path, cores: int) -> None:
     """The backfill."""
-    backfill(str(source), out, GROUP.name, Settings(), cores=cores)
+    backfill(str(source), out, load_registry("features"), GROUP.name, Settings(), cores=cores)
 
 
 def plain(source: Path, out: Path) -> None:

@@ -24,7 +24,6 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from benchmarks.contenders.flink_plan import DONE, STAGES, Plan
-from features.groups import BY_TOPIC
 from twinstream.job.keyed_partition import KeyedPartition
 from twinstream.job.stage import FeatureStage
 
@@ -137,12 +136,12 @@ class TimedStage(FeatureStage):
 
 def start(plan: Plan) -> Any:
     """Start a contender."""
-    from twinstream.job.command import output_topics
+    from twinstream.definitions import load_registry
     from twinstream.job.options import JobOptions
     from twinstream.job.pipeline import build_and_start
     from twinstream.log.kafka import TopicAdmin
-    from twinstream.log.topics import ensure_topics, feature_log_topic
-    from twinstream.loop.recovery import epoch
+    from twinstream.log.topics import ensure_topics, feature_log_topic, output_topics
+    from twinstream.online.epoch import epoch
     from twinstream.settings import load_settings
 
     settings = load_settings(
@@ -152,31 +151,41 @@ def start(plan: Plan) -> Any:
         output_prefix=f"{plan.run}.",
         checkpoint_interval_ms=plan.checkpoint_interval_ms,
     )
-    ensure_topics(settings)
+    registry = load_registry("features")
+    ensure_topics(settings, registry)
     mode = "thread" if plan.mode == "thread" else "process"
     options = JobOptions(Path(plan.directory).as_uri(), mode, plan.parallelism)  # type: ignore[arg-type]
     topic = feature_log_topic("transaction", settings.output_prefix).name
     sources = {"transactions": 4}
     if plan.shape == "record":
-        return _start_by_record(plan, settings, options, sources, topic)
+        return _start_by_record(plan, settings, registry, options, sources, topic)
     if plan.shape == "batch":
         stage = CountAndSumByBatch(plan.redis_port, topic)
     else:
         with TopicAdmin(settings) as admin:
             topic_id = admin.ids()["transactions"]
-        stage = TimedStage(settings, {"transactions": epoch(topic_id, BY_TOPIC["transactions"], settings)}, sources)
-    return build_and_start(settings, options, sources, output_topics(settings), FAIL_AT_ONCE, stage, plan.shape)
+        stage = TimedStage(
+            settings,
+            registry.source,
+            {"transactions": epoch(topic_id, registry.of_topic("transactions"), settings)},
+            sources,
+        )
+    return build_and_start(
+        settings, options, sources, output_topics(registry, settings.output_prefix), FAIL_AT_ONCE, stage, plan.shape
+    )
 
 
-def _start_by_record(plan: Plan, settings: Any, options: Any, sources: dict[str, int], topic: str) -> Any:
+def _start_by_record(
+    plan: Plan, settings: Any, registry: Any, options: Any, sources: dict[str, int], topic: str
+) -> Any:
     """The idiomatic job: PyFlink's own `key_by` and `process`, between the same SQL source and sink."""
     from pyflink.table import Schema
 
     from twinstream.job import sql
-    from twinstream.job.command import output_topics
     from twinstream.job.options import consumer_properties, job_configuration, producer_properties
     from twinstream.job.pipeline import environment
     from twinstream.job.stage import BYTES
+    from twinstream.log.topics import output_topics
 
     configuration = job_configuration(settings, options) | FAIL_AT_ONCE
     for name in ("python.fn-execution.bundle.size", "python.fn-execution.bundle.time"):
@@ -191,7 +200,7 @@ def _start_by_record(plan: Plan, settings: Any, options: Any, sources: dict[str,
     columns = Schema.new_builder().column("output_topic", "STRING")
     schema = columns.column("record_key", "BYTES").column("record_value", "BYTES").build()
     tables.create_temporary_view(sql.OUTPUT, tables.from_data_stream(results, schema))
-    topics = [each.name for each in output_topics(settings)]
+    topics = [each.name for each in output_topics(registry, settings.output_prefix)]
     tables.execute_sql(sql.sink_table(topics, plan.run, producer_properties(settings)))
     insert = f"INSERT INTO {sql.SINK} SELECT record_key, record_value, output_topic FROM {sql.OUTPUT}"
     return tables.create_statement_set().add_insert_sql(insert).execute()

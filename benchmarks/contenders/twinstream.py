@@ -14,12 +14,13 @@ from typing import Any
 import psutil
 
 from benchmarks.contenders.stopwatch import Job, Stopwatch
-from features.groups import BY_TOPIC, GROUPS
+from features import transaction_features
 from twinstream.interpreter import tune_interpreter
 from twinstream.log.kafka import KafkaLog
 from twinstream.loop.commit import Portion, Step
 from twinstream.loop.loop import Loop
 from twinstream.online.connection import connect
+from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
 
 STAGES = {
@@ -48,11 +49,11 @@ class MeasuredLoop(Loop):
         self.cpu: Counter[str] = Counter()
         self._marks = time.perf_counter(), time.thread_time()
         self._profile = cProfile.Profile() if "PROFILE" in os.environ else None
-        BY_TOPIC[job.topic] = GROUPS["transaction"]
         super().__init__(
             lambda on_assigned, on_revoked: KafkaLog(settings, [job.topic], on_assigned, on_revoked),
             connect(settings),
             settings,
+            Registry([transaction_features.reading(job.topic)]),
             reached=lambda step: self._stage(STAGES[step]),
         )
 

@@ -7,11 +7,13 @@ from statistics import median, quantiles
 from benchmarks.lab.report import Finding
 from benchmarks.lab.services import Services
 from benchmarks.lab.worker import Feed, worker
+from twinstream.definitions import load_registry
 from twinstream.log.topics import ensure_topics
 
 GROUP = "steady"
 """The workers of all questions continue where the last one ended."""
 
+REGISTRY = load_registry("features")
 WARM_UP_S = 5.0
 
 CATCH_UP_S, BEHIND_MS = 60.0, 1_000.0
@@ -20,7 +22,7 @@ CATCH_UP_S, BEHIND_MS = 60.0, 1_000.0
 
 def freshness(local: Services, events_per_second: float, seconds: float) -> Finding:
     """From the producer's `send` until the card's features are in Redis, polled every millisecond."""
-    ensure_topics(local.kafka.servers, f"{GROUP}.")
+    ensure_topics(local.kafka.servers, REGISTRY, f"{GROUP}.")
     feed = Feed(local, events_per_second)
     with worker(local, GROUP):
         feed.first(time.monotonic())
@@ -40,7 +42,7 @@ def freshness(local: Services, events_per_second: float, seconds: float) -> Find
 
 def recovery(local: Services, crashes: int) -> Finding:
     """From kill -9, with the worker started again at once, to the first feature of an event produced after it."""
-    ensure_topics(local.kafka.servers, f"{GROUP}.")
+    ensure_topics(local.kafka.servers, REGISTRY, f"{GROUP}.")
     feed = Feed(local, 500)
     gaps_s = []
     with ExitStack() as running:

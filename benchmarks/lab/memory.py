@@ -7,11 +7,12 @@ from benchmarks.lab.contest import Contender, run
 from benchmarks.lab.load import Load, Transactions, seed
 from benchmarks.lab.report import Finding
 from benchmarks.lab.services import Services
-from features.groups import GROUPS
+from features import transaction_features
 from twinstream.log.memory import MemoryBroker, MemoryLog
 from twinstream.loop.loop import Loop
 from twinstream.online.connection import connect
 from twinstream.online.keys import Keys, Partition, features_key
+from twinstream.registry import Registry
 from twinstream.settings import load_settings
 
 EVENTS_IN_WINDOW = (1, 10, 100, 1_000, 10_000)
@@ -24,7 +25,7 @@ def bytes_per_entity(local: Services) -> Finding:
     """MEMORY USAGE of an entity's features and state, by the events in its window."""
     namespace = f"sizes{uuid.uuid4().hex[:8]}"
     settings = load_settings(redis_port=local.redis.port, consumer_group=namespace, log_level="WARNING")
-    topic = GROUPS["transaction"].topic
+    topic = transaction_features.topic
     now_ms = time.time_ns() // 1_000_000
     broker = MemoryBroker([topic], 1, now_ms=lambda: now_ms)
     make = Transactions()
@@ -34,7 +35,12 @@ def bytes_per_entity(local: Services) -> Finding:
     moments.sort()
     for time_ms, card in moments:
         broker.append(topic, 0, card.encode(), make.value(card, time_ms))
-    loop = Loop(lambda *callbacks: MemoryLog(broker, [topic], *callbacks), connect(settings), settings)
+    loop = Loop(
+        lambda *callbacks: MemoryLog(broker, [topic], *callbacks),
+        connect(settings),
+        settings,
+        Registry([transaction_features]),
+    )
     while not loop.caught_up():
         loop.cycle()
     keys = Keys.of(namespace, Partition(topic, 0, "transaction"))

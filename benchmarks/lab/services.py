@@ -9,7 +9,7 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 
 from deploy.local import LocalKafka, LocalRedis, free_port
-from twinstream.log.topics import Topic, dead_letter_topic, ensure_topics, feature_log_topic, source_topic
+from twinstream.log.topics import Topic, create_topics, dead_letter_topic, feature_log_topic, source_topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Services:
 
     def create_source(self, topic: str) -> None:
         """A topic for records of the transaction group."""
-        ensure_topics(self.kafka.servers, topics=[source_topic(topic)])
+        create_topics(self.kafka.servers, [source_topic(topic)])
 
     def create_outputs(self, prefix: str, source: str) -> list[str]:
         """The output topics of one run, Twinstream's and its rivals'."""
@@ -31,7 +31,7 @@ class Services:
             dead_letter_topic(source, prefix),
             Topic(f"{prefix}out"),
         ]
-        ensure_topics(self.kafka.servers, topics=topics)
+        create_topics(self.kafka.servers, topics)
         return [topic.name for topic in topics]
 
     def clear(self, topics: list[str]) -> None:

@@ -14,6 +14,7 @@ from deploy.flink.cluster import DEFAULT_PORT, FlinkCluster
 from deploy.flink.distribution import FLINK_DIRECTORY, client_command, environment, prepare, temporary_folder
 from deploy.local.jars import ROOT, java_binary
 from deploy.local.scratch import claim, claimed
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.job.command import follow, take_savepoint
 from twinstream.job.embedded import python_of_workers
@@ -133,7 +134,7 @@ def submit(cluster: str, arguments: list[str]) -> None:
     console.say(f"Job {job} runs, web UI at {rest.url}/#/job/running/{job}")
     if sys.stdout.isatty():
         console.print("Ctrl-C leaves it running; make flink-savepoint stops it.")
-        follow(rest, job, settings, None, StopRequest(), console)
+        follow(rest, job, settings, load_registry(settings.features), None, StopRequest(), console)
 
 
 def submitted(

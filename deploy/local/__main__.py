@@ -9,6 +9,7 @@ import typer
 from deploy.local.compose import Compose, docker_answers
 from deploy.local.jars import ROOT, RUN_DIRECTORY
 from deploy.local.services import Ports, Service, local_services
+from twinstream.definitions import load_registry
 from twinstream.log.topics import ensure_topics
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, command_line, run_command
@@ -69,7 +70,7 @@ def topics() -> None:
 
 
 def _create_topics(settings: Settings) -> None:
-    created = ensure_topics(settings)
+    created = ensure_topics(settings, load_registry(settings.features))
     _tell("topics", f"created {', '.join(created)}" if created else "all there")
 
 

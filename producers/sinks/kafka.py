@@ -14,7 +14,7 @@ from producers.sinks.base import Delivery
 from twinstream.errors import UserError
 from twinstream.log.kafka.connecting import build_client
 from twinstream.log.kafka.options import connection_options
-from twinstream.log.topics import ensure_topics, source_topic
+from twinstream.log.topics import create_topics, source_topic
 from twinstream.settings import Settings
 
 CONNECT_TIMEOUT_MS = 2_000
@@ -60,7 +60,7 @@ def open_producer(where: Settings | str, options: Mapping[str, Any] | None = Non
 
 def ensure_topic(where: Settings | str, topic: str) -> None:
     """Create the topic, stamped by the broker, if it is missing."""
-    ensure_topics(where, topics=[source_topic(topic)])
+    create_topics(where, [source_topic(topic)])
 
 
 class KafkaSink:

@@ -1,4 +1,4 @@
-"""`python -m store evaluate`: scores of the feature log against the labels of the source."""
+"""`twinstream evaluate`: scores of the feature log against the labels of the source."""
 
 import json
 import subprocess
@@ -10,9 +10,21 @@ import pytest
 from kafka import KafkaProducer
 
 from deploy.local import LocalKafka
-from twinstream.audit.evaluate import Sample, evaluation, sample
+from features.transaction import transaction_features
+from twinstream.audit.evaluate import Evaluation, Sample, evaluation, sample
+from twinstream.core.feature_group import Scoring
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record
+
+SCORING = Scoring("risk_score", label="label_fraud", beside="amount", within="currency")
+
+
+def join(feature_log: list[Record], source: list[Record]) -> Sample:
+    return sample(transaction_features, SCORING, feature_log, source)
+
+
+def measure(joined: Sample, alert_share: float) -> Evaluation:
+    return evaluation(SCORING, joined, alert_share)
 
 
 def scored(offset: int, risk_score: float, event_id: str | None = None) -> Record:
@@ -31,7 +43,7 @@ def labelled(offset: int, fraud: bool | int | None, amount: str = "10.00", curre
 
 
 def test_scores_and_labels_are_joined_by_their_place_in_the_source() -> None:
-    joined = sample(
+    joined = join(
         [scored(2, 0.9), scored(0, 0.1)], [labelled(0, False), labelled(1, True), labelled(2, 1, "99.5", "JPY")]
     )
 
@@ -39,25 +51,23 @@ def test_scores_and_labels_are_joined_by_their_place_in_the_source() -> None:
 
 
 def test_what_has_no_label_does_not_count() -> None:
-    assert sample([scored(0, 0.5)], [labelled(0, None)]).frauds == []
+    assert join([scored(0, 0.5)], [labelled(0, None)]).marked == []
 
 
 def test_records_of_a_topic_that_has_been_replaced_are_not_mixed_up() -> None:
     feature_log = [scored(0, 0.9, event_id="old"), scored(1, 0.9, event_id="old"), scored(1, 0.2)]
     broken = Record("transactions", 0, 0, 0, None, b"{")
 
-    joined = sample(feature_log, [broken, labelled(1, True)])
+    joined = join(feature_log, [broken, labelled(1, True)])
 
-    assert joined.risk_scores == [0.2]
+    assert joined.scores == [0.2]
 
 
 def test_a_score_that_finds_all_fraud_leads_over_an_amount_that_tells_nothing() -> None:
     frauds = [number % 50 == 0 for number in range(1_000)]
-    result = evaluation(
-        Sample([0.9 if fraud else 0.1 for fraud in frauds], [5.0] * 1_000, ["EUR"] * 1_000, frauds), 0.01
-    )
+    result = measure(Sample([0.9 if fraud else 0.1 for fraud in frauds], [5.0] * 1_000, ["EUR"] * 1_000, frauds), 0.01)
 
-    assert (result.transactions, result.frauds, result.alerts) == (1_000, 20, 10)
+    assert (result.records, result.marked, result.alerts) == (1_000, 20, 10)
     risk, amount, _ = result.scores
     assert (risk.roc_auc, risk.precision, risk.recall) == (1.0, 1.0, 0.5)
     assert amount.roc_auc == 0.5
@@ -66,14 +76,14 @@ def test_a_score_that_finds_all_fraud_leads_over_an_amount_that_tells_nothing() 
 
 
 def test_an_amount_that_is_right_when_read_backwards_counts_as_such() -> None:
-    result = evaluation(Sample([0.4, 0.6, 0.5], [1.0, 2.0, 3.0], ["EUR"] * 3, [True, False, False]), 0.5)
+    result = measure(Sample([0.4, 0.6, 0.5], [1.0, 2.0, 3.0], ["EUR"] * 3, [True, False, False]), 0.5)
 
     assert [quality.roc_auc for quality in result.scores[:2]] == [0.0, 0.0]
     assert result.auc_lead == -1.0
 
 
 def test_the_lead_is_over_the_better_of_the_amounts() -> None:
-    result = evaluation(
+    result = measure(
         Sample([0.0, 0.0, 0.0, 0.0], [2.0, 1.0, 200.0, 100.0], ["EUR", "EUR", "JPY", "JPY"], [True, False] * 2), 0.5
     )
 
@@ -84,8 +94,8 @@ def test_the_lead_is_over_the_better_of_the_amounts() -> None:
 @pytest.mark.parametrize("frauds", [[], [False, False], [True]])
 def test_without_fraud_and_its_opposite_there_is_nothing_to_evaluate(frauds: list[bool]) -> None:
     size = len(frauds)
-    with pytest.raises(UserError, match=rf'{size} transactions .* {sum(frauds)} of them fraud.*"make seed"'):
-        evaluation(Sample([0.1] * size, [1.0] * size, ["EUR"] * size, frauds), 0.01)
+    with pytest.raises(UserError, match=rf"{size} records .* label_fraud marks {sum(frauds)} of them.*make seed"):
+        measure(Sample([0.1] * size, [1.0] * size, ["EUR"] * size, frauds), 0.01)
 
 
 def evaluate(servers: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -111,7 +121,7 @@ def test_the_command_reads_both_logs_from_kafka(fresh_topics: LocalKafka) -> Non
     data = json.loads(evaluate(fresh_topics.servers, "--alerts", "5", "--json").stdout)
 
     assert table.returncode == 0, table.stderr
-    assert "200 transactions, 20 frauds (10.00%)" in table.stdout
+    assert "200 records, 20 marked (10.00%)" in table.stdout
     assert "precision at 1.0% alerts" in table.stdout
     assert data["alerts"] == 10
     assert data["scores"][0] == {"score": "risk_score", "roc_auc": 1.0, "precision": 1.0, "recall": 0.5}

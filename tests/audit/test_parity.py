@@ -7,6 +7,7 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from deploy.local import LocalKafka, LocalRedis
+from tests.reference import REGISTRY
 from twinstream.audit.comparing import compare
 from twinstream.cli import app
 from twinstream.errors import UserError
@@ -59,7 +60,7 @@ def parity(
     def command(one: bytes, other: bytes) -> tuple[int, str]:
         producer = KafkaProducer(bootstrap_servers=kafka_broker.servers)
         for prefix, value in ((left, one), (right, other)):
-            ensure_topics(kafka_broker.servers, prefix)
+            ensure_topics(kafka_broker.servers, REGISTRY, prefix)
             if value:
                 producer.send(f"{prefix}features.order", value).get(10)
         producer.close()

@@ -10,14 +10,14 @@ from zlib import crc32
 
 import pytest
 
-from features.groups import BY_TOPIC, GROUPS
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import SETTINGS
 from tests.offline.logs import EVERY_GROUP, PARTITIONS, fill, processed, settings
+from tests.reference import BY_TOPIC, GROUPS, REGISTRY, computing
 from twinstream.audit import rederive
 from twinstream.audit.comparing import Comparison, Pairs
 from twinstream.audit.rederive import Sample, compare_logs, rederive_run, watch
-from twinstream.core.catalog import FeatureGroup
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.offline import replay
@@ -85,7 +85,7 @@ def job_without_keys(monkeypatch: pytest.MonkeyPatch) -> Driver:
 
 
 def test_results_are_paired_with_their_source_records_in_whichever_partition_they_are(job_without_keys: Driver) -> None:
-    results = rederive_run(settings(), Sample())
+    results = rederive_run(settings(), REGISTRY, Sample())
     for features, letters in zip(results[::2], results[1::2], strict=True):
         assert outcome(features) == outcome(letters) == (0, 0, 0), features.name
         assert features.compared > 50
@@ -171,15 +171,13 @@ def skewed() -> Driver:
     def one_too_many_now_and_then(window: Any) -> int:
         return window.count + (window.count == 7)
 
-    TRANSACTION.use_features(
-        [replace(each, compute=one_too_many_now_and_then) if each.name == "txn_count" else each for each in genuine]
-    )
-    try:
+    skewed = [
+        replace(each, compute=one_too_many_now_and_then) if each.name == "txn_count" else each for each in genuine
+    ]
+    with computing(TRANSACTION, skewed):
         driver = Driver(partitions=PARTITIONS, **SETTINGS)
         fill(driver, mixed_messages(1_000, end_ms=START_MS))
         driver.run()
-    finally:
-        TRANSACTION.use_features(genuine)
     return driver
 
 

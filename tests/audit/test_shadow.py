@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from features.groups import GROUPS
 from producers.parquet import generate_dataset
+from tests.reference import GROUPS, REGISTRY
 from twinstream.audit.rederive import Sample
 from twinstream.audit.shadow import ColumnChange, column_changes, load_candidate, side_by_side
 from twinstream.cli import app
@@ -20,7 +20,7 @@ from twinstream.testing import START_MS
 GROUP = GROUPS["transaction"]
 CANDIDATE = '''
 """The rate over the time since the oldest payment, and a new feature; the rest stays."""
-from twinstream.core.catalog import Family
+from twinstream.core.feature_group import Family
 from features.velocity import PaymentWindow, velocity
 
 changed = Family("changed")
@@ -53,13 +53,13 @@ def payments(count: int) -> list[Record]:
 
 
 def changes_of(candidate: Path, records: list[Record]) -> dict[str, ColumnChange]:
-    frames = side_by_side(GROUP, load_candidate(candidate, GROUP), [records], Settings(), Sample())
+    frames = side_by_side(GROUP, load_candidate(candidate, REGISTRY, GROUP), [records], Settings(), Sample())
     return {each.feature: each for each in column_changes(*frames)}
 
 
 def test_the_candidate_is_the_next_version_and_the_present_one_stays(candidate: Path) -> None:
     before = [feature.name for feature in GROUP.features]
-    following = load_candidate(candidate, GROUP)
+    following = load_candidate(candidate, REGISTRY, GROUP)
     assert following.version == GROUP.version + 1
     assert [feature.name for feature in following.features] == [*before, "is_repeated"]
     assert [feature.name for feature in GROUP.features] == before
@@ -115,6 +115,6 @@ def test_the_command_compares_over_a_file(candidate: Path, tmp_path: Path) -> No
 def test_a_file_that_is_no_candidate_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "wrong.py").write_text(text)
     with pytest.raises(UserError, match=message):
-        load_candidate(tmp_path / "wrong.py", GROUP)
+        load_candidate(tmp_path / "wrong.py", REGISTRY, GROUP)
     with pytest.raises(UserError, match="There is no file"):
-        load_candidate(tmp_path / "none.py", GROUP)
+        load_candidate(tmp_path / "none.py", REGISTRY, GROUP)

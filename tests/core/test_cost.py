@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from features.groups import GROUPS
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, payment
+from tests.reference import GROUPS
 from twinstream.core.state import EntityState, WindowConfig
 
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from features.events import Action, Click, Order, Payment, Transaction
-from features.groups import GROUPS
+from tests.reference import GROUPS
 from twinstream.core.decoding import MAX_DETAIL
 from twinstream.core.rejection import Rejected
 

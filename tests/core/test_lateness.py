@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.groups import GROUPS
 from tests.features.events import MIDDAY_MS, payment
+from tests.reference import GROUPS
 from twinstream.core.lateness import BEGINNING_MS, LatenessRule
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.groups import GROUPS
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS
+from tests.reference import GROUPS, computing
 from twinstream.core.dead_letters import encode_dead_letter
 from twinstream.core.partition import Partition
 from twinstream.core.stamping import StampingLimits
@@ -72,11 +72,8 @@ def poisonous() -> Iterator[None]:
         return 1 // (window.newest is None or window.newest.amount_minor != POISON * 100)
 
     features = GROUP.features
-    GROUP.use_features([*features, replace(features[0], name="picky", compute=picky)])
-    try:
+    with computing(GROUP, [*features, replace(features[0], name="picky", compute=picky)]):
         yield
-    finally:
-        GROUP.use_features(features)
 
 
 class Run:

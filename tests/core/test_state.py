@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from features.groups import GROUPS
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, action, as_dict, payment
 from tests.oracle.plays import raising_feature
+from tests.reference import GROUPS, computing
+from twinstream.core.feature_group import Feature
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import CHUNK_EVENTS, EntityState, Head, StateDelta, WindowConfig, _encode, applied_offset
 
@@ -180,15 +181,11 @@ def test_an_event_that_breaks_the_newest_vector_is_refused_when_it_arrives() -> 
             raise ArithmeticError
         return 0
 
-    state = state_of(payment(T, 0))
-    try:
-        GROUPS["order"].use_features([*features, type(features[0])("fragile", "int", False, "", "", "geo", fragile)])
+    with computing(GROUPS["order"], [*features, Feature("fragile", "int", False, "", "", "geo", fragile)]):
         state = state_of(payment(T, 0))
         with pytest.raises(Rejected, match="internal: fragile raised ArithmeticError"):
             state.insert(payment(T - 1, 1), T - LATENESS_MS)  # alone in its own window
         assert as_dict(state.newest_vector())["txn_count"] == 1
-    finally:
-        GROUPS["order"].use_features(features)
 
 
 def test_newest_vector_stays_readable_when_a_failing_event_moved_the_watermark_far_ahead() -> None:

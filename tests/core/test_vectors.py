@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.groups import GROUPS
 from tests.core.test_state import state_of
 from tests.features.events import MIDDAY_MS, action, as_dict, payment
+from tests.reference import GROUPS
 from twinstream.core.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
 from twinstream.core.rejection import REASONS
 from twinstream.core.vectors import FeatureRecord, decode_feature_record, encode_feature_record, hash_lines, readable

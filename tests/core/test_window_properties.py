@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.groups import GROUPS
 from tests.oracle.plays import Play, raising_feature
 from tests.oracle.stories import Arrival, Step, groups, stories
+from tests.reference import GROUPS
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState
 

@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.demo import SHOWN, for_a_person
-from features.groups import GROUPS
+from tests.reference import GROUPS
 
 
 @pytest.mark.parametrize(

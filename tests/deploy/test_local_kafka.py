@@ -13,8 +13,16 @@ from kafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
 from deploy.local import LocalKafka, free_port
 from deploy.local.daemon import Daemon
 from deploy.local.jars import MissingTool, fetch_jars, jars_directory, require_tools
+from tests.reference import REGISTRY
 from twinstream.errors import UserError
-from twinstream.log.topics import DEAD_LETTER_BYTES, all_topics, dead_letter_topic, ensure_topics, source_topic
+from twinstream.log.topics import (
+    DEAD_LETTER_BYTES,
+    all_topics,
+    create_topics,
+    dead_letter_topic,
+    ensure_topics,
+    source_topic,
+)
 
 MEBIBYTE = 1024 * 1024
 
@@ -50,18 +58,18 @@ def consume(servers: str, topic: str) -> list[bytes]:
 
 def test_all_topics_are_created_once(kafka_broker: LocalKafka, unique: Callable[[str], str]) -> None:
     prefix = unique("run") + "."
-    ensure_topics(kafka_broker.servers)
-    created = ensure_topics(kafka_broker.servers, prefix)
+    ensure_topics(kafka_broker.servers, REGISTRY)
+    created = ensure_topics(kafka_broker.servers, REGISTRY, prefix)
     outputs = {"features.transaction", "features.order", "features.clickstream"}
     outputs |= {"transactions.dlq", "orders.dlq", "clickstream.dlq"}
     assert set(created) == {prefix + name for name in outputs}
-    assert ensure_topics(kafka_broker.servers, prefix) == ()
+    assert ensure_topics(kafka_broker.servers, REGISTRY, prefix) == ()
 
 
 def test_topics_have_four_partitions_and_source_topics_the_brokers_timestamps(fresh_topics: LocalKafka) -> None:
     admin = KafkaAdminClient(bootstrap_servers=fresh_topics.servers)
     try:
-        names = [topic.name for topic in all_topics()]
+        names = [topic.name for topic in all_topics(REGISTRY)]
         found = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(names)}
         configs = admin.describe_configs([ConfigResource("topic", name) for name in names])["topic"]
     finally:
@@ -76,7 +84,7 @@ def test_topics_have_four_partitions_and_source_topics_the_brokers_timestamps(fr
 def test_largest_record_and_its_dead_letter_fit(kafka_broker: LocalKafka, unique: Callable[[str], str]) -> None:
     source = source_topic(unique("large"))
     dead_letters = dead_letter_topic(source.name)
-    ensure_topics(kafka_broker.servers, topics=[source, dead_letters])
+    create_topics(kafka_broker.servers, [source, dead_letters])
     produce(kafka_broker.servers, source.name, bytes(16 * MEBIBYTE), b"card")
     dead_letter = bytes(16 * MEBIBYTE * 7 // 5)
     produce(kafka_broker.servers, dead_letters.name, dead_letter, b"card")
@@ -88,7 +96,7 @@ def test_record_above_the_limit_does_not_slip_in_compressed(
     codec: str, kafka_broker: LocalKafka, unique: Callable[[str], str]
 ) -> None:
     source = source_topic(unique("packed"))
-    ensure_topics(kafka_broker.servers, topics=[source])
+    create_topics(kafka_broker.servers, [source])
     produce(kafka_broker.servers, source.name, bytes(16 * MEBIBYTE), codec=codec)
     with pytest.raises(MessageSizeTooLargeError):
         produce(kafka_broker.servers, source.name, bytes(20 * MEBIBYTE), codec=codec)

@@ -40,9 +40,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from features.groups import GROUPS
-from twinstream.core.catalog import Feature
+from tests.reference import GROUPS, computing
 from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.feature_group import Feature
 from twinstream.core.vectors import FeatureRecord
 
 FOLDER = Path(__file__).parent
@@ -125,12 +125,8 @@ class Case:
             yield
             return
         group = GROUPS[self.group]
-        features = group.features
-        group.use_features([_raising(feature, *self.raising) for feature in features])
-        try:
+        with computing(group, [_raising(feature, *self.raising) for feature in group.features]):
             yield
-        finally:
-            group.use_features(features)
 
 
 Runner = Callable[[Case], tuple[Sequence[FeatureRecord], Sequence[DeadLetter]]]

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from features.groups import GROUPS
 from features.risk import RULES
 from tests.features.events import as_dict
 from tests.golden.cases import Case, ExpectedDeadLetter, Read, check, check_reads, load_cases, merged
+from tests.reference import GROUPS
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.partition import Partition
 from twinstream.core.rejection import REASONS

@@ -4,6 +4,7 @@ import pytest
 
 from tests.features.events import as_dict
 from tests.golden.cases import Case, Read, check, check_reads, load_cases
+from tests.reference import REGISTRY
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.state import WindowConfig
 from twinstream.core.vectors import FeatureRecord
@@ -25,7 +26,7 @@ class DriverRunner:
             max_events_per_entity=settings.max_events,
             max_record_bytes=settings.max_record_bytes,
         )
-        self.reader = Reader(self.driver.store, WindowConfig(settings.window_ms, settings.max_events))
+        self.reader = Reader(self.driver.store, REGISTRY, WindowConfig(settings.window_ms, settings.max_events))
 
     def run(self) -> tuple[list[FeatureRecord], list[DeadLetter]]:
         driver = self.driver

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import fakeredis
 
-from features.groups import BY_TOPIC
+from tests.reference import BY_TOPIC
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
 from twinstream.job.keyed_partition import Computation, KeyedPartition

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from features.groups import BY_TOPIC
+from tests.reference import BY_TOPIC
 from twinstream.job import sql
 from twinstream.job.key_groups import (
     MAX_PARALLELISM,

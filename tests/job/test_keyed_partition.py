@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from features.groups import BY_TOPIC
 from tests.job.memory import MemoryJob, batches
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import SETTINGS, assert_same, replayed
+from tests.reference import BY_TOPIC
 from twinstream.job import keyed_partition
 from twinstream.job.keyed_partition import OutOfOrder
 from twinstream.log.contract import Record

@@ -2,7 +2,7 @@
 
 import pytest
 
-from features.groups import GROUPS
+from tests.reference import GROUPS
 from twinstream.core.partition import Applied
 from twinstream.job.metrics import StageMetrics
 from twinstream.log.contract import Record

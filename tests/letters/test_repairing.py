@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner, Result
 
 from deploy.local import LocalKafka
+from tests.reference import REGISTRY
 from twinstream.cli import app
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.errors import UserError
@@ -54,7 +55,7 @@ def environment(kafka_broker: LocalKafka, unique: Callable[[str], str], monkeypa
     prefix = f"{unique('repairing')}."
     for name, value in {"KAFKA_SERVERS": kafka_broker.servers, "OUTPUT_PREFIX": prefix, "COLUMNS": "300"}.items():
         monkeypatch.setenv(name, value)
-    ensure_topics(kafka_broker.servers, prefix)
+    ensure_topics(kafka_broker.servers, REGISTRY, prefix)
     send(prefix, *(encode_dead_letter(letter(offset, value)) for offset, value in enumerate(STRANGE.values())))
     return prefix
 

@@ -20,7 +20,7 @@ from tenacity import retry, stop_after_delay, wait_fixed
 
 from deploy.local import LocalKafka, LocalRedis, free_port, kafka
 from deploy.local.broker import server_properties
-from features.groups import BY_TOPIC
+from tests.reference import BY_TOPIC, REGISTRY
 from tests.waiting import wait_until
 from twinstream.job.command import prepare
 from twinstream.log.kafka import NotAllowed, TopicAdmin, read_topic
@@ -51,7 +51,9 @@ class Guarded:
             redis_host="127.0.0.1",
             consumer_group="rabbit",
         )
-        ensure_topics(broker.servers)
+        ensure_topics(broker.servers, REGISTRY)
+        with redis_server.client() as client:
+            client.flushall()  # what other tests have left has another writer
 
     def needed(self) -> set[Right]:
         """All that the loop needs, and the job."""
@@ -129,7 +131,7 @@ MISSING = {
 def test_a_right_that_the_loop_lacks_is_named_at_its_start(guarded: Guarded, named: str) -> None:
     guarded.allow(guarded.needed() - {MISSING[named]})
     with pytest.raises(NotAllowed) as refusal:
-        kafka_loop(guarded.settings)
+        kafka_loop(guarded.settings, REGISTRY)
     said = str(refusal.value)
     assert said.startswith(f"Kafka at localhost:{guarded.settings.kafka_servers[10:]} does not let User:alice do what")
     assert f": {named}" in said
@@ -152,13 +154,13 @@ def test_a_right_that_the_job_lacks_is_named_before_it_is_submitted(
 ) -> None:
     guarded.allow(guarded.needed() - {missing})
     with pytest.raises(NotAllowed, match=named):
-        prepare(guarded.settings)
+        prepare(guarded.settings, REGISTRY)
 
 
 def test_everything_that_is_missing_is_in_one_line(guarded: Guarded) -> None:
     guarded.allow(set())
     with pytest.raises(NotAllowed) as refusal:
-        kafka_loop(guarded.settings)
+        kafka_loop(guarded.settings, REGISTRY)
     for right in ("Read on topic orders", "Write on topic orders.dlq", "Read on group rabbit"):
         assert right in str(refusal.value)
 
@@ -168,7 +170,7 @@ def test_a_topic_that_is_missing_and_may_not_be_created_is_named(guarded: Guarde
     new = {(operation, kind, f"new.{name}") for operation, kind, name in guarded.needed() if kind is ResourceType.TOPIC}
     guarded.allow(guarded.needed() | new)
     with pytest.raises(NotAllowed, match=r"Create on topic new\.features\.\w+\. Grant"):
-        kafka_loop(elsewhere)
+        kafka_loop(elsewhere, REGISTRY)
 
 
 def test_an_output_that_may_not_be_widened_is_named(guarded: Guarded) -> None:
@@ -179,13 +181,13 @@ def test_an_output_that_may_not_be_widened_is_named(guarded: Guarded) -> None:
     }
     guarded.allow(guarded.needed() | narrow | {(ACLOperation.CREATE, ResourceType.CLUSTER, "kafka-cluster")})
     with pytest.raises(NotAllowed, match=r"Alter on topic narrow\.features\.order\. Grant"):
-        kafka_loop(guarded.settings.model_copy(update={"output_prefix": "narrow."}))
+        kafka_loop(guarded.settings.model_copy(update={"output_prefix": "narrow."}), REGISTRY)
 
 
 @pytest.mark.parametrize("named", ["Read on topic orders", "Write on topic orders.dlq", "Read on group rabbit"])
 def test_a_right_that_is_taken_away_under_a_live_worker_ends_it_with_the_line(guarded: Guarded, named: str) -> None:
     guarded.allow(guarded.needed())
-    loop = kafka_loop(guarded.settings)
+    loop = kafka_loop(guarded.settings, REGISTRY)
     producer = KafkaProducer(bootstrap_servers=guarded.broker.servers)
     try:
         loop.run(loop.caught_up)
@@ -206,7 +208,7 @@ def test_a_right_that_is_taken_away_under_a_live_worker_ends_it_with_the_line(gu
 
 def test_a_worker_with_just_its_rights_runs(guarded: Guarded) -> None:
     guarded.allow(guarded.needed())
-    loop = kafka_loop(guarded.settings)
+    loop = kafka_loop(guarded.settings, REGISTRY)
     try:
         loop.run(loop.caught_up)
         assert loop.totals.recoveries == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Any, NamedTuple
 
-from features.groups import GROUPS
+from tests.reference import GROUPS, compute_from_now_on
 from twinstream.log.kafka import options, transactions
 from twinstream.loop import worker
 from twinstream.loop.commit import Step
@@ -60,11 +60,12 @@ def make_fail(feature_name: str) -> None:
             raise ZeroDivisionError
         return compute(window)
 
-    group.use_features(
+    compute_from_now_on(
+        group,
         [
             replace(feature, compute=partial(failing, feature.compute)) if feature.name == feature_name else feature
             for feature in group.features
-        ]
+        ],
     )
 
 

@@ -21,12 +21,12 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as ClientPartition
 
 from deploy.local import LocalKafka, LocalRedis, free_port
-from features.groups import BY_TOPIC
 from producers.seeding.seeder import Seeded
 from tests.loop.injected import NOTHING, Injection
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import OUTPUT_TOPICS, SETTINGS, Outputs, assert_same, line_of, replayed
 from tests.loop.workers import Worker, forked
+from tests.reference import BY_TOPIC
 from tests.topics import create, create_anew
 from tests.waiting import wait_until
 from twinstream.log.kafka import Record, TopicAdmin, read_topic

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from features.groups import BY_TOPIC
+from tests.reference import BY_TOPIC
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.testing import Driver

@@ -1,9 +1,9 @@
 """Source topics with more partitions than the project's own: from the start, and while the loop runs."""
 
-from features.groups import BY_TOPIC
 from tests.loop.lab import Lab, Run
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import OUTPUT_TOPICS, Outputs, assert_same
+from tests.reference import BY_TOPIC
 from twinstream.log.kafka import TopicAdmin
 
 

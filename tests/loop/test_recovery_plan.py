@@ -9,21 +9,13 @@ from typing import Any
 
 import pytest
 
-from features.groups import GROUPS
+from tests.reference import GROUPS
 from twinstream.core.state import state_version
 from twinstream.errors import UserError
 from twinstream.log.contract import Committed, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
-from twinstream.loop.recovery import (
-    LONG_AGO_MS,
-    Note,
-    Start,
-    committed_note,
-    encode_note,
-    epoch,
-    horizon_ms,
-    plan_start,
-)
+from twinstream.loop.recovery import LONG_AGO_MS, Note, Start, committed_note, encode_note, horizon_ms, plan_start
+from twinstream.online.epoch import epoch
 from twinstream.online.store import Progress
 from twinstream.settings import Settings
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from features.groups import GROUPS
 from tests.loop.injected import Injection, make_fail
 from tests.loop.lab import Lab, Run
 from tests.loop.outputs import Outputs, assert_same
+from tests.reference import GROUPS, computing
 from twinstream.loop.commit import Step
 
 
@@ -28,12 +28,9 @@ def test_batch_size_and_cache_cannot_be_told_from_the_results(
 def expected_with_failures(lab: Lab, reference: Outputs) -> Outputs:
     """What comes out when `amount_max` raises for some amounts."""
     group = GROUPS["transaction"]
-    features = group.features
-    make_fail("amount_max")
-    try:
+    with computing(group, group.features):
+        make_fail("amount_max")
         return lab.replayed()
-    finally:
-        group.use_features(features)
 
 
 def test_a_feature_that_raises_sets_records_aside_and_a_crash_repeats_it(

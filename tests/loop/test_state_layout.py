@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from features.events import Payment
-from features.groups import GROUPS
-from twinstream.loop.recovery import epoch
+from tests.reference import GROUPS
+from twinstream.online.epoch import epoch
 from twinstream.settings import Settings
 from twinstream.testing import Driver
 

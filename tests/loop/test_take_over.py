@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from deploy import demo
-from features.groups import BY_TOPIC
 from tests.job.lab import run_embedded
 from tests.loop.injected import Injection
 from tests.loop.lab import Lab, Run, assert_same, mixed_messages
+from tests.reference import BY_TOPIC
 from twinstream.log.kafka import committed_offsets
 from twinstream.loop.commit import Step
 from twinstream.online.keys import Partition

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from functools import cache
 
-from features.groups import BY_TOPIC, GROUPS
 from producers.seeding.seeder import Seeded
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import SETTINGS
-from twinstream.core.catalog import FeatureGroup
+from tests.reference import BY_TOPIC, GROUPS
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.vectors import FeatureRecord, encode_feature_record
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from features.groups import GROUPS
 from producers.parquet import generate_dataset
 from tests.offline.logs import encoded
 from tests.oracle.vectors import COMPARED, by_duckdb, by_polars, differences, payments_in_order
+from tests.reference import GROUPS, REGISTRY
 from twinstream.cli import app
 from twinstream.errors import UserError
 from twinstream.offline.backfill import backfill
@@ -40,7 +40,7 @@ def found(payments: Path, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFr
     out = tmp_path_factory.mktemp("history")
     done: list[int] = []
     settings = Settings(window_size_minutes=WINDOW_MINUTES)
-    replayed = backfill(str(payments), out, GROUP.name, settings, cores=2, on_progress=done.append)
+    replayed = backfill(str(payments), out, REGISTRY, GROUP.name, settings, cores=2, on_progress=done.append)
     assert replayed.good == ROWS
     assert done == sorted(done)
     assert done[-1] == ROWS
@@ -65,7 +65,7 @@ def test_how_many_processes_cannot_be_told_from_the_vectors(payments: Path, tmp_
     outcomes = []
     for cores in (1, 3):
         out = tmp_path / str(cores)
-        backfill(str(few), out, GROUP.name, Settings(), cores=cores)
+        backfill(str(few), out, REGISTRY, GROUP.name, Settings(), cores=cores)
         outcomes.append(sorted(encoded(list(to_records(GROUP, Dataset(out, GROUP).scan().collect())))))
     assert outcomes[0] == outcomes[1]
     assert len(outcomes[0]) == 3_000
@@ -77,22 +77,22 @@ def test_rows_that_are_no_records_are_counted_by_reason(tmp_path: Path) -> None:
     rows = [good, good, good | {"transaction_id": None}, good | {"currency": "eur"}, good | {"card_id": None}]
     rows.append(good | {"transaction_id": "b", "event_time": None})
     pl.DataFrame(rows).write_parquet(tmp_path / "rows.parquet")
-    replayed = backfill(str(tmp_path / "rows.parquet"), tmp_path / "out", GROUP.name, Settings(), cores=1)
+    replayed = backfill(str(tmp_path / "rows.parquet"), tmp_path / "out", REGISTRY, GROUP.name, Settings(), cores=1)
     assert (replayed.good, dict(replayed.reasons)) == (1, {"duplicate": 1, "schema": 4})
 
 
 def test_a_backfill_that_failed_leaves_nothing_and_can_be_repeated(payments: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no column event_id. It has: "):
-        backfill(str(payments), tmp_path, "clickstream", Settings())
+        backfill(str(payments), tmp_path, REGISTRY, "clickstream", Settings())
     assert list(tmp_path.iterdir()) == []
     pl.read_parquet(payments).head(10).write_parquet(tmp_path / "few.parquet")
     unfinished = tmp_path / ".unfinished-transaction" / "group=transaction" / "shard=7"
     unfinished.mkdir(parents=True)
     (unfinished / f"{0:020d}-{1:020d}.parquet").write_bytes(b"of a run that was killed")
-    backfill(str(tmp_path / "few.parquet"), tmp_path, GROUP.name, Settings(), cores=1)
+    backfill(str(tmp_path / "few.parquet"), tmp_path, REGISTRY, GROUP.name, Settings(), cores=1)
     assert Dataset(tmp_path, GROUP).scan().collect().height == 10
     with pytest.raises(UserError, match="has records already"):
-        backfill(str(tmp_path / "few.parquet"), tmp_path, GROUP.name, Settings())
+        backfill(str(tmp_path / "few.parquet"), tmp_path, REGISTRY, GROUP.name, Settings())
 
 
 def rows_of(path: Path, **columns: Any) -> Path:
@@ -110,7 +110,7 @@ def rows_of(path: Path, **columns: Any) -> Path:
 
 def times_of(path: Path, out: Path) -> list[int]:
     """Event times of the vectors of a file's records."""
-    backfill(str(path), out, GROUP.name, Settings(), cores=1)
+    backfill(str(path), out, REGISTRY, GROUP.name, Settings(), cores=1)
     vectors = Dataset(out, GROUP).scan().sort("event_id").collect()
     return vectors["event_time"].dt.epoch("ms").to_list()
 
@@ -140,7 +140,7 @@ def test_a_column_that_no_feature_needs_may_be_anything(tmp_path: Path) -> None:
 def test_a_column_of_the_wrong_kind_is_one_line(tmp_path: Path) -> None:
     path = rows_of(tmp_path / "binary.parquet", merchant_id=[b"m"] * 3)
     with pytest.raises(UserError, match="Column merchant_id of .*binary.parquet is Binary; expected text"):
-        backfill(str(path), tmp_path / "out", GROUP.name, Settings(), cores=1)
+        backfill(str(path), tmp_path / "out", REGISTRY, GROUP.name, Settings(), cores=1)
 
 
 def test_a_run_that_accepts_nothing_says_why_and_leaves_nothing(tmp_path: Path) -> None:
@@ -158,4 +158,4 @@ def test_a_run_that_accepts_nothing_says_why_and_leaves_nothing(tmp_path: Path) 
 def test_an_out_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(UserError, match="cannot be written .*Choose another place"):
-        backfill(str(rows_of(tmp_path / "rows.parquet")), tmp_path / "out", GROUP.name, Settings(), cores=1)
+        backfill(str(rows_of(tmp_path / "rows.parquet")), tmp_path / "out", REGISTRY, GROUP.name, Settings(), cores=1)

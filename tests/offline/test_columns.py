@@ -4,9 +4,9 @@ import msgspec
 import polars as pl
 import pytest
 
-from features.groups import GROUPS
 from tests.offline.logs import EVERY_GROUP, PARTITIONS, encoded, live, processed
-from twinstream.core.catalog import FeatureGroup
+from tests.reference import GROUPS
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.offline.columns import RecordDecoder, columns, to_frame, to_records
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)

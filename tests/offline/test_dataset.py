@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from features.groups import GROUPS
 from tests.offline.logs import live, processed
+from tests.reference import GROUPS
 from twinstream.errors import UserError
 from twinstream.offline.columns import RecordDecoder, to_frame
 from twinstream.offline.dataset import Dataset
@@ -64,5 +64,5 @@ def test_records_of_two_origins_are_not_mixed(tmp_path: Path) -> None:
 
 
 def test_an_empty_dataset_says_how_to_fill_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="python -m store export --out"):
+    with pytest.raises(UserError, match="twinstream export --out"):
         Dataset(tmp_path, GROUP).scan()

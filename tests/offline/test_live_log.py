@@ -15,12 +15,12 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from features.groups import GROUPS
 from tests.loop.injected import Injection
 from tests.loop.lab import Lab, Run
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import SETTINGS
 from tests.offline.logs import EVERY_GROUP, encoded
+from tests.reference import GROUPS
 from twinstream.cli import app
 from twinstream.errors import UserError
 from twinstream.log.kafka import read_topic
@@ -56,7 +56,7 @@ def settings(run: Run) -> Settings:
 
 @pytest.fixture
 def command(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """`python -m store`, with the run's settings."""
+    """The command, with the run's settings."""
     for name in (*SETTINGS, "kafka_servers", "output_prefix", "consumer_group"):
         monkeypatch.setenv(name.upper(), str(getattr(settings, name)))
     return lambda *arguments: CliRunner().invoke(app, [str(each) for each in arguments])

@@ -16,5 +16,5 @@ def test_a_command_that_needs_polars_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_the_others_do_without_it() -> None:
-    code = "import sys, store.cli; sys.exit('polars' in sys.modules or 'duckdb' in sys.modules)"
+    code = "import sys, twinstream.cli; sys.exit('polars' in sys.modules or 'duckdb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -4,10 +4,10 @@ from operator import attrgetter
 
 import pytest
 
-from features.groups import GROUPS
 from tests.offline.logs import EVERY_GROUP, PARTITIONS, encoded, letters, live, processed, settings, source
-from twinstream.core.catalog import FeatureGroup
+from tests.reference import GROUPS
 from twinstream.core.dead_letters import decode_dead_letter
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.vectors import FeatureRecord
 from twinstream.log.kafka import Record
 from twinstream.offline import replay as module

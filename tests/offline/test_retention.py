@@ -9,12 +9,12 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from deploy.local import LocalKafka
-from features.groups import GROUPS
+from tests.reference import GROUPS, REGISTRY
 from twinstream.audit.rederive import Sample, rederive_run
 from twinstream.core.vectors import encode_feature_record
 from twinstream.errors import UserError
 from twinstream.log.kafka import IfDeleted, RecordsDeleted
-from twinstream.log.topics import Topic, ensure_topics
+from twinstream.log.topics import Topic, create_topics
 from twinstream.offline.backfill import backfill
 from twinstream.offline.dataset import Dataset
 from twinstream.offline.export import export
@@ -67,7 +67,7 @@ def log(kafka_broker: LocalKafka) -> Iterator[Log]:
 def settings(log: Log, unique: Callable[[str], str]) -> Settings:
     """Of a run with outputs and a group of its own."""
     settings = Settings(kafka_servers=log.servers, output_prefix=unique("run") + ".", consumer_group=unique("group"))
-    ensure_topics(settings, topics=[Topic(f"{settings.output_prefix}features.transaction", 1)])
+    create_topics(settings, [Topic(f"{settings.output_prefix}features.transaction", 1)])
     return settings
 
 
@@ -101,8 +101,8 @@ def test_a_backfill_names_what_its_topic_has_lost_and_goes_on_when_told(
     log.append(topic, PAYMENTS)
     log.delete(topic, 15)
     with pytest.raises(RecordsDeleted, match=rf"15 records of {topic}-0 \(offsets 0 to 14\).*--if-log-lost continue"):
-        backfill(topic, tmp_path, "transaction", settings, cores=1)
-    done = backfill(topic, tmp_path, "transaction", settings, cores=1, if_deleted=IfDeleted.CONTINUE)
+        backfill(topic, tmp_path, REGISTRY, "transaction", settings, cores=1)
+    done = backfill(topic, tmp_path, REGISTRY, "transaction", settings, cores=1, if_deleted=IfDeleted.CONTINUE)
     assert done.good == 5
 
 
@@ -111,9 +111,9 @@ def test_parity_gives_the_reason_why_nothing_can_be_derived_again(
 ) -> None:
     topic = new_topic(partitions=1)
     monkeypatch.setattr(TRANSACTION, "topic", topic)
-    ensure_topics(settings, topics=[Topic(f"{settings.output_prefix}{topic}.dlq", 1)])
+    create_topics(settings, [Topic(f"{settings.output_prefix}{topic}.dlq", 1)])
     log.append(topic, PAYMENTS)
     log.commit(settings.consumer_group, topic, 10)
     log.delete(topic, 15)
     with pytest.raises(UserError, match=rf"deleted all .* 5 records of {topic}-0 \(offsets 10 to 14\)"):
-        rederive_run(settings, Sample(), "transaction")
+        rederive_run(settings, REGISTRY, Sample(), "transaction")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.groups import GROUPS
 from tests.properties import tries
-from twinstream.core.catalog import FeatureGroup
+from tests.reference import GROUPS
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.errors import UserError
 from twinstream.offline.columns import TIME, columns
 from twinstream.offline.dataset import Dataset

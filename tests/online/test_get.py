@@ -1,4 +1,4 @@
-"""`python -m store get`, as it is typed."""
+"""`twinstream get`, as it is typed."""
 
 import json
 import subprocess
@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from deploy.local import LocalRedis, free_port
-from features.groups import GROUPS
 from tests.features.events import MIDDAY_MS, WINDOW_MS
 from tests.online.worker import Worker, first
+from tests.reference import GROUPS
 from twinstream.online.store import OnlineStore
 
 
@@ -107,4 +107,4 @@ def test_a_redis_that_is_away_is_one_line() -> None:
 
 
 def test_help_has_examples() -> None:
-    assert "python -m store get transaction card_" in get(0, "--help").stdout
+    assert "twinstream get transaction card_" in get(0, "--help").stdout

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, as_dict, payment
 from tests.online.worker import TRANSACTION, WINDOW, Worker, change, first
 from tests.properties import tries
+from tests.reference import REGISTRY
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.errors import UserError
@@ -19,7 +20,7 @@ from twinstream.online.store import OnlineStore
 
 @pytest.fixture
 def reader(store: OnlineStore) -> Reader:
-    return Reader(store, WINDOW)
+    return Reader(store, REGISTRY, WINDOW)
 
 
 def test_an_entity_without_a_state_reads_as_none(reader: Reader) -> None:
@@ -63,7 +64,7 @@ def test_a_reader_of_longer_windows_than_were_kept_is_refused_rather_than_wrong(
     worker.write(first())
 
     with pytest.raises(UserError, match="not kept any more"):
-        Reader(store, WindowConfig(2 * WINDOW_MS)).read("transaction", "card", MIDDAY_MS)
+        Reader(store, REGISTRY, WindowConfig(2 * WINDOW_MS)).read("transaction", "card", MIDDAY_MS)
 
 
 def test_a_state_of_a_gone_epoch_is_not_read(
@@ -127,7 +128,7 @@ def test_any_moment_reads_as_from_a_state_that_was_never_stored(
         kept.insert(event, event.time_ms - LATENESS_MS)
     for after_ms in moments:
         at_ms = newest_ms + after_ms
-        reading = Reader(store, WINDOW).read("transaction", "card", at_ms)
+        reading = Reader(store, REGISTRY, WINDOW).read("transaction", "card", at_ms)
         assert reading is not None
         assert reading.vector == kept.vector_at(at_ms)
 

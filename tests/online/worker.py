@@ -5,8 +5,8 @@ from typing import Any
 import redis
 
 from features.events import Payment
-from features.groups import GROUPS
 from tests.features.events import MIDDAY_MS, WINDOW_MS, payment
+from tests.reference import GROUPS
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.online.keys import Partition
 from twinstream.online.store import EntityWrite, Finish, Load, OnlineStore, Progress, StoredState

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from features.groups import GROUPS
 from tests.features.events import LATENESS_MS, WINDOW_MS, action, as_dict, payment
 from tests.oracle.naive import NaiveState, Vector
 from tests.oracle.stories import (
@@ -23,7 +22,8 @@ from tests.oracle.stories import (
     Reload,
     Step,
 )
-from twinstream.core.catalog import FeatureGroup
+from tests.reference import GROUPS, computing
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.lateness import LatenessRule
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig
@@ -131,11 +131,8 @@ def raising_feature(group: FeatureGroup) -> Iterator[None]:
         raise ValueError("injected")
 
     features = group.features
-    group.use_features([*features, replace(features[-1], name="always_wrong", compute=always_wrong)])
-    try:
+    with computing(group, [*features, replace(features[-1], name="always_wrong", compute=always_wrong)]):
         yield
-    finally:
-        group.use_features(features)
 
 
 def assert_same(vector: msgspec.Struct, expected: Vector) -> None:

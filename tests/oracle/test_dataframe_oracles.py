@@ -9,8 +9,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from features.groups import GROUPS
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, payment
+from tests.reference import GROUPS
 from twinstream.core.state import EntityState, WindowConfig
 
 EVENTS, CARDS = 100_000, 250

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict
 
-from features.groups import BY_TOPIC
 from producers.profiles import PROFILES, make_profile
 from producers.records import encode
 from tests.oracle.documented import MICRODEGREES, minor_per_major
+from tests.reference import BY_TOPIC
 
 START_MS = 1_772_452_800_000
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from deploy.local import LocalKafka
-from features.groups import BY_TOPIC
 from producers.account import TransactionKafkaProducer, send_batch_to_kafka, stream_to_kafka
 from producers.clock import ManualClock
 from producers.records import parse_ms
 from producers.sinks.memory import MemorySink
 from tests.producers.conftest import START_MS
 from tests.producers.test_kafka_sink import read_all
+from tests.reference import BY_TOPIC
 from twinstream.errors import UserError
 
 

@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 from deploy.local import LocalKafka
 from deploy.local.aws import LocalAws
 from deploy.local.ports import free_port
-from features.groups import BY_TOPIC
 from producers.cli import app
 from producers.clock import ManualClock
 from producers.commands.replay import messages, parse_speed, read_payments, replay
@@ -29,6 +28,7 @@ from producers.records import parse_ms
 from producers.sinks.memory import MemorySink
 from tests.producers.conftest import ROOT, START_MS, Run
 from tests.producers.test_kafka_sink import read_all
+from tests.reference import BY_TOPIC, REGISTRY
 from twinstream.errors import UserError
 from twinstream.log.topics import ensure_topics
 from twinstream.settings import load_settings
@@ -82,7 +82,7 @@ def test_same_seed_and_as_of_give_the_same_bytes_on_fresh_topics(run: Run, fresh
     admin = KafkaAdminClient(bootstrap_servers=fresh_topics.servers)
     admin.delete_topics(list(BY_TOPIC))
     admin.close()
-    ensure_topics(fresh_topics.servers)
+    ensure_topics(fresh_topics.servers, REGISTRY)
     second = run(*command, KAFKA_SERVERS=fresh_topics.servers)
     assert second.returncode == 0, second.stderr
     assert sent == {topic: sorted(value or b"-" for value in values(fresh_topics, topic)) for topic in BY_TOPIC}

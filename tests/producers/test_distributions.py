@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from scipy.stats import chisquare
 
-from features.groups import BY_TOPIC
 from producers.profiles.accounts import AccountTransactions
 from producers.profiles.cards import MOVE_MS, CardTransactions
 from producers.profiles.clicks import Clicks
@@ -18,6 +17,7 @@ from producers.world.goods import CATEGORIES, DISCOUNTS, PAYMENT_METHODS, QUANTI
 from producers.world.places import DECIMALS
 from producers.world.shoppers import make_shoppers
 from tests.producers.conftest import START_MS
+from tests.reference import BY_TOPIC
 
 ORDERS = 20_000
 

@@ -13,7 +13,6 @@ import pyarrow.parquet
 import pytest
 from scipy.stats import chisquare
 
-from features.groups import BY_TOPIC
 from producers.commands.parquet import validate
 from producers.datasets import dataset_path, newest_dataset
 from producers.parquet import generate_dataset, make_frame
@@ -23,6 +22,7 @@ from producers.schema import load_schema
 from producers.validate import validate_file
 from producers.world.places import COUNTRIES
 from tests.producers.conftest import ROOT, START_MS
+from tests.reference import BY_TOPIC
 from twinstream.errors import UserError
 
 ROWS = 250_000

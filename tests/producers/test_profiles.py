@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.groups import BY_TOPIC
 from producers.profiles import PROFILES, make_profile
 from producers.records import encode, parse_ms
 from producers.schema import load_schema
 from tests.producers.conftest import ROOT, START_MS
 from tests.properties import tries
+from tests.reference import BY_TOPIC
 
 gaps = st.lists(st.integers(0, 120_000), min_size=1, max_size=60)
 names = st.sampled_from(sorted(PROFILES))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from features.events import Click, Order, Transaction
-from features.groups import BY_TOPIC
 from producers.profiles import PROFILES, make_profile
 from producers.schema import Field, load_schema
 from tests.producers.conftest import ROOT, START_MS
+from tests.reference import BY_TOPIC
 from twinstream.core.rejection import Rejected
 
 WIRE = {"transaction": Transaction, "order": Order, "click": Click}

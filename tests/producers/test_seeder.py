@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.groups import BY_TOPIC
 from producers.records import Message, iso_utc
 from producers.seeding.arrivals import arrivals
 from producers.seeding.bad_records import REASONS
@@ -16,6 +15,7 @@ from producers.seeding.plan import MAX_DELAY_MS, Span, decide_span
 from producers.seeding.seeder import SHARES, Seeded, SeedPlan, describe, new_tallies, seed_messages
 from tests.producers.conftest import START_MS
 from tests.properties import tries
+from tests.reference import BY_TOPIC
 from twinstream.core.lateness import LatenessRule
 from twinstream.core.rejection import Rejected
 from twinstream.errors import UserError

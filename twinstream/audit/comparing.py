@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises on bytes that are no JSON, no UTF-8, or nested too deep."""
+from twinstream.log.rows import UNDECODABLE, short
 
 SHOWN = 5
 """Differences shown of each kind."""
@@ -123,12 +122,6 @@ def _take(waiting: dict[str, list[bytes]], origin: str) -> bytes | None:
 def _show(result: Comparison, line: str) -> None:
     if len(result.shown) < SHOWN:
         result.shown.append(line)
-
-
-def short(value: bytes) -> str:
-    """A row for a person, not more than a few lines of it."""
-    text = value.decode(errors="replace")
-    return text if len(text) <= 200 else f"{text[:200]}… ({len(value)} bytes)"
 
 
 def _difference(left: bytes, right: bytes) -> str:

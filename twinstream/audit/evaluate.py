@@ -1,72 +1,51 @@
-"""`python -m store evaluate`: how well `risk_score` finds fraud, beside the amount alone.
+"""`twinstream evaluate`: how well a feature ranks what a label marks, beside one field of the records alone.
 
-The score is the one in the feature log: what was known when the transaction arrived. The truth is `label_fraud` of the
-same record in the source topic, which no feature sees. Transactions that were set aside have no score and do not count.
+The score is the one in the feature log: what was known when the record arrived. The truth is a label in the same record
+of the source topic, which no feature sees. Records that were set aside have no score and do not count. The group's
+`Scoring` says which feature and which fields these are.
 """
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich import box
 from rich.table import Table
 
-from features.groups import GROUPS
-from twinstream.audit.comparing import UNDECODABLE
 from twinstream.audit.ranking import hits_at, percentiles, roc_auc
+from twinstream.core.feature_group import FeatureGroup, Scoring
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record, read_topic
-from twinstream.log.rows import row_decoder
+from twinstream.log.rows import UNDECODABLE, row_decoder
 from twinstream.log.topics import feature_log_topic
+from twinstream.registry import Registry
 from twinstream.settings import load_settings
-from twinstream.terminal import Terminal
-
-GROUP = GROUPS["transaction"]
-
-
-class _Scored(msgspec.Struct, gc=False):
-    """What is needed of a feature-log record."""
-
-    class Features(msgspec.Struct, gc=False):
-        risk_score: float
-
-    event_id: str
-    partition: int
-    offset: int
-    features: Features
-
-
-class _Labelled(msgspec.Struct, gc=False):
-    """What is needed of a source record."""
-
-    transaction_id: str
-    amount: Decimal
-    currency: str
-    label_fraud: bool | int | None = None
+from twinstream.terminal import Features, Terminal
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Transactions that have both a score and a label, one place in every list for each."""
+    """Records that have both a score and a label, one place in every list for each; see `Scoring`."""
 
-    risk_scores: list[float]
-    amounts: list[float]
-    currencies: list[str]
-    frauds: list[bool]
+    scores: list[float]
+    beside: list[float]
+    within: list[str]
+    marked: list[bool]
 
 
 class Quality(msgspec.Struct, frozen=True):
-    """How well one score ranks fraud.
+    """How well one score finds what is marked.
 
     Attributes:
         score: its name.
-        roc_auc: chance that a fraud scores above a legitimate transaction.
-        precision: share of frauds among the alerts.
-        recall: share of the frauds that the alerts contain.
+        roc_auc: chance that a marked record scores above one that is not.
+        precision: share of marked records among the alerts.
+        recall: share of the marked records that the alerts contain.
     """
 
     score: str
@@ -79,81 +58,89 @@ class Evaluation(msgspec.Struct, frozen=True):
     """The result.
 
     Attributes:
-        transactions, frauds: how many were compared, and how many of these are fraud.
+        records, marked: how many were compared, and how many of these the label marks.
         alerts: how many of the highest scores count as alerts.
-        scores: the quality of each score; the first is the risk score.
-        auc_lead: by how much its ROC-AUC exceeds the best of the others, where an amount may also be read backwards:
-            if small amounts are the suspicious ones, that counts for it.
+        scores: the quality of each score; the first is the feature's.
+        auc_lead: by how much its ROC-AUC exceeds the best of the others, where a number may also be read backwards:
+            if small ones are the suspicious ones, that counts for it.
     """
 
-    transactions: int
-    frauds: int
+    records: int
+    marked: int
     alerts: int
     scores: list[Quality]
     auc_lead: float
 
 
-def sample(feature_log: Iterable[Record], source: Iterable[Record]) -> Sample:
-    """Join the two logs by place and id; records without a label, are left out."""
+def sample(group: FeatureGroup, scoring: Scoring, feature_log: Iterable[Record], source: Iterable[Record]) -> Sample:
+    """Join the two logs by place and id; records without a label are left out."""
+    decode_row = row_decoder(_Scored, "feature record")
     scores: dict[tuple[int, int], tuple[str, float]] = {}
     for record in feature_log:
-        scored = _decode_scored(record)
-        scores[scored.partition, scored.offset] = (scored.event_id, scored.features.risk_score)
+        row = decode_row(record)
+        scores[row.partition, row.offset] = (row.event_id, float(row.features[scoring.score]))
     joined = Sample([], [], [], [])
+    labelled = _labels(group, scoring)
     for record in source:
         event_id, score = scores.get((record.partition, record.offset), ("", 0.0))
-        if not event_id:
+        found = labelled(record.value or b"") if event_id else None
+        if found is None or found.id != event_id or found.label is None:
             continue
-        labelled = _labelled(record.value or b"")
-        if labelled is None or labelled.label_fraud is None or labelled.transaction_id != event_id:
-            continue
-        joined.risk_scores.append(score)
-        joined.amounts.append(float(labelled.amount))
-        joined.currencies.append(labelled.currency)
-        joined.frauds.append(bool(labelled.label_fraud))
+        joined.scores.append(score)
+        joined.beside.append(float(found.beside))
+        joined.within.append(found.within)
+        joined.marked.append(bool(found.label))
     return joined
 
 
-def evaluation(joined: Sample, alert_share: float) -> Evaluation:
+def evaluation(scoring: Scoring, joined: Sample, alert_share: float) -> Evaluation:
     """Measure the scores on a sample.
 
     Args:
+        scoring: what they are.
         joined: the sample.
-        alert_share: of the transactions with the highest scores that count as alerts, in (0, 1].
+        alert_share: of the records with the highest scores that count as alerts, in (0, 1].
 
     Raises:
-        UserError: there is no fraud in the sample, or nothing else.
+        UserError: nothing in the sample is marked, or all of it is.
     """
-    frauds = joined.frauds
-    if not any(frauds) or all(frauds):
+    marked = joined.marked
+    if not any(marked) or all(marked):
         raise UserError(
-            f"Nothing to evaluate: {len(frauds)} transactions have a score and a label, {sum(frauds)} of them fraud. "
-            'Run "make seed" and then "make run-features".'
+            f"Nothing to evaluate: {len(marked)} records have a score and a label, and {scoring.label} marks "
+            f"{sum(marked)} of them. Run `make seed` and then `make run-features`."
         )
-    alerts = max(1, round(len(frauds) * alert_share))
+    alerts = max(1, round(len(marked) * alert_share))
     scores = [
-        _quality("risk_score", joined.risk_scores, frauds, alerts),
-        _quality("amount", joined.amounts, frauds, alerts),
-        _quality("amount within its currency", percentiles(joined.amounts, joined.currencies), frauds, alerts),
+        _quality(scoring.score, joined.scores, marked, alerts),
+        _quality(scoring.beside, joined.beside, marked, alerts),
+        _quality(
+            f"{scoring.beside} within {scoring.within}", percentiles(joined.beside, joined.within), marked, alerts
+        ),
     ]
     lead = scores[0].roc_auc - max(max(other.roc_auc, 1 - other.roc_auc) for other in scores[1:])
-    return Evaluation(len(frauds), sum(frauds), alerts, scores, lead)
+    return Evaluation(len(marked), sum(marked), alerts, scores, lead)
 
 
 def evaluate(
-    alerts: Annotated[float, typer.Option(min=0.001, max=100, help="Percent of transactions to alert on.")] = 1.0,
+    group: Annotated[
+        str | None, typer.Option(help="Feature group.", show_default="the first that can be evaluated")
+    ] = None,
+    alerts: Annotated[float, typer.Option(min=0.001, max=100, help="Percent of records to alert on.")] = 1.0,
+    features: Features = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """How well risk_score finds the labelled frauds in the stream, beside the amount alone."""
-    settings = load_settings()
-    feature_log = feature_log_topic(GROUP.name, settings.output_prefix).name
+    """How well a group's score finds what the source's label marks, beside one field alone."""
+    settings = load_settings(features=features)
+    definition, scoring = _scored_group(load_registry(settings.features), group)
+    feature_log = feature_log_topic(definition.name, settings.output_prefix).name
     with (
-        Terminal(stderr=True).status(f"Reading {feature_log} and {GROUP.topic} ..."),
+        Terminal(stderr=True).status(f"Reading {feature_log} and {definition.topic} ..."),
         closing(read_topic(settings, feature_log)) as scored,
-        closing(read_topic(settings, GROUP.topic)) as source,
+        closing(read_topic(settings, definition.topic)) as source,
     ):
-        joined = sample(scored, source)
-    result = evaluation(joined, alerts / 100)
+        joined = sample(definition, scoring, scored, source)
+    result = evaluation(scoring, joined, alerts / 100)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(result)))
     else:
@@ -162,15 +149,15 @@ def evaluate(
 
 def as_table(result: Evaluation) -> Table:
     """A result for a person."""
-    share = result.alerts / result.transactions
+    share = result.alerts / result.records
     table = Table(
         "score",
         "ROC-AUC",
         f"precision at {share:.1%} alerts",
         "recall there",
-        title=f"{result.transactions:,} transactions, {result.frauds:,} frauds "
-        f"({result.frauds / result.transactions:.2%})",
-        caption=f"risk_score leads by {result.auc_lead:+.3f} ROC-AUC,\namounts read either way",
+        title=f"{result.records:,} records, {result.marked:,} marked ({result.marked / result.records:.2%})",
+        caption=f"{result.scores[0].score} leads by {result.auc_lead:+.3f} ROC-AUC,\n"
+        f"{result.scores[1].score} read either way",
         box=box.SIMPLE_HEAD,
     )
     for column in table.columns[1:]:
@@ -180,18 +167,41 @@ def as_table(result: Evaluation) -> Table:
     return table
 
 
-def _quality(name: str, scores: list[float], frauds: list[bool], alerts: int) -> Quality:
-    hits = hits_at(scores, frauds, alerts)
-    return Quality(name, roc_auc(scores, frauds), hits / alerts, hits / sum(frauds))
+class _Scored(msgspec.Struct, gc=False):
+    """What is needed of a feature-log record."""
+
+    event_id: str
+    partition: int
+    offset: int
+    features: dict[str, Any]
 
 
-def _labelled(value: bytes) -> _Labelled | None:
-    """The record; None when its place is taken by something else, because the topic has been replaced."""
-    try:
-        return _decode_labelled(value)
-    except UNDECODABLE:
-        return None
+def _scored_group(registry: Registry, name: str | None) -> tuple[FeatureGroup, Scoring]:
+    groups = registry if name is None else [registry.named(name)]
+    for group in groups:
+        if group.scoring is not None:
+            return group, group.scoring
+    raise UserError(f"{name or 'No group'} has no score that could be evaluated: its definition names no Scoring.")
 
 
-_decode_scored = row_decoder(_Scored, "feature record")
-_decode_labelled: Callable[[bytes], _Labelled] = msgspec.json.Decoder(_Labelled).decode
+def _labels(group: FeatureGroup, scoring: Scoring) -> Callable[[bytes], Any]:
+    """Decodes what is needed of a source record; None when its place is taken by something else."""
+    kind = msgspec.defstruct(
+        "Labelled",
+        [("id", str), ("beside", Decimal), ("within", str), ("label", bool | int | None, None)],
+        rename={"id": group.id, "beside": scoring.beside, "within": scoring.within, "label": scoring.label},
+    )
+    decode = msgspec.json.Decoder(kind).decode
+
+    def decoded(value: bytes) -> Any:
+        try:
+            return decode(value)
+        except UNDECODABLE:
+            return None
+
+    return decoded
+
+
+def _quality(name: str, scores: list[float], marked: list[bool], alerts: int) -> Quality:
+    hits = hits_at(scores, marked, alerts)
+    return Quality(name, roc_auc(scores, marked), hits / alerts, hits / sum(marked))

@@ -1,4 +1,4 @@
-"""`python -m store parity`: do two runs over one log say the same?
+"""`twinstream parity`: do two runs over one log say the same?
 
 A run is known by what it wrote: its feature logs and dead letters, under its OUTPUT_PREFIX, and its features in Redis.
 Rows of the two runs are paired by where they come from: a feature record or dead letter by the topic, partition and
@@ -16,16 +16,17 @@ import redis
 import typer
 from rich.table import Table
 
-from features.groups import GROUPS
 from twinstream.audit.comparing import Comparison, compare
 from twinstream.audit.rederive import Sample, rederive_run, watch
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.log.kafka import read_topic
 from twinstream.log.rows import row_decoder
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.online.keys import features_key
+from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
-from twinstream.terminal import Terminal, plain
+from twinstream.terminal import Features, Terminal, plain
 
 
 class _Origin(msgspec.Struct):
@@ -56,7 +57,7 @@ def redis_rows(client: redis.Redis, group: str) -> Iterator[tuple[str, bytes]]:
             yield name.decode(), msgspec.json.encode(plain)
 
 
-def compare_runs(left: Settings, right: Settings) -> list[Comparison]:
+def compare_runs(registry: Registry, left: Settings, right: Settings) -> list[Comparison]:
     """Compare everything that two runs have written; Redis only when each run has a database of its own.
 
     Raises:
@@ -66,7 +67,7 @@ def compare_runs(left: Settings, right: Settings) -> list[Comparison]:
     if left.output_prefix == right.output_prefix:
         raise UserError(f"Both runs have OUTPUT_PREFIX {left.output_prefix!r}. Give the prefixes of two runs.")
     results = []
-    for group in GROUPS.values():
+    for group in registry:
         for topic in (feature_log_topic, dead_letter_topic):
             source = group.name if topic is feature_log_topic else group.topic
             names = [topic(source, each.output_prefix).name for each in (left, right)]
@@ -112,6 +113,7 @@ def parity(
         str | None, typer.Option(help="With --rederive: who wrote the log; what it has committed is compared.")
     ] = None,
     output_prefix: Annotated[str | None, typer.Option(help="With --rederive: OUTPUT_PREFIX of the run.")] = None,
+    features: Features = None,
     kafka_servers: Annotated[str | None, typer.Option(help="Kafka brokers, host:port.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
 ) -> None:
@@ -123,14 +125,18 @@ def parity(
         if left is not None or right is not None:
             raise UserError("--rederive compares a run with its source: give --output-prefix, not --left and --right.")
         settings = load_settings(
-            kafka_servers=kafka_servers, output_prefix=output_prefix, consumer_group=consumer_group
+            features=features,
+            kafka_servers=kafka_servers,
+            output_prefix=output_prefix,
+            consumer_group=consumer_group,
         )
+        registry = load_registry(settings.features)
         sample = Sample(share, frozenset(entity or ()))
         if every is None:
-            finish(rederive_run(settings, sample, group), as_json)
+            finish(rederive_run(settings, registry, sample, group), as_json)
         else:
             watch(
-                lambda: rederive_run(settings, sample, group),
+                lambda: rederive_run(settings, registry, sample, group),
                 every,
                 metrics_port,
                 lambda results: show(results, as_json),
@@ -139,10 +145,10 @@ def parity(
     if left is None or right is None:
         raise UserError("Give the prefixes of two runs, --left and --right; or --rederive, for one run and its source.")
     sides = [
-        load_settings(kafka_servers=kafka_servers, output_prefix=prefix, redis_db=database)
+        load_settings(features=features, kafka_servers=kafka_servers, output_prefix=prefix, redis_db=database)
         for prefix, database in ((left, left_redis_db), (right, right_redis_db))
     ]
-    results = compare_runs(*sides)
+    results = compare_runs(load_registry(sides[0].features), *sides)
     for side, prefix, total in (("left", left, _total(results, "left")), ("right", right, _total(results, "right"))):
         if not total:
             raise UserError(f"The {side} run ({prefix!r}) has written nothing. Is its OUTPUT_PREFIX right?")

@@ -1,4 +1,4 @@
-"""`python -m store parity --rederive`: a run's feature log against its own source, replayed with the code of today.
+"""`twinstream parity --rederive`: a run's feature log against its own source, replayed with the code of today.
 
 The source topic is replayed up to where the run has committed, for all entities or for a sample of them (whole
 entities, chosen by hash, so that every look samples the same ones), and each record of the log must be there, byte for
@@ -20,10 +20,9 @@ from zlib import crc32
 import msgspec
 from prometheus_client import CollectorRegistry, Gauge
 
-from features.groups import GROUPS
 from twinstream.audit.comparing import Comparison, Pairs
-from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.lateness import BEGINNING_MS
 from twinstream.core.partition import Applied
 from twinstream.core.stamping import SourceRecord
@@ -42,7 +41,7 @@ from twinstream.log.kafka import (
 from twinstream.log.rows import decode_letter, row_decoder
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.offline.replay import States, batched, new_partition
-from twinstream.online.reader import check_group
+from twinstream.registry import Registry
 from twinstream.settings import Settings
 
 _BUCKETS = 1_000_000
@@ -67,16 +66,16 @@ class Sample:
         return self.share >= 1 or crc32(entity.encode()) % _BUCKETS < self.share * _BUCKETS
 
 
-def rederive_run(settings: Settings, sample: Sample, group_name: str | None = None) -> list[Comparison]:
+def rederive_run(
+    settings: Settings, registry: Registry, sample: Sample, group_name: str | None = None
+) -> list[Comparison]:
     """Compare the logs that a run has written with its source topics; left is what should be, right what is there.
 
     Raises:
         UserError: the run has written nothing, or Kafka has deleted all that it was made from.
     """
-    if group_name is not None:
-        check_group(group_name)
     results, deleted, nothing_left = [], list[Deleted](), True
-    for group in [GROUPS[group_name]] if group_name else GROUPS.values():
+    for group in registry if group_name is None else [registry.named(group_name)]:
         until = committed_offsets(settings, group.topic) or end_offsets(settings, group.topic)
         beginnings = beginning_offsets(settings, group.topic)
         deleted += deleted_records(group.topic, until, beginnings)

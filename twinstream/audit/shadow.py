@@ -1,8 +1,8 @@
-"""`python -m store shadow`: the next version of a group beside the present one, over the same log.
+"""`twinstream shadow`: the next version of a group beside the present one, over the same log.
 
 A candidate is a Python file with a family of features, written as they are in `features/`:
 
-    from twinstream.core.catalog import Family
+    from twinstream.core.feature_group import Family
     from features.velocity import PaymentWindow
 
     changed = Family("changed")
@@ -14,7 +14,6 @@ A candidate is a Python file with a family of features, written as they are in `
 A feature of a known name takes the place of the present one; any other is new. Nothing is written anywhere.
 """
 
-import copy
 import runpy
 import tempfile
 from collections.abc import Generator, Iterable
@@ -27,22 +26,22 @@ import typer
 from rich import box
 from rich.table import Table
 
-from features.groups import BY_TOPIC, GROUPS
 from twinstream.audit.rederive import Sample
-from twinstream.core.catalog import Family, FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.feature_group import Family, FeatureGroup
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record, end_offsets, read_topic
 from twinstream.offline.replay import States, batched, new_partition
-from twinstream.online.reader import check_group
+from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
-from twinstream.terminal import Terminal, styled
+from twinstream.terminal import Features, Terminal, styled
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def load_candidate(path: Path, group: FeatureGroup) -> FeatureGroup:
+def load_candidate(path: Path, registry: Registry, group: FeatureGroup) -> FeatureGroup:
     """The group with the features of a file in it, as its next version.
 
     Raises:
@@ -54,20 +53,13 @@ def load_candidate(path: Path, group: FeatureGroup) -> FeatureGroup:
         defined = runpy.run_path(str(path)).values()
     except Exception as fault:
         raise UserError(f"{path} does not run: {type(fault).__name__}: {fault}") from None
-    present = {id(family) for each in GROUPS.values() for family in each.families}
+    present = {id(family) for each in registry for family in each.families}
     families = [each for each in defined if isinstance(each, Family) and id(each) not in present]
     changed = {feature.name: feature for family in families for feature in family.features}
     if not changed:
-        raise UserError(f"{path} defines no features. See: python -m store shadow --help")
-    candidate = copy.copy(group)
-    candidate.version = group.version + 1
-    candidate.families = (*group.families, *families)
-    names = [feature.name for feature in group.features]
-    candidate.use_features(
-        [changed.get(feature.name, feature) for feature in group.features]
-        + [feature for name, feature in changed.items() if name not in names]
-    )
-    return candidate
+        raise UserError(f"{path} defines no features. See: twinstream shadow --help")
+    features = {feature.name: feature for feature in group.features} | changed
+    return group.next_version(families, list(features.values()))
 
 
 def side_by_side(
@@ -207,19 +199,20 @@ def shadow(
     source: Annotated[
         str | None, typer.Option("--in", help="A source topic or a Parquet file.", show_default="the group's topic")
     ] = None,
-    group: Annotated[str, typer.Option(help=f"One of: {', '.join(GROUPS)}.")] = "transaction",
+    group: Annotated[str | None, typer.Option(help="Feature group.", show_default="the only or first one")] = None,
+    features: Features = None,
     share: Annotated[float, typer.Option(min=0.0001, max=1, help="Of the entities, chosen by hash.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Compute a group's next version beside the present one, and tell how the features' distributions differ."""
-    check_group(group)
-    present = GROUPS[group]
-    following = load_candidate(candidate, present)
-    settings = load_settings()
+    settings = load_settings(features=features)
+    registry = load_registry(settings.features)
+    present = registry.named(group or registry.names[0])
+    following = load_candidate(candidate, registry, present)
     with (
         tempfile.TemporaryDirectory() as scratch,
         Terminal(stderr=True).status(f"Replaying {source or present.topic} ..."),
-        closing(_logs(source or present.topic, present, settings, Path(scratch))) as logs,
+        closing(_logs(source or present.topic, registry, present, settings, Path(scratch))) as logs,
     ):
         before, after = side_by_side(present, following, logs, settings, Sample(share))
     if not before.height:
@@ -228,12 +221,12 @@ def shadow(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(changes)))
     else:
-        title = f"{group} version {present.version} and {following.version}, {before.height:,} vectors each"
+        title = f"{present.name} version {present.version} and {following.version}, {before.height:,} vectors each"
         Terminal().print(as_table(changes, title))
 
 
 def _logs(
-    source: str, group: FeatureGroup, settings: Settings, scratch: Path
+    source: str, registry: Registry, group: FeatureGroup, settings: Settings, scratch: Path
 ) -> Generator[Iterable[Record], None, None]:
     """The partitions of a topic, or the rows of a file as if they were one."""
     from twinstream.offline.backfill import file_records, split_file
@@ -243,8 +236,8 @@ def _logs(
             assert shard.path is not None
             yield file_records(shard.path, group)
         return
-    if source not in BY_TOPIC:
-        raise UserError(f"{source} is neither a Parquet file nor one of {', '.join(BY_TOPIC)}.")
+    if not registry.reads(source):
+        raise UserError(f"{source} is neither a Parquet file nor one of {', '.join(registry.topics)}.")
     for partition in sorted(end_offsets(settings, source)):
         with closing(read_topic(settings, source, only=[partition])) as records:
             yield records

@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.rejection import Rejected
 from twinstream.core.stamping import SourceRecord, Stamped, Stamper, StampingLimits, dead_letter
 from twinstream.core.state import EntityState, WindowConfig

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.event import RetainedEvent
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.lateness import BEGINNING_MS, LatenessRule
 from twinstream.core.rejection import Rejected
 

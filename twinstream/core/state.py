@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from twinstream.core.catalog import FeatureGroup
 from twinstream.core.event import RetainedEvent
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.fingerprint import fingerprint
 from twinstream.core.lateness import BEGINNING_MS
 from twinstream.core.rejection import Rejected

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from twinstream.core.catalog import Family
+from twinstream.core.feature_group import Family
 from twinstream.core.window import Window
 
 truncation: Family[Window[Any]] = Family("truncation")

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from twinstream.core.catalog import FeatureGroup, Value
+from twinstream.core.feature_group import FeatureGroup, Value
 
 
 class FeatureRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):

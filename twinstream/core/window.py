@@ -68,7 +68,7 @@ class Window(Generic[E]):
     newest: E | None
     previous: E | None
 
-    def __init__(self, size_ms: int, aggregates: Sequence[Aggregate[E]], truncated_ms: int | None = None) -> None:
+    def __init__(self, size_ms: int, aggregates: Sequence[Aggregate[E]] = (), truncated_ms: int | None = None) -> None:
         self.size_ms = size_ms
         self.now_ms = 0
         self.truncated_ms = truncated_ms

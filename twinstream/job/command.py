@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from features.groups import BY_TOPIC, GROUPS
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.job.caught_up import Offsets
 from twinstream.job.embedded import configuration, end_flink, require_free, require_libraries
@@ -24,30 +24,21 @@ from twinstream.log.kafka import (
     deleted_records,
 )
 from twinstream.log.kafka.sender import Sender
-from twinstream.log.topics import Topic, dead_letter_topic, feature_log_topic, prepare_topics
+from twinstream.log.topics import prepare_topics
 from twinstream.logging import configure_logging, get_logger
-from twinstream.loop.recovery import epoch
 from twinstream.online.connection import connect
+from twinstream.online.epoch import epoch
 from twinstream.online.single_writer import Runtime, check_writer
 from twinstream.online.store_errors import StoreError
+from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
 from twinstream.stopping import StopRequest
-from twinstream.terminal import Terminal, command_line, run_command
+from twinstream.terminal import Features, Terminal, command_line, run_command
 
 app = command_line()
 
 
-def output_topics(settings: Settings) -> list[Topic]:
-    """Every topic that results go to."""
-    prefix = settings.output_prefix
-    return [
-        topic
-        for source, group in BY_TOPIC.items()
-        for topic in (feature_log_topic(group.name, prefix), dead_letter_topic(source, prefix))
-    ]
-
-
-def prepare(settings: Settings) -> tuple[str, ...]:
+def prepare(settings: Settings, registry: Registry) -> tuple[str, ...]:
     """Create the topics that are missing, and make sure that Kafka lets the job do what it has to.
 
     Returns:
@@ -56,13 +47,13 @@ def prepare(settings: Settings) -> tuple[str, ...]:
     Raises:
         UserError: Kafka does not answer, or some right is missing.
     """
-    producer_timed = prepare_topics(settings, consumer_group(settings))
+    producer_timed = prepare_topics(settings, registry, consumer_group(settings))
     with Sender(settings, f"{transactional_id_prefix(settings)}rights"):
         pass  # else the sink's own producers would be refused, in the middle of the stream
     return producer_timed
 
 
-def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> str:
+def start_job(settings: Settings, registry: Registry, options: JobOptions, more: dict[str, str]) -> str:
     """Check what the job needs, start it, and return its id.
 
     Raises:
@@ -73,13 +64,13 @@ def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> 
 
     from twinstream.job.pipeline import start
 
-    producer_timed = prepare(settings)
+    producer_timed = prepare(settings, registry)
     with TopicAdmin(settings) as admin:
         partitions, ids = admin.partitions(), admin.ids()
-    sources = {topic: partitions[topic] for topic in BY_TOPIC}
-    epochs = {topic: epoch(ids[topic], group, settings) for topic, group in BY_TOPIC.items()}
+    sources = {topic: partitions[topic] for topic in registry.topics}
+    epochs = {group.topic: epoch(ids[group.topic], group, settings) for group in registry}
     try:
-        result = start(settings, options, sources, epochs, output_topics(settings), more, producer_timed)
+        result = start(settings, registry, options, sources, epochs, more, producer_timed)
     except (Py4JJavaError, JavaException) as error:
         raise UserError(explain(str(error))) from error
     client = result.get_job_client()
@@ -87,18 +78,18 @@ def start_job(settings: Settings, options: JobOptions, more: dict[str, str]) -> 
     return str(client.get_job_id())
 
 
-def check_redis(settings: Settings) -> None:
+def check_redis(settings: Settings, registry: Registry) -> None:
     """Make sure that Redis answers, and that its features are the job's to write.
 
     Raises:
         UserError: they are not.
     """
     store = connect(settings, Runtime.JOB)
-    check_writer(store.pipe, store.writer, GROUPS)
+    check_writer(store.pipe, store.writer, registry.names)
     store.close()
 
 
-def check_retention(settings: Settings, if_log_lost: IfDeleted) -> None:
+def check_retention(settings: Settings, registry: Registry, if_log_lost: IfDeleted) -> None:
     """Make sure that Kafka still has what comes after the job's last checkpoint.
 
     Raises:
@@ -107,7 +98,7 @@ def check_retention(settings: Settings, if_log_lost: IfDeleted) -> None:
     of_job = settings.model_copy(update={"consumer_group": consumer_group(settings)})
     deleted = [
         each
-        for topic in BY_TOPIC
+        for topic in registry.topics
         for each in deleted_records(topic, committed_offsets(of_job, topic), beginning_offsets(settings, topic))
     ]
     if deleted and if_log_lost is IfDeleted.REFUSE:
@@ -118,7 +109,14 @@ def check_retention(settings: Settings, if_log_lost: IfDeleted) -> None:
         _logger.warning("Kafka deleted records before they were processed; going on without them", gone=str(each))
 
 
-def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caught_up: bool, console: Terminal) -> None:
+def run_here(
+    settings: Settings,
+    registry: Registry,
+    options: JobOptions,
+    rest_port: int,
+    until_caught_up: bool,
+    console: Terminal,
+) -> None:
     """Run the job on a Flink in this process, until Ctrl-C or until it has caught up; it ends with a savepoint.
 
     Raises:
@@ -127,15 +125,15 @@ def run_here(settings: Settings, options: JobOptions, rest_port: int, until_caug
     stop = StopRequest()
     rest = FlinkRest(f"localhost:{rest_port}")
     require_free(settings, rest_port)
-    until = log_ends_before(settings) if until_caught_up else None
+    until = log_ends_before(settings, registry) if until_caught_up else None
     if options.savepoint is None:
         _logger.warning("No SAVEPOINT given: the log is read from its beginning, and every result is written again")
     # On a Flink of its own PyFlink would run "processes" as threads of this one.
     os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112
     try:
-        job = start_job(settings, options, configuration(settings, rest_port))
+        job = start_job(settings, registry, options, configuration(settings, rest_port))
         _logger.info("Job started", job=job, web_ui=rest.url, mode=options.mode, parallelism=options.parallelism)
-        follow(rest, job, settings, until, stop, console)
+        follow(rest, job, settings, registry, until, stop, console)
         if job in rest.running_jobs():
             where = take_savepoint(rest, job, options.state_directory, stop=True)
             console.say(f"Stopped with a savepoint. Continue from it: {resume_line(where)}")
@@ -162,14 +160,20 @@ def last_failure(rest: FlinkRest, job: str) -> str:
     return root_cause(rest.root_exception(job) or "Flink does not say why")
 
 
-def log_ends_before(settings: Settings) -> Offsets:
+def log_ends_before(settings: Settings, registry: Registry) -> Offsets:
     """The ends of the source partitions before the job starts, creating topics that are missing."""
-    prepare(settings)
-    return record_ends_of_all(settings)
+    prepare(settings, registry)
+    return record_ends_of_all(settings, registry)
 
 
 def follow(
-    rest: FlinkRest, job: str, settings: Settings, until: Offsets | None, stop: StopRequest, console: Terminal
+    rest: FlinkRest,
+    job: str,
+    settings: Settings,
+    registry: Registry,
+    until: Offsets | None,
+    stop: StopRequest,
+    console: Terminal,
 ) -> None:
     """Show how a job is doing until it has reached some offsets, has ended, or Ctrl-C.
 
@@ -181,7 +185,7 @@ def follow(
         def show(look: Look) -> None:
             line.show(look, rest.restarts(job), rest.checkpoints(job), lambda: last_failure(rest, job))
 
-        watch(rest, job, settings, until, lambda: stop.requested, show)
+        watch(rest, job, settings, registry, until, lambda: stop.requested, show)
 
 
 @app.command(
@@ -189,6 +193,7 @@ def follow(
     "make run-flink SAVEPOINT=latest   |   make run-flink ARGS='--mode process --parallelism 2'"
 )
 def main(
+    features: Features = None,
     kafka_servers: Annotated[str | None, typer.Option(help="Kafka brokers, host:port.")] = None,
     consumer_group: Annotated[str | None, typer.Option(help="Namespace of the state in Redis.")] = None,
     output_prefix: Annotated[str | None, typer.Option(help="Put before the names of output topics.")] = None,
@@ -219,6 +224,7 @@ def main(
     if mode not in ("thread", "process"):
         raise UserError(f"FLINK_MODE is {mode!r}; expected thread or process.")
     settings = load_settings(
+        features=features,
         kafka_servers=kafka_servers,
         consumer_group=consumer_group,
         output_prefix=output_prefix,
@@ -229,13 +235,14 @@ def main(
     directory = flink_path(state_directory or str(Path.cwd() / ".run" / "flink" / "state"))
     found = newest_savepoint(directory) if savepoint == "latest" else flink_path(savepoint) if savepoint else None
     options = JobOptions(directory, where, parallelism, batch_interval_ms, found)
-    check_redis(settings)
+    registry = load_registry(settings.features)
+    check_redis(settings, registry)
     if found is not None:
-        check_retention(settings, if_log_lost)
+        check_retention(settings, registry, if_log_lost)
     if submitted:
-        console.print(f"Job started: {start_job(settings, options, {})}")
+        console.print(f"Job started: {start_job(settings, registry, options, {})}")
     else:
-        run_here(settings, options, rest_port, until_caught_up, console)
+        run_here(settings, registry, options, rest_port, until_caught_up, console)
 
 
 def run_from_command_line() -> None:

@@ -18,8 +18,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from twinstream.batching import cut
-from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import encode_dead_letter
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.fingerprint import fingerprint
 from twinstream.core.partition import Applied, Partition
 from twinstream.core.stamping import Stamped, StampingLimits

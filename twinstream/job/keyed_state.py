@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from twinstream.core.catalog import FeatureGroup
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.state import EntityState, StateDelta, WindowConfig, applied_offset
 
 

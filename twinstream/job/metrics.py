@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from twinstream.core.catalog import FeatureGroup
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.partition import Applied
 from twinstream.log.contract import Record
 from twinstream.metrics import BATCH_BUCKETS, END_TO_END_BUCKETS

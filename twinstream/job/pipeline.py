@@ -24,16 +24,17 @@ from twinstream.job.options import (
     transactional_id_prefix,
 )
 from twinstream.job.stage import KEY, KEYED_BATCH, OUTPUT, FeatureStage
-from twinstream.log.topics import Topic
+from twinstream.log.topics import Topic, output_topics
+from twinstream.registry import Registry
 from twinstream.settings import Settings
 
 
 def start(
     settings: Settings,
+    registry: Registry,
     options: JobOptions,
     sources: Mapping[str, int],
     epochs: Mapping[str, str],
-    outputs: Sequence[Topic],
     more: Mapping[str, str],
     producer_timed: Sequence[str],
 ) -> TableResult:
@@ -41,14 +42,15 @@ def start(
 
     Args:
         settings: everything configurable.
+        registry: what is computed.
         options: how to run.
         sources: the source topics and their numbers of partitions, in an order that never changes.
         epochs: of the source topics.
-        outputs: all topics that results go to.
         more: configuration of the place where it runs.
         producer_timed: the source topics whose records are not stamped by the broker.
     """
-    stage = FeatureStage(settings, dict(epochs), dict(sources), tuple(producer_timed))
+    outputs = output_topics(registry, settings.output_prefix)
+    stage = FeatureStage(settings, registry.source, dict(epochs), dict(sources), tuple(producer_timed))
     return build_and_start(settings, options, sources, outputs, more, stage, stage_uid(epochs, options.mode))
 
 

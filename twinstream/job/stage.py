@@ -13,9 +13,9 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
-from features.groups import BY_TOPIC
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
+from twinstream.definitions import load_registry
 from twinstream.interpreter import tune_interpreter
 from twinstream.job.keyed_partition import Computation, KeyedPartition, Mark
 from twinstream.job.keyed_state import KeyedMap
@@ -81,6 +81,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
 
     Args:
         settings: everything configurable; they travel to the workers with this object.
+        definitions: the modules with the feature groups; the workers load them themselves.
         epochs: of each source topic.
         sources: each source topic's number of partitions when the job was started.
         producer_timed: the topics whose records were not stamped by the broker then.
@@ -89,12 +90,14 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
     def __init__(
         self,
         settings: Settings,
+        definitions: str,
         epochs: dict[str, str],
         sources: dict[str, int],
         producer_timed: tuple[str, ...] = (),
     ) -> None:
         # Flink restores this object by pickle where the environment may be another one: values travel, not settings.
         self._given = settings.model_dump(mode="python")
+        self._definitions = definitions
         self._epochs = epochs
         self._sources = sources
         self._producer_timed = producer_timed
@@ -106,6 +109,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         configure_logging(self._settings.log_level, json=True, stream=stderr)
         settings = self._settings
+        self._registry = load_registry(self._definitions)
         self._window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
         self._limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
         self._keyed = FlinkKeyed(
@@ -139,7 +143,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
                 _logger.error("A feature raised", topic=topic, detail=fault.detail, exc_info=fault.__cause__)
             for output_topic, results in partition.rows(applied):
                 yield Row(output_topic, [list(result) for result in results])
-            self._metrics.processed(BY_TOPIC[topic], applied, records, time.monotonic() - started)
+            self._metrics.processed(self._registry.of_topic(topic), applied, records, time.monotonic() - started)
             self._metrics.ahead(topic, number, partition.max_event_time_ms, records[-1].timestamp)
         if partition.unsettled:
             self._remind(ctx, SETTLE_AFTER_MS)
@@ -194,9 +198,9 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
 
     def _open_partition(self, topic: str, number: int) -> KeyedPartition:
         """Begin with a partition that this subtask owns from now on."""
-        group, prefix = BY_TOPIC[topic], self._settings.output_prefix
+        group, prefix = self._registry.of_topic(topic), self._settings.output_prefix
         if number >= self._sources[topic]:  # the source has got more partitions since
-            ensure_topics(self._settings)
+            ensure_topics(self._settings, self._registry)
         self._metrics.producer_timed(topic, topic in self._producer_timed)
         computation = Computation(
             group,

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from features.groups import BY_TOPIC
 from twinstream.errors import UserError
 from twinstream.job.caught_up import CaughtUp, Offsets
 from twinstream.job.options import consumer_group
 from twinstream.job.rest import FlinkRest
 from twinstream.log.kafka import LogError, committed_offsets, end_offsets, record_ends
 from twinstream.logging import get_logger
+from twinstream.registry import Registry
 from twinstream.settings import Settings
 from twinstream.terminal import Terminal, spinner
 
@@ -32,14 +32,18 @@ class Look:
     behind: int
 
 
-def log_ends(settings: Settings) -> dict[tuple[str, int], int]:
+def log_ends(settings: Settings, registry: Registry) -> dict[tuple[str, int], int]:
     """Where each source partition ends now."""
-    return {(topic, number): offset for topic in BY_TOPIC for number, offset in end_offsets(settings, topic).items()}
+    return {
+        (topic, number): offset for topic in registry.topics for number, offset in end_offsets(settings, topic).items()
+    }
 
 
-def record_ends_of_all(settings: Settings) -> Offsets:
+def record_ends_of_all(settings: Settings, registry: Registry) -> Offsets:
     """The offset after the last record of each source partition."""
-    return {(topic, number): offset for topic in BY_TOPIC for number, offset in record_ends(settings, topic).items()}
+    return {
+        (topic, number): offset for topic in registry.topics for number, offset in record_ends(settings, topic).items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class RunningJob:
     rest: FlinkRest
     id: str
     settings: Settings
+    registry: Registry
 
     def positions(self) -> Offsets:
         """Up to where its stage has processed each partition."""
@@ -65,13 +70,18 @@ class RunningJob:
     def committed(self) -> Offsets:
         """What the source has committed with its last checkpoint."""
         source = self.settings.model_copy(update={"consumer_group": consumer_group(self.settings)})
-        return {(topic, number): at for topic in BY_TOPIC for number, at in committed_offsets(source, topic).items()}
+        return {
+            (topic, number): at
+            for topic in self.registry.topics
+            for number, at in committed_offsets(source, topic).items()
+        }
 
 
 def watch(
     rest: FlinkRest,
     job: str,
     settings: Settings,
+    registry: Registry,
     until: Offsets | None,
     should_stop: Callable[[], bool],
     show: Callable[[Look], None],
@@ -91,8 +101,8 @@ def watch(
     Raises:
         UserError: it failed for good.
     """
-    running, caught_up = RunningJob(rest, job, settings), None if until is None else CaughtUp(until)
-    ends = log_ends(settings)
+    running, caught_up = RunningJob(rest, job, settings, registry), None if until is None else CaughtUp(until)
+    ends = log_ends(settings, registry)
     looked = 0.0
     while not should_stop():
         state = rest.state(job)
@@ -105,7 +115,7 @@ def watch(
             if caught_up is not None and caught_up.look(running, reached):
                 return True
             if time.monotonic() - looked > LOOK_EVERY_S * 4:
-                looked, ends = time.monotonic(), log_ends(settings)
+                looked, ends = time.monotonic(), log_ends(settings, registry)
         except (UserError, LogError) as error:
             _logger.warning("Cannot see how far the job has got", detail=str(error))
         else:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from twinstream.core.catalog import FeatureGroup
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.state import EntityState, StateDelta
 from twinstream.job.keyed_state import EntityStates
 from twinstream.logging import get_logger

@@ -1,4 +1,4 @@
-"""`python -m store dead-letters`: what was set aside and why, and sending back what can be repaired."""
+"""`twinstream dead-letters`: what was set aside and why, and sending back what can be repaired."""
 
 import time
 from collections import Counter
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from features.groups import BY_TOPIC
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.letters.redriving import redrive
 from twinstream.letters.selection import Choice, Notes, find, read_letters, read_notes
@@ -18,13 +18,14 @@ from twinstream.letters.tables import Summary, letter_table, letters_table, repo
 from twinstream.letters.transform import Transform
 from twinstream.letters.verdicts import Verdict
 from twinstream.log.kafka import LogError
-from twinstream.settings import load_settings
-from twinstream.terminal import Terminal, command_line
+from twinstream.registry import Registry
+from twinstream.settings import Settings, load_settings
+from twinstream.terminal import Features, Terminal, command_line
 from twinstream.timestamps import parse_since
 
 app = command_line(no_args_is_help=True, help="What was set aside and why; sending back what can be repaired.")
 
-Topic = Annotated[str | None, typer.Option(help=f"Source topic: {', '.join(BY_TOPIC)}.", show_default="all")]
+Topic = Annotated[str | None, typer.Option(help="Only this source topic.", show_default="all")]
 Reason = Annotated[list[str] | None, typer.Option(help="Only this reason; again for more.", show_default="all")]
 Since = Annotated[
     str | None, typer.Option(help="Only records that came in since: a time, or 30m, 6h, 2d ago.", show_default="ever")
@@ -34,18 +35,19 @@ Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 @app.command(
     name="list",
-    epilog="Examples:\n\n`python -m store dead-letters list --since 1h`\n\n"
-    "`python -m store dead-letters list --topic orders --reason schema --limit 100`",
+    epilog="Examples:\n\n`twinstream dead-letters list --since 1h`\n\n"
+    "`twinstream dead-letters list --topic orders --reason schema --limit 100`",
 )
 def list_letters(
     topic: Topic = None,
     reason: Reason = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
+    features: Features = None,
     as_json: Json = False,
 ) -> None:
     """Dead letters, the newest first: when, why, whose, and what exactly was wrong."""
-    settings, choice = load_settings(), _choice(topic, reason, since)
+    settings, _, choice = _chosen(features, topic, reason, since)
     with closing(read_letters(settings, choice)) as letters:
         newest = nlargest(limit, letters, key=lambda letter: (letter.timestamp, letter.offset))
     if as_json:
@@ -55,25 +57,29 @@ def list_letters(
     Terminal().print(letters_table(newest, notes))
 
 
-@app.command(epilog="Example:\n\n`python -m store dead-letters show transactions-2@17`")
+@app.command(epilog="Example:\n\n`twinstream dead-letters show transactions-2@17`")
 def show(
     place: Annotated[str, typer.Argument(help="Where the record stands, as `list` shows it.")],
+    features: Features = None,
     as_json: Json = False,
 ) -> None:
     """One dead letter in full, with its record."""
-    settings = load_settings()
-    letter = find(settings, place)
+    settings = load_settings(features=features)
+    letter = find(settings, load_registry(settings.features), place)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(letter)))
     else:
         Terminal().print(letter_table(letter, read_notes(settings, letter.topic)))
 
 
-@app.command(epilog="Example:\n\n`python -m store dead-letters stats --since 2d`")
-def stats(topic: Topic = None, reason: Reason = None, since: Since = None, as_json: Json = False) -> None:
+@app.command(epilog="Example:\n\n`twinstream dead-letters stats --since 2d`")
+def stats(
+    topic: Topic = None, reason: Reason = None, since: Since = None, features: Features = None, as_json: Json = False
+) -> None:
     """How many dead letters there are, by reason and over time."""
+    settings, _, choice = _chosen(features, topic, reason, since)
     summary = Summary()
-    with closing(read_letters(load_settings(), _choice(topic, reason, since))) as letters:
+    with closing(read_letters(settings, choice)) as letters:
         for letter in letters:
             summary.add(letter)
     if as_json:
@@ -83,8 +89,8 @@ def stats(topic: Topic = None, reason: Reason = None, since: Since = None, as_js
 
 
 @app.command(
-    epilog="Examples:\n\n`python -m store dead-letters replay --reason future --dry-run`\n\n"
-    "`python -m store dead-letters replay --reason schema --since 6h --transform repair.py`"
+    epilog="Examples:\n\n`twinstream dead-letters replay --reason future --dry-run`\n\n"
+    "`twinstream dead-letters replay --reason schema --since 6h --transform repair.py`"
 )
 def replay(
     topic: Topic = None,
@@ -98,15 +104,16 @@ def replay(
         bool, typer.Option("--even-late", help="Also what will be late again, for backfills with dead letters.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Also what was re-driven and refused again.")] = False,
+    features: Features = None,
     as_json: Json = False,
 ) -> None:
     """Send back the records that would be accepted now, each once; tell why the others would not."""
-    settings, choice = load_settings(), _choice(topic, reason, since)
+    settings, registry, choice = _chosen(features, topic, reason, since)
     script = None if transform is None else Transform(transform)
     outcomes: Counter[tuple[Verdict, str, str]] = Counter()
     details: dict[tuple[Verdict, str, str], str] = {}
     entities: Counter[tuple[str, str]] = Counter()
-    every = redrive(settings, choice, transform=script, dry_run=dry_run, even_late=even_late, again=again)
+    every = redrive(settings, registry, choice, transform=script, dry_run=dry_run, even_late=even_late, again=again)
     try:
         with closing(every):
             for judged in every:
@@ -114,7 +121,7 @@ def replay(
                 outcomes[kind] += 1
                 details.setdefault(kind, judged.detail)
                 if judged.verdict is Verdict.SEND:
-                    entities[BY_TOPIC[judged.letter.topic].name, judged.entity] += 1
+                    entities[registry.of_topic(judged.letter.topic).name, judged.entity] += 1
     except UserError:
         raise
     except LogError as error:
@@ -142,6 +149,11 @@ def _as_data(
     }
 
 
-def _choice(topic: str | None, reason: list[str] | None, since: str | None) -> Choice:
+def _chosen(
+    features: str | None, topic: str | None, reason: list[str] | None, since: str | None
+) -> tuple[Settings, Registry, Choice]:
+    settings = load_settings(features=features)
+    registry = load_registry(settings.features)
     since_ms = None if since is None else parse_since(since, time.time_ns() // 1_000_000)
-    return Choice(topic, frozenset(reason or ()), since_ms)
+    topics = registry.topics if topic is None else (registry.of_topic(topic).topic,)
+    return settings, registry, Choice(topics, frozenset(reason or ()), since_ms)

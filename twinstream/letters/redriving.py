@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 
-from features.groups import BY_TOPIC
 from twinstream.batching import cut
 from twinstream.letters.selection import Choice, Note, notes_topic, place, read_letters, read_notes
 from twinstream.letters.transform import Transform
@@ -23,6 +22,7 @@ from twinstream.log.kafka import LogError, TopicAdmin, end_offsets, read_topic
 from twinstream.log.kafka.sender import Message, Sender
 from twinstream.log.rows import row_decoder
 from twinstream.log.topics import feature_log_topic
+from twinstream.registry import Registry
 from twinstream.settings import Settings
 
 TAIL_RECORDS = 500
@@ -39,6 +39,7 @@ FROM_HEADER, REASON_HEADER, TRANSFORM_HEADER = (
 
 def redrive(
     settings: Settings,
+    registry: Registry,
     choice: Choice,
     *,
     transform: Transform | None = None,
@@ -50,6 +51,7 @@ def redrive(
 
     Args:
         settings: where, and the runtimes' limits.
+        registry: the groups.
         choice: which.
         transform: repairs records.
         dry_run: only tell.
@@ -57,7 +59,7 @@ def redrive(
         again: also what was re-driven and refused again.
     """
     for topic in choice.topics:
-        group, prefix = BY_TOPIC[topic], settings.output_prefix
+        group, prefix = registry.of_topic(topic), settings.output_prefix
         name = notes_topic(topic, prefix)
         if not dry_run:
             with TopicAdmin(settings) as admin:
@@ -67,7 +69,7 @@ def redrive(
             notes = read_notes(settings, topic)
             newest_ms = newest_event_times(settings, group.name)
             judge = Judge(group, settings, notes, newest_ms, transform, even_late, again)
-            with closing(read_letters(settings, Choice(topic, choice.reasons, choice.since_ms))) as chosen:
+            with closing(read_letters(settings, Choice((topic,), choice.reasons, choice.since_ms))) as chosen:
                 judged = map(judge.judge, chosen)
                 for batch in cut(judged, lambda each: len(each.value), BATCH_BYTES, BATCH_RECORDS):
                     if sender is not None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from features.groups import BY_TOPIC
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import REASONS
 from twinstream.errors import UserError
 from twinstream.log.kafka import TopicAdmin, read_topic
 from twinstream.log.rows import decode_letter, row_decoder
 from twinstream.log.topics import dead_letter_topic
+from twinstream.registry import Registry
 from twinstream.settings import Settings
 
 
@@ -21,27 +21,20 @@ class Choice:
     """Which dead letters; without a restriction, all.
 
     Attributes:
-        topic: source topic.
+        topics: source topics.
         reasons: why they were set aside.
         since_ms: when their records came in, or later; epoch ms.
     """
 
-    topic: str | None = None
+    topics: tuple[str, ...]
     reasons: frozenset[str] = frozenset()
     since_ms: int | None = None
 
     def __post_init__(self) -> None:
         """Check the names."""
-        if self.topic is not None and self.topic not in BY_TOPIC:
-            raise UserError(f"There is no source topic {self.topic!r}. Choose from {', '.join(BY_TOPIC)}.")
         for reason in self.reasons:
             if reason not in REASONS:
                 raise UserError(f"There is no reason {reason!r}. Choose from {', '.join(REASONS)}.")
-
-    @property
-    def topics(self) -> list[str]:
-        """The source topics."""
-        return list(BY_TOPIC) if self.topic is None else [self.topic]
 
     def has(self, letter: DeadLetter) -> bool:
         """Whether a dead letter is chosen."""
@@ -113,7 +106,7 @@ def place(letter: DeadLetter) -> str:
     return f"{letter.topic}-{letter.partition}@{letter.offset}"
 
 
-def find(settings: Settings, wanted: str) -> DeadLetter:
+def find(settings: Settings, registry: Registry, wanted: str) -> DeadLetter:
     """The dead letter of the record at a place.
 
     Raises:
@@ -123,11 +116,12 @@ def find(settings: Settings, wanted: str) -> DeadLetter:
     partition, _, offset = rest.partition("@")
     if not (partition.isdigit() and offset.isdigit()):
         raise UserError(f"{wanted!r} is no place of a record. Give one as `list` shows it, like transactions-2@17.")
-    with closing(read_letters(settings, Choice(topic))) as letters:
+    choice = Choice((registry.of_topic(topic).topic,))
+    with closing(read_letters(settings, choice)) as letters:
         for letter in letters:
             if (letter.partition, letter.offset) == (int(partition), int(offset)):
                 return letter
-    raise UserError(f"{wanted} has no dead letter. See those there are with: python -m store dead-letters list")
+    raise UserError(f"{wanted} has no dead letter. See those there are with: twinstream dead-letters list")
 
 
 _decode_note = row_decoder(Note, "note of a re-driven record")

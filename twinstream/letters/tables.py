@@ -11,11 +11,11 @@ from rich.console import Group
 from rich.syntax import Syntax
 from rich.table import Table
 
-from twinstream.audit.comparing import UNDECODABLE, short
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.rejection import REASONS
 from twinstream.letters.selection import Notes, place
 from twinstream.letters.verdicts import REMEDIES, Verdict
+from twinstream.log.rows import UNDECODABLE, short
 from twinstream.terminal import plain, styled, visible
 from twinstream.timestamps import iso
 
@@ -43,7 +43,7 @@ def letters_table(letters: Iterable[DeadLetter], notes: Mapping[str, Notes]) -> 
             plain(letter.detail),
         )
     if table.row_count:
-        table.caption = "↻ has been re-driven. A record in full: python -m store dead-letters show RECORD"
+        table.caption = "↻ has been re-driven. A record in full: twinstream dead-letters show RECORD"
     else:
         table.caption = "There are none."
     return table

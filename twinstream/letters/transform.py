@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from twinstream.audit.comparing import UNDECODABLE
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.errors import UserError
 from twinstream.letters.selection import place
+from twinstream.log.rows import UNDECODABLE
 
 MAX_FAULT = 300
 """Characters shown of what a script raised: it may quote the record, and that may be a megabyte."""

@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.event import RetainedEvent
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.rejection import Rejected
 from twinstream.letters.selection import Notes
 from twinstream.letters.transform import Transform
@@ -30,7 +30,7 @@ REMEDIES = {
     Verdict.DONE: "nothing to do: a record is re-driven once",
     Verdict.CAME_BACK: "it was re-driven and refused again: repair it with --transform, and say --again",
     Verdict.DECLINED: "the script returned nothing for it",
-    Verdict.LATE: "by design it cannot re-enter the stream: python -m store backfill --include-dead-letters",
+    Verdict.LATE: "by design it cannot re-enter the stream: twinstream backfill --include-dead-letters",
     Verdict.DUPLICATE: "nothing to do: its first copy was accepted",
     Verdict.REFUSED: "repair it with --transform, or change what refuses it",
 }

@@ -1,4 +1,4 @@
-"""`python -m store peek`: some records of a topic, for a person or a program."""
+"""`twinstream peek`: some records of a topic, for a person or a program."""
 
 import base64
 import codecs

@@ -5,12 +5,14 @@ from typing import TypeVar
 
 import msgspec
 
-from twinstream.audit.comparing import UNDECODABLE, short
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record
 
 R = TypeVar("R", bound=msgspec.Struct)
+
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises on bytes that are no JSON, no UTF-8, or nested too deep."""
 
 
 def row_decoder(kind: type[R], what: str) -> Callable[[Record], R]:
@@ -34,6 +36,12 @@ def row_decoder(kind: type[R], what: str) -> Callable[[Record], R]:
             raise UserError(f"{place} is no {what}, something else wrote it: {short(value)} ({fault})") from None
 
     return decode_row
+
+
+def short(value: bytes) -> str:
+    """A row for a person, not more than a few lines of it."""
+    text = value.decode(errors="replace")
+    return text if len(text) <= 200 else f"{text[:200]}… ({len(value)} bytes)"
 
 
 decode_letter = row_decoder(DeadLetter, "dead letter")

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from features.groups import GROUPS
 from twinstream.log.kafka import TopicAdmin
 from twinstream.log.kafka.rights import check_rights
 from twinstream.logging import get_logger
+from twinstream.registry import Registry
 from twinstream.settings import Settings
 
 PARTITIONS = 4
@@ -55,26 +55,26 @@ def feature_log_topic(group: str, prefix: str = "", partitions: int = PARTITIONS
     return Topic(f"{prefix}features.{group}", partitions)
 
 
-def source_topics() -> tuple[Topic, ...]:
+def source_topics(registry: Registry) -> tuple[Topic, ...]:
     """The topics that the groups read."""
-    return tuple(source_topic(group.topic) for group in GROUPS.values())
+    return tuple(source_topic(topic) for topic in registry.topics)
 
 
-def output_topics(prefix: str = "", sources: Mapping[str, int] | None = None) -> tuple[Topic, ...]:
+def output_topics(registry: Registry, prefix: str = "", sources: Mapping[str, int] | None = None) -> tuple[Topic, ...]:
     """The topics that results go to; `sources` has the number of partitions of each source topic that there is."""
-    width = {group.topic: (sources or {}).get(group.topic, PARTITIONS) for group in GROUPS.values()}
+    width = {topic: (sources or {}).get(topic, PARTITIONS) for topic in registry.topics}
     return (
-        *(feature_log_topic(group.name, prefix, width[group.topic]) for group in GROUPS.values()),
-        *(dead_letter_topic(group.topic, prefix, width[group.topic]) for group in GROUPS.values()),
+        *(feature_log_topic(group.name, prefix, width[group.topic]) for group in registry),
+        *(dead_letter_topic(topic, prefix, width[topic]) for topic in registry.topics),
     )
 
 
-def all_topics(prefix: str = "") -> tuple[Topic, ...]:
+def all_topics(registry: Registry, prefix: str = "") -> tuple[Topic, ...]:
     """The source topics of all groups, and their outputs under `prefix`."""
-    return *source_topics(), *output_topics(prefix)
+    return *source_topics(registry), *output_topics(registry, prefix)
 
 
-def prepare_topics(settings: Settings, group: str) -> tuple[str, ...]:
+def prepare_topics(settings: Settings, registry: Registry, group: str) -> tuple[str, ...]:
     """Make sure that a runtime may do with the topics and this consumer group what it has to; create what is missing.
 
     Returns:
@@ -83,10 +83,10 @@ def prepare_topics(settings: Settings, group: str) -> tuple[str, ...]:
     Raises:
         UserError: Kafka does not answer, or some right is missing.
     """
-    read = [topic.name for topic in source_topics()]
-    write = [topic.name for topic in output_topics(settings.output_prefix)]
+    read = [topic.name for topic in source_topics(registry)]
+    write = [topic.name for topic in output_topics(registry, settings.output_prefix)]
     check_rights(settings, read, write, group)
-    if ensure_topics(settings):
+    if ensure_topics(settings, registry):
         check_rights(settings, read, write, group)
     with TopicAdmin(settings) as admin:
         producer_timed = admin.producer_timed(read)
@@ -101,10 +101,8 @@ def prepare_topics(settings: Settings, group: str) -> tuple[str, ...]:
     return producer_timed
 
 
-def ensure_topics(
-    where: Settings | str, prefix: str | None = None, *, topics: Iterable[Topic] | None = None
-) -> tuple[str, ...]:
-    """Create those of `topics` (by default all of them) that are missing; return their names.
+def ensure_topics(where: Settings | str, registry: Registry, prefix: str | None = None) -> tuple[str, ...]:
+    """Create those topics of the groups that are missing; return their names.
 
     `where` is the settings or just `host:port`; outputs are under `prefix`, by default the settings' own.
     Topics that exist stay as they are, but an output gets as many partitions as its source has.
@@ -113,14 +111,24 @@ def ensure_topics(
         prefix = where.output_prefix if isinstance(where, Settings) else ""
     with TopicAdmin(where) as admin:
         present = admin.partitions()
-        outputs = output_topics(prefix, present) if topics is None else ()
-        wanted = {topic.name: topic for topic in ((*source_topics(), *outputs) if topics is None else topics)}
-        missing = [topic for topic in wanted.values() if topic.name not in present]
-        created = tuple(topic.name for topic in missing if admin.create(topic.name, topic.partitions, topic.configs))
+        outputs = output_topics(registry, prefix, present)
+        created = _create_missing(admin, present, (*source_topics(registry), *outputs))
         for output in outputs:
             if present.get(output.name, output.partitions) < output.partitions:
                 admin.widen(output.name, output.partitions)
     return created
+
+
+def create_topics(where: Settings | str, topics: Iterable[Topic]) -> tuple[str, ...]:
+    """Create those of these topics that are missing; return their names."""
+    with TopicAdmin(where) as admin:
+        return _create_missing(admin, admin.partitions(), topics)
+
+
+def _create_missing(admin: TopicAdmin, present: Mapping[str, int], topics: Iterable[Topic]) -> tuple[str, ...]:
+    wanted = {topic.name: topic for topic in topics}
+    missing = [topic for topic in wanted.values() if topic.name not in present]
+    return tuple(topic.name for topic in missing if admin.create(topic.name, topic.partitions, topic.configs))
 
 
 _logger = get_logger(__name__)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from features.groups import BY_TOPIC
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.partition import Partition
 from twinstream.core.stamping import Stamped, StampingLimits
@@ -33,6 +32,7 @@ from twinstream.loop.takeover import take_over
 from twinstream.loop.totals import Totals
 from twinstream.online.store import Load, OnlineStore, Progress, StoredState
 from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
+from twinstream.registry import Registry
 from twinstream.settings import Settings
 
 POLL_MS = 200
@@ -61,6 +61,7 @@ class Loop:
     Attributes:
         totals: what has been done so far.
         fault: why the worker is recovering; None while all is well.
+        registry: what is computed.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Loop:
         open_log: OpenLog,
         store: OnlineStore,
         settings: Settings,
+        registry: Registry,
         *,
         if_log_lost: IfLogLost = IfLogLost.REFUSE,
         reached: Reached = lambda step: None,
@@ -75,6 +77,7 @@ class Loop:
     ) -> None:
         self._store = store
         self._settings = settings
+        self.registry = registry
         self._if_log_lost = if_log_lost
         self._reached = reached
         self._provide_outputs = provide_outputs
@@ -292,8 +295,8 @@ class Loop:
 
     def _start(self, source: TopicPartition) -> None:
         """The recovery path: claim a partition and continue where Kafka and Redis say."""
-        settings, group = self._settings, BY_TOPIC[source.topic]
-        started = take_over(self.log, self._store, source, settings, self._if_log_lost, self.totals)
+        settings, group = self._settings, self.registry.of_topic(source.topic)
+        started = take_over(self.log, self._store, source, group, settings, self._if_log_lost, self.totals)
         start, claim, progress = started.start, started.claim, started.progress
         self.log.seek(source, start.offset)
         self.log.resume([source])

@@ -20,11 +20,10 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from twinstream.core.catalog import FeatureGroup
-from twinstream.core.state import state_version
 from twinstream.errors import UserError
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
+from twinstream.online.epoch import same_topic
 from twinstream.online.store import Progress
 from twinstream.settings import Settings
 
@@ -37,17 +36,6 @@ class Note(msgspec.Struct, frozen=True):
 
     epoch: str
     max_event_time_ms: int | None = msgspec.field(name="max_event_time")
-
-
-def epoch(topic_id: str, group: FeatureGroup, settings: Settings) -> str:
-    """Names everything a stored state depends on: the topic's life, the group's events and the rules of the window."""
-    rules = (settings.window_ms, settings.lateness_ms, settings.max_future_skew_ms, settings.max_events_per_entity)
-    return f"{topic_id}:{state_version(group.event_type)}:" + "-".join(map(str, rules))
-
-
-def same_topic(one_epoch: str, other_epoch: str) -> bool:
-    """Whether two epochs are of the same life of a topic, so that offsets mean the same."""
-    return one_epoch.split(":", 1)[0] == other_epoch.split(":", 1)[0]
 
 
 def committed_note(committed: Committed, current_epoch: str) -> Note | None:

@@ -9,7 +9,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from features.groups import BY_TOPIC
 from twinstream.core.rejection import REASONS
 from twinstream.log.contract import LogError
 from twinstream.loop.loop import Loop
@@ -103,11 +102,14 @@ class Status:
         table.add_column("topic", no_wrap=True)
         for column in ("input", "accepted", *reasons):
             table.add_column(column, justify="right", no_wrap=True)
-        for topic, group in BY_TOPIC.items():
+        for group in self._loop.registry:
+            topic = group.topic
             letters = [totals.dead_letters[topic, reason] for reason in reasons]
             accepted = totals.accepted[group.name]
             table.add_row(topic, *(f"{count:,}" for count in (accepted + sum(letters), accepted, *letters)))
-        letters = [sum(totals.dead_letters[topic, reason] for topic in BY_TOPIC) for reason in reasons]
+        letters = [
+            sum(totals.dead_letters[topic, reason] for topic in self._loop.registry.topics) for reason in reasons
+        ]
         table.add_row("all", *(f"{count:,}" for count in (totals.input, totals.accepted.total(), *letters)))
         notes = [f"{totals.input:,} records in {seconds:.1f} s"]
         if self._busy_s:

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from features.groups import BY_TOPIC
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.log.retention import IfLogLost
 from twinstream.logging import get_logger
-from twinstream.loop.recovery import Start, committed_note, encode_note, epoch, plan_start, set_by_others
+from twinstream.loop.recovery import Start, committed_note, encode_note, plan_start, set_by_others
 from twinstream.loop.totals import Totals
+from twinstream.online.epoch import epoch
 from twinstream.online.keys import Partition as StoredPartition
 from twinstream.online.store import Claim, OnlineStore, Progress
 from twinstream.settings import Settings
@@ -32,6 +33,7 @@ def take_over(
     log: EventLog,
     store: OnlineStore,
     source: TopicPartition,
+    group: FeatureGroup,
     settings: Settings,
     if_log_lost: IfLogLost,
     totals: Totals,
@@ -42,7 +44,6 @@ def take_over(
         UserError: Kafka lost data and nobody has decided what to do, or Redis has another writer.
         LogError, StoreUnavailable: one of them does not answer.
     """
-    group = BY_TOPIC[source.topic]
     current = epoch(log.topic_id(source.topic), group, settings)
     claim, progress = store.claim(StoredPartition(source.topic, source.partition, group.name), current)
     committed = log.committed(source)

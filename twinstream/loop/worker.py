@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from features.groups import BY_TOPIC, GROUPS
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.health import HealthServer
 from twinstream.interpreter import tune_interpreter
@@ -16,9 +16,10 @@ from twinstream.loop.status import Status
 from twinstream.online.connection import connect
 from twinstream.online.single_writer import Runtime, check_writer
 from twinstream.online.store_errors import StoreError
+from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
 from twinstream.stopping import StopRequest
-from twinstream.terminal import Terminal, command_line, run_command
+from twinstream.terminal import Features, Terminal, command_line, run_command
 
 DRAIN_DEADLINE_S = 15.0
 """How long the batch in hand may take after a request to end."""
@@ -26,23 +27,24 @@ DRAIN_DEADLINE_S = 15.0
 app = command_line()
 
 
-def kafka_loop(settings: Settings, if_log_lost: IfLogLost = IfLogLost.REFUSE) -> Loop:
+def kafka_loop(settings: Settings, registry: Registry, if_log_lost: IfLogLost = IfLogLost.REFUSE) -> Loop:
     """The loop on the Kafka and the Redis that the settings name.
 
     Raises:
         UserError: one of them does not answer, or cannot be relied on, or Redis has another writer.
     """
     store = connect(settings, Runtime.LOOP)
-    check_writer(store.pipe, store.writer, GROUPS)
-    producer_timed = prepare_topics(settings, settings.consumer_group)
+    check_writer(store.pipe, store.writer, registry.names)
+    producer_timed = prepare_topics(settings, registry, settings.consumer_group)
     loop = Loop(
-        lambda on_assigned, on_revoked: KafkaLog(settings, list(BY_TOPIC), on_assigned, on_revoked),
+        lambda on_assigned, on_revoked: KafkaLog(settings, list(registry.topics), on_assigned, on_revoked),
         store,
         settings,
+        registry,
         if_log_lost=if_log_lost,
-        provide_outputs=lambda: ensure_topics(settings),
+        provide_outputs=lambda: ensure_topics(settings, registry),
     )
-    for topic in BY_TOPIC:
+    for topic in registry.topics:
         loop.totals.metrics.producer_timed.labels(topic).set(topic in producer_timed)
     return loop
 
@@ -82,6 +84,7 @@ def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Terminal
     "OUTPUT_PREFIX=test. CONSUMER_GROUP=test REDIS_DB=1 python flink/stream_processor.py"
 )
 def main(
+    features: Features = None,
     kafka_servers: Annotated[str | None, typer.Option(help="Kafka brokers, host:port.")] = None,
     consumer_group: Annotated[str | None, typer.Option(help="Consumer group and namespace of the state.")] = None,
     output_prefix: Annotated[str | None, typer.Option(help="Put before the names of output topics.")] = None,
@@ -97,6 +100,7 @@ def main(
     """Compute features from Kafka into Redis until Ctrl-C."""
     console = Terminal()
     settings = load_settings(
+        features=features,
         kafka_servers=kafka_servers,
         consumer_group=consumer_group,
         output_prefix=output_prefix,
@@ -106,7 +110,8 @@ def main(
     )
     configure_logging(settings.log_level)
     bind(group=settings.consumer_group)
-    run(kafka_loop(settings, if_log_lost), settings, until_caught_up, console)
+    registry = load_registry(settings.features)
+    run(kafka_loop(settings, registry, if_log_lost), settings, until_caught_up, console)
 
 
 def run_from_command_line() -> None:

@@ -1,4 +1,4 @@
-"""`python -m store backfill`: features over history, from a topic or from a Parquet file of records, on all cores.
+"""`twinstream backfill`: features over history, from a topic or from a Parquet file of records, on all cores.
 
 From a topic the vectors equal the live feature log's, byte for byte; where Kafka has deleted its beginning, from a
 window and the allowed lateness after the oldest record on. A Parquet file has no log order: its rows are
@@ -21,9 +21,9 @@ from typing import Any
 
 import polars as pl
 
-from features.groups import GROUPS
-from twinstream.core.catalog import FeatureGroup
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.vectors import FeatureRecord
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.log.kafka import (
     IfDeleted,
@@ -39,6 +39,7 @@ from twinstream.offline.dataset import AS_KNOWN_NOW, AS_KNOWN_THEN, Dataset
 from twinstream.offline.outcome import Outcome
 from twinstream.offline.replay import replay, replay_as_known_now
 from twinstream.parquet import event_times, read_records
+from twinstream.registry import Registry
 from twinstream.settings import Settings
 
 PART_RECORDS = 20_000
@@ -65,6 +66,7 @@ class Shard:
 def backfill(
     source: str,
     out: Path,
+    registry: Registry,
     group_name: str,
     settings: Settings,
     *,
@@ -78,6 +80,7 @@ def backfill(
     Args:
         source: the name of a topic, or the path of a Parquet file.
         out: root of the dataset; it must not have records of the group yet.
+        registry: the groups; the processes load the same ones.
         group_name: what is computed.
         settings: window, lateness and limits; where Kafka is.
         include_late: as known now: late records count, too.
@@ -89,24 +92,24 @@ def backfill(
         UserError: there is nothing to read, or something in the way of the output.
         RecordsDeleted: the topic has lost its beginning, and nobody decided to go on without it.
     """
-    group = GROUPS[group_name]
+    group = registry.named(group_name)
     dataset = Dataset(out, group)
     if dataset.exists:
         raise UserError(f"{dataset.directory} has records already. Choose another --out, or delete it first.")
     if not source.endswith(".parquet") and if_deleted is IfDeleted.REFUSE:
         _refuse_deleted(source, settings)
     cores = cores or os.cpu_count() or 1
-    unfinished = Dataset(out / f".unfinished-{group_name}", group)
+    unfinished = Dataset(out / f".unfinished-{group.name}", group)
     origin = f"{source}, {AS_KNOWN_NOW if include_late else AS_KNOWN_THEN}"
     with unfinished.writing(origin, afresh=True), _removed_at_the_end(unfinished.directory.parent) as folder:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             if source.endswith(".parquet"):
-                shards = _split_apart(Path(source), group_name, Path(scratch), cores * SHARDS_PER_CORE)
+                shards = _split_apart(Path(source), group, registry, Path(scratch), cores * SHARDS_PER_CORE)
             else:
-                shards = [Shard(group_name, number) for number in sorted(end_offsets(settings, source))]
+                shards = [Shard(group.name, number) for number in sorted(end_offsets(settings, source))]
             if not shards:
                 raise UserError(f"{source} has no records.")
-            task = Task(source, folder, settings, include_late)
+            task = Task(source, folder, registry.source, settings, include_late)
             replayed = _on_all_cores(shards, task, min(cores, len(shards)), on_progress)
         if replayed.good:
             shutil.rmtree(dataset.directory, ignore_errors=True)  # what is there has no records
@@ -156,14 +159,14 @@ def split_file(source: Path, group: FeatureGroup, scratch: Path, count: int) -> 
     return shards
 
 
-def _split_apart(source: Path, group_name: str, scratch: Path, count: int) -> list[Shard]:
+def _split_apart(source: Path, group: FeatureGroup, registry: Registry, scratch: Path, count: int) -> list[Shard]:
     """`split_file` in a process that gives its memory back when it ends."""
     with ProcessPoolExecutor(1, _processes()) as pool:
-        return pool.submit(_split, source, group_name, scratch, count).result()
+        return pool.submit(_split, source, registry.source, group.name, scratch, count).result()
 
 
-def _split(source: Path, group_name: str, scratch: Path, count: int) -> list[Shard]:
-    return split_file(source, GROUPS[group_name], scratch, count)
+def _split(source: Path, definitions: str, group: str, scratch: Path, count: int) -> list[Shard]:
+    return split_file(source, load_registry(definitions).named(group), scratch, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,7 @@ class Task:
 
     source: str
     out: Path
+    definitions: str
     settings: Settings
     include_late: bool
 
@@ -223,7 +227,7 @@ def _advance(count: int) -> None:
 
 def _replay_shard(shard: Shard, task: Task) -> Outcome:
     """Replay a shard and write its parts."""
-    group = GROUPS[shard.group]
+    group = load_registry(task.definitions).named(shard.group)
     records: Iterable[Record]
     if shard.path is None:
         records = read_topic(task.settings, task.source, only=[shard.number])

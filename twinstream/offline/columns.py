@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from twinstream.core.catalog import Feature, FeatureGroup
+from twinstream.core.feature_group import Feature, FeatureGroup
 from twinstream.core.vectors import FeatureRecord
 
 TIME = pl.Datetime("ms", "UTC")

@@ -10,32 +10,38 @@ from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from features.groups import BY_TOPIC, GROUPS
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.log.kafka import IfDeleted
 from twinstream.log.kafka.topic_reader import end_offsets
-from twinstream.online.reader import check_group
+from twinstream.registry import Registry
 from twinstream.settings import load_settings
-from twinstream.terminal import Terminal, print_error
+from twinstream.terminal import Features, Terminal, print_error
 
 Out = Annotated[Path, typer.Option(help="Root folder of the dataset.")]
 IfLogLost = Annotated[
     IfDeleted, typer.Option(help="What to do when Kafka has deleted records that were not read: refuse or continue.")
 ]
-Group = Annotated[str | None, typer.Option(help=f"Only this group: {', '.join(GROUPS)}.", show_default="all")]
+Group = Annotated[str | None, typer.Option(help="Only this group.", show_default="all")]
 
 
-def export(out: Out = Path("features-dataset"), group: Group = None, if_log_lost: IfLogLost = IfDeleted.REFUSE) -> None:
+def export(
+    out: Out = Path("features-dataset"),
+    group: Group = None,
+    features: Features = None,
+    if_log_lost: IfLogLost = IfDeleted.REFUSE,
+) -> None:
     """The feature log as a Parquet dataset: what has come in since the last export, each record exactly once."""
     from twinstream.offline.export import export as export_group
     from twinstream.offline.export import pending
 
-    settings = load_settings()
+    settings = load_settings(features=features)
+    registry = load_registry(settings.features)
     table = Table("group", "new records", "dataset", box=box.SIMPLE_HEAD)
-    for name in _groups(group):
-        with _progress(f"Exporting {name}", pending(settings, GROUPS[name], out)) as advance:
-            count = export_group(settings, GROUPS[name], out, advance, if_log_lost)
-        table.add_row(name, f"{count:,}", f"{out}/group={name}")
+    for each in registry if group is None else [registry.named(group)]:
+        with _progress(f"Exporting {each.name}", pending(settings, each, out)) as advance:
+            count = export_group(settings, each, out, advance, if_log_lost)
+        table.add_row(each.name, f"{count:,}", f"{out}/group={each.name}")
     Terminal().print(table)
 
 
@@ -43,11 +49,12 @@ def backfill(
     source: Annotated[str, typer.Option("--in", help="A source topic, or a Parquet file of records.")],
     out: Out = Path("features-dataset"),
     group: Annotated[
-        str | None, typer.Option(help="Group to compute.", show_default="the topic's; transaction for a file")
+        str | None, typer.Option(help="Group to compute.", show_default="the topic's; the first for a file")
     ] = None,
     include_dead_letters: Annotated[
         bool, typer.Option("--include-dead-letters", help="As known now: late records count, too.")
     ] = False,
+    features: Features = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
     if_log_lost: IfLogLost = IfDeleted.REFUSE,
 ) -> None:
@@ -57,10 +64,10 @@ def backfill(
     from twinstream.offline.backfill import backfill as run
     from twinstream.parquet import parquet_height
 
-    settings = load_settings()
+    settings = load_settings(features=features)
+    registry = load_registry(settings.features)
     is_file = source.endswith(".parquet")
-    name = group or ("transaction" if is_file else _group_of(source))
-    check_group(name)
+    name = registry.named(group or (registry.names[0] if is_file else _group_of(registry, source))).name
     total = parquet_height(Path(source)) if is_file else sum(end_offsets(settings, source).values())
     began = time.monotonic()
     with _progress(f"Backfilling {name}", total) as advance:
@@ -74,6 +81,7 @@ def backfill(
         replayed = run(
             source,
             out,
+            registry,
             name,
             settings,
             include_late=include_dead_letters,
@@ -95,13 +103,13 @@ def training_set(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
     group: Annotated[
         list[str] | None,
-        typer.Option(help="Group whose vectors are joined; again for more.", show_default="transaction"),
+        typer.Option(help="Group whose vectors are joined; again for more.", show_default="the first"),
     ] = None,
     entity_column: Annotated[
         list[str] | None,
         typer.Option(
             help="Column of the labels with the entity; one for all groups, or one for each, in their order.",
-            show_default="card_id or user_id, as the group has it",
+            show_default="as the group's records name it",
         ),
     ] = None,
     time_column: Annotated[str, typer.Option(help="Column of the labels, with a zone or epoch ms.")] = "timestamp",
@@ -113,10 +121,10 @@ def training_set(
     from twinstream.offline.training_set import Wanted
     from twinstream.offline.training_set import training_set as join
 
-    groups = list(dict.fromkeys(group or ["transaction"]))
-    for name in groups:
-        check_group(name)
-    entities = entity_column or [GROUPS[name].entity for name in groups]
+    settings = load_settings()
+    registry = load_registry(settings.features)
+    groups = [registry.named(name) for name in dict.fromkeys(group or registry.names[:1])]
+    entities = entity_column or [each.entity for each in groups]
     if len(entities) not in (1, len(groups)):
         raise UserError(f"--entity-column is given {len(entities)} times for {len(groups)} groups; once, or for each.")
     if len(entities) == 1:
@@ -125,8 +133,8 @@ def training_set(
         labels,
         features,
         out,
-        [Wanted(GROUPS[name], entity) for name, entity in zip(groups, entities, strict=True)],
-        load_settings().window_ms,
+        [Wanted(each, entity) for each, entity in zip(groups, entities, strict=True)],
+        settings.window_ms,
         time_column=time_column,
         as_known_now=as_known_now,
     )
@@ -143,16 +151,12 @@ def _end_by(complaint: str | None) -> None:
         raise typer.Exit(1)
 
 
-def _groups(group: str | None) -> list[str]:
-    if group is not None:
-        check_group(group)
-    return [group] if group else list(GROUPS)
-
-
-def _group_of(topic: str) -> str:
-    if topic not in BY_TOPIC:
-        raise UserError(f"{topic} is neither a Parquet file nor one of {', '.join(BY_TOPIC)}; say --group if it is.")
-    return BY_TOPIC[topic].name
+def _group_of(registry: Registry, topic: str) -> str:
+    if not registry.reads(topic):
+        raise UserError(
+            f"{topic} is neither a Parquet file nor one of {', '.join(registry.topics)}; say --group if it is."
+        )
+    return registry.of_topic(topic).name
 
 
 @contextmanager

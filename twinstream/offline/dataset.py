@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from twinstream.core.catalog import FeatureGroup
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.errors import UserError
 from twinstream.files import told_if_unwritable
 
@@ -96,6 +96,6 @@ class Dataset:
             UserError: there are none.
         """
         if not self.exists:
-            remedy = f"python -m store export --out {self.directory.parent}"
+            remedy = f"twinstream export --out {self.directory.parent}"
             raise UserError(f"{self.directory} has no records. Write some with: {remedy}")
         return pl.scan_parquet(self.directory / "shard=*" / "*.parquet", hive_partitioning=False)

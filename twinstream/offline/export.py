@@ -1,4 +1,4 @@
-"""`python -m store export`: the feature log as a Parquet dataset, each record exactly once.
+"""`twinstream export`: the feature log as a Parquet dataset, each record exactly once.
 
 An export continues where the parts on disk end, so it can be interrupted, repeated and run on a schedule.
 """
@@ -6,7 +6,7 @@ An export continues where the parts on disk end, so it can be interrupted, repea
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from twinstream.core.catalog import FeatureGroup
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.vectors import FeatureRecord
 from twinstream.errors import UserError
 from twinstream.log.kafka import (

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from twinstream.audit.comparing import short
-from twinstream.core.catalog import FeatureGroup
 from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.lateness import BEGINNING_MS
 from twinstream.core.partition import Partition
 from twinstream.core.rejection import Rejected
 from twinstream.core.stamping import SourceRecord, Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureRecord
+from twinstream.log.rows import short
 from twinstream.offline.outcome import Outcome
 from twinstream.settings import Settings
 

@@ -1,4 +1,4 @@
-"""`python -m store training-set`: labels joined with what was known at their time, and nothing later.
+"""`twinstream training-set`: labels joined with what was known at their time, and nothing later.
 
 For a label of an entity at a moment, the vector is the one of the entity's newest event
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
-from twinstream.core.catalog import FeatureGroup
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.errors import UserError
 from twinstream.files import told_if_unwritable
 from twinstream.offline.columns import columns

@@ -1,4 +1,4 @@
-"""`python -m store get`: an entity's features at a moment, for a person or a program."""
+"""`twinstream get`: an entity's features at a moment, for a person or a program."""
 
 import time
 from typing import Annotated, Any
@@ -8,13 +8,14 @@ import typer
 from rich import box
 from rich.table import Table
 
-from features.groups import GROUPS
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.state import WindowConfig
 from twinstream.core.vectors import readable
+from twinstream.definitions import load_registry
 from twinstream.online.connection import connect
-from twinstream.online.reader import Reader, Reading, check_group
+from twinstream.online.reader import Reader, Reading
 from twinstream.settings import load_settings
-from twinstream.terminal import Terminal, plain
+from twinstream.terminal import Features, Terminal, plain
 from twinstream.timestamps import iso, parse_moment
 
 NOT_FOUND = 1
@@ -22,20 +23,24 @@ NOT_FOUND = 1
 
 
 def get(
-    group: Annotated[str, typer.Argument(help=f"One of: {', '.join(GROUPS)}.", show_default=False)],
-    entity: Annotated[str, typer.Argument(help="A card, or a user for orders and clicks.", show_default=False)],
+    group: Annotated[str, typer.Argument(help="Feature group; `twinstream catalog` lists them.", show_default=False)],
+    entity: Annotated[
+        str, typer.Argument(help="Whose features: a card, a user, whatever the group is about.", show_default=False)
+    ],
     at: Annotated[
         str | None,
         typer.Option(help="The moment: ISO-8601 with zone, or epoch milliseconds.", show_default="now"),
     ] = None,
+    features: Features = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """An entity's features exactly as of a moment, also when it has long been idle."""
-    check_group(group)
+    settings = load_settings(features=features)
+    registry = load_registry(settings.features)
+    definition = registry.named(group)
     at_ms = time.time_ns() // 1_000_000 if at is None else parse_moment(at)
-    settings = load_settings()
     store = connect(settings)
-    reader = Reader(store, WindowConfig(settings.window_ms, settings.max_events_per_entity))
+    reader = Reader(store, registry, WindowConfig(settings.window_ms, settings.max_events_per_entity))
     reading = reader.read(group, entity, at_ms)
     if reading is None:
         Terminal(stderr=True).say(
@@ -48,7 +53,7 @@ def get(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(as_data(reading))))
     else:
-        Terminal().print(as_table(reading))
+        Terminal().print(as_table(reading, definition))
 
 
 def as_data(reading: Reading) -> dict[str, Any]:
@@ -65,7 +70,7 @@ def as_data(reading: Reading) -> dict[str, Any]:
     }
 
 
-def as_table(reading: Reading) -> Table:
+def as_table(reading: Reading, group: FeatureGroup) -> Table:
     """A reading for a person."""
     newest = "forgotten" if reading.event_time_ms is None else iso(reading.event_time_ms)
     table = Table(
@@ -79,6 +84,6 @@ def as_table(reading: Reading) -> Table:
     table.columns[0].no_wrap = True
     table.columns[1].justify = "right"
     table.columns[1].overflow = "fold"
-    for feature in GROUPS[reading.group].features:
+    for feature in group.features:
         table.add_row(feature.name, plain(readable(getattr(reading.vector, feature.name))), feature.unit)
     return table

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from features.groups import GROUPS
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, StateUnreadable, WindowConfig
 from twinstream.errors import UserError
@@ -12,6 +11,7 @@ from twinstream.online.keys import Partition, features_key
 from twinstream.online.pipeline import call
 from twinstream.online.scripts import READ
 from twinstream.online.store import OnlineStore, stored_state
+from twinstream.registry import Registry
 from twinstream.timestamps import iso
 
 
@@ -37,22 +37,18 @@ class Reading:
     offset: int
 
 
-def check_group(group: str) -> None:
-    """Raise a `UserError` if there is no such group."""
-    if group not in GROUPS:
-        raise UserError(f"There is no group {group!r}. Choose from {', '.join(GROUPS)}.")
-
-
 class Reader:
     """Reads what the workers of a namespace write; needs no claim.
 
     Args:
         store: where.
+        registry: the groups.
         window: size and bounds of the windows.
     """
 
-    def __init__(self, store: OnlineStore, window: WindowConfig) -> None:
+    def __init__(self, store: OnlineStore, registry: Registry, window: WindowConfig) -> None:
         self._store = store
+        self._registry = registry
         self._window = window
 
     def state(self, group: str, entity: str) -> tuple[Partition, EntityState] | None:
@@ -63,7 +59,7 @@ class Reader:
         Raises:
             UserError: there is no such group, or what is stored is of another version.
         """
-        check_group(group)
+        definition = self._registry.named(group)
         namespace = self._store.namespace
         found = self._store.pipe.run(
             [
@@ -83,7 +79,7 @@ class Reader:
         if stored is None:
             return None
         try:
-            state = EntityState.load(GROUPS[group], self._window, stored.head, stored.chunks)
+            state = EntityState.load(definition, self._window, stored.head, stored.chunks)
         except StateUnreadable as fault:
             raise UserError(f"The state of {entity} cannot be read ({fault}). A running worker rebuilds it.") from None
         return Partition(topic.decode(), int(partition), group), state

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import redis
 
-from twinstream.core.catalog import FeatureGroup
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.state import EntityState, StateDelta
 from twinstream.core.vectors import hash_lines
 from twinstream.online.keys import Keys, Partition, writer_key

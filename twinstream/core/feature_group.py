@@ -4,13 +4,15 @@ A feature is one function of a window, registered with its unit and meaning; its
 Everything that lists features (vectors, Redis fields, Parquet columns, the docs table) is derived from here.
 """
 
+import re
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
-from types import NoneType, UnionType
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
+from twinstream.core.definition import DefinitionError, check_event, check_fields, check_names, value_type
 from twinstream.core.event import RetainedEvent
 from twinstream.core.rejection import Rejected
 from twinstream.core.window import Window
@@ -20,6 +22,8 @@ Value = int | float | bool | tuple[str, ...] | None
 
 T = TypeVar("T", bound=Window[Any])
 V = TypeVar("V", bound=Value)
+
+_is_name = re.compile(r"[A-Za-z0-9._-]+").fullmatch
 
 _TYPE_NAMES: dict[Any, str] = {int: "int", float: "float", bool: "bool", tuple: "names"}
 
@@ -58,7 +62,7 @@ class Family(Generic[T]):
         """Register the decorated function as a feature of this family."""
 
         def register(compute: Callable[[T], V]) -> Callable[[T], V]:
-            type_name, nullable = _value_type(get_type_hints(compute)["return"])
+            type_name, nullable = value_type(compute.__name__, get_type_hints(compute).get("return"), _TYPE_NAMES)
             self.features.append(
                 Feature(compute.__name__, type_name, nullable, unit, " ".join(meaning.split()), self.name, compute)
             )
@@ -67,11 +71,21 @@ class Family(Generic[T]):
         return register
 
 
-def _value_type(annotation: Any) -> tuple[str, bool]:
-    """The catalog's name of a return type, and whether it allows None."""
-    members = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    (kind,) = (member for member in members if member is not NoneType)
-    return _TYPE_NAMES[get_origin(kind) or kind], NoneType in members
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """A feature that is to rank what a field of the source records marks, so that `evaluate` can say how well it does.
+
+    Attributes:
+        score: the feature; the higher, the likelier.
+        label: the field: true or 1 for what is to be found, null where nobody knows.
+        beside: a field with a number that the score is compared with.
+        within: a field that says which of those numbers can be compared with each other.
+    """
+
+    score: str
+    label: str
+    beside: str
+    within: str
 
 
 class FeatureGroup:
@@ -88,6 +102,10 @@ class FeatureGroup:
         decode: bytes and offset to (entity, state event); raises `Rejected`.
         window: makes an empty window, given its size in ms.
         families: the features.
+        scoring: the feature that can be evaluated, if one can.
+
+    Raises:
+        DefinitionError: something of it does not fit together.
 
     Attributes:
         names: of the features, in the catalog's order.
@@ -109,7 +127,12 @@ class FeatureGroup:
         decode: Callable[[bytes | None, int], tuple[str, RetainedEvent]],
         window: Callable[[int], Window[Any]],
         families: Sequence[Family[Any]],
+        scoring: Scoring | None = None,
     ) -> None:
+        if not _is_name(name) or not _is_name(topic):
+            raise DefinitionError(f"{name!r} over {topic!r}: a group and a topic are named with letters, digits, . _ -")
+        check_fields(name, wire_type, entity=entity, time=time, id=id)
+        check_event(name, event_type)
         self.name = name
         self.version = version
         self.topic = topic
@@ -121,10 +144,31 @@ class FeatureGroup:
         self.decode = decode
         self.window = window
         self.families = tuple(families)
-        self.use_features([feature for family in families for feature in family.features])
+        self.scoring = scoring
+        self._set([feature for family in families for feature in family.features])
 
-    def use_features(self, features: Sequence[Feature]) -> None:
-        """Compute these features from now on."""
+    def with_features(self, features: Sequence[Feature]) -> "FeatureGroup":
+        """The same group with these features."""
+        other = copy(self)
+        other._set(features)
+        return other
+
+    def next_version(self, families: Sequence[Family[Any]], features: Sequence[Feature]) -> "FeatureGroup":
+        """The group's next version: with more families, and with these features of all of them."""
+        other = copy(self)
+        other.version += 1
+        other.families = (*self.families, *families)
+        other._set(features)
+        return other
+
+    def reading(self, topic: str) -> "FeatureGroup":
+        """The same group over another source topic."""
+        other = copy(self)
+        other.topic = topic
+        return other
+
+    def _set(self, features: Sequence[Feature]) -> None:
+        check_names(self.name, [feature.name for feature in features])
         self.features = tuple(features)
         self.names = tuple(feature.name for feature in features)
         self.lists = tuple(at for at, feature in enumerate(features) if feature.type == "names")

@@ -1,0 +1,75 @@
+"""The feature groups that a process computes. Nobody imports them: they are loaded once, and passed on from there."""
+
+from collections.abc import Iterable, Iterator
+
+from twinstream.core.feature_group import FeatureGroup
+from twinstream.errors import UserError
+
+
+class Registry:
+    """Some feature groups, in the order of their definition; each has a name and a source topic of its own.
+
+    Args:
+        groups: which.
+        source: the modules that define them, as `FEATURES` names them; whoever gets this text loads the same groups.
+        notes: what the modules say of their features beyond the catalog, in Markdown.
+
+    Raises:
+        UserError: there is none, or two share a name or a topic.
+    """
+
+    def __init__(self, groups: Iterable[FeatureGroup], source: str = "", notes: str = "") -> None:
+        self.source = source
+        self.notes = notes
+        self._by_name: dict[str, FeatureGroup] = {}
+        self._by_topic: dict[str, FeatureGroup] = {}
+        for group in groups:
+            if group.name in self._by_name:
+                raise UserError(f"There are two feature groups named {group.name!r}. Give one of them another name.")
+            other = self._by_topic.get(group.topic)
+            if other is not None:
+                raise UserError(f"The groups {other.name!r} and {group.name!r} both read the topic {group.topic!r}.")
+            self._by_name[group.name] = group
+            self._by_topic[group.topic] = group
+
+    def __iter__(self) -> Iterator[FeatureGroup]:
+        return iter(self._by_name.values())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The groups' names."""
+        return tuple(self._by_name)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The source topics."""
+        return tuple(self._by_topic)
+
+    def named(self, name: str) -> FeatureGroup:
+        """The group of a name.
+
+        Raises:
+            UserError: there is none.
+        """
+        group = self._by_name.get(name)
+        if group is None:
+            raise UserError(f"There is no group {name!r}. Choose from {', '.join(self.names)}.")
+        return group
+
+    def of_topic(self, topic: str) -> FeatureGroup:
+        """The group that reads a source topic.
+
+        Raises:
+            UserError: there is none.
+        """
+        group = self._by_topic.get(topic)
+        if group is None:
+            raise UserError(f"There is no source topic {topic!r}. Choose from {', '.join(self.topics)}.")
+        return group
+
+    def reads(self, topic: str) -> bool:
+        """Whether a topic is the source of a group."""
+        return topic in self._by_topic
