@@ -61,7 +61,8 @@ last in that order, the previous the one before it. Rates per minute are count Ã
   the time of the entity's newest event.
 - Not accepted is a record that fails a check. Two checks look at earlier records: `late`, when it is older than the
   watermark, which is the newest event time of the records before it in the partition that passed the checks up to
-  `future`, less `ALLOWED_LATENESS_SECONDS`; and `duplicate`, when an event of the same id and time was accepted and is
+  `future`, less `ALLOWED_LATENESS_SECONDS` (where the broker has not stamped the records, of those that are believed:
+  [records.md](records.md#lateness)); and `duplicate`, when an event of the same id and time was accepted and is
   retained. Retained are the entity's events that are newer than the watermark less *W*.
 - Beyond `MAX_EVENTS_PER_ENTITY` the oldest retained event in that order goes before the vector is computed, be it the
   one that has just come; `window_truncated` is true when one that went would be in the window.

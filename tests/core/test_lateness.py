@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.features.events import MIDDAY_MS, payment
 from tests.reference import GROUPS
-from twinstream.core.lateness import BEGINNING_MS, LatenessRule
+from twinstream.core.lateness import BEGINNING_MS, LatenessRule, LatenessState
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig
 
@@ -14,14 +14,14 @@ SECOND = 1_000
 times_ms = st.integers(0, 2_000_000)
 
 
-def rule(max_event_time_ms: int | None = None) -> LatenessRule:
-    return LatenessRule(30 * SECOND, 300 * SECOND, max_event_time_ms)
+def rule(newest_ms: int | None = None) -> LatenessRule:
+    return LatenessRule(30 * SECOND, 300 * SECOND, LatenessState(newest_ms))
 
 
-def outcome(rule: LatenessRule, event_time_ms: int, timestamp_ms: int) -> str:
+def outcome(rule: LatenessRule, event_time_ms: int, timestamp_ms: int, append_timed: bool = True) -> str:
     """`ok`, or the reason for refusing."""
     try:
-        rule.observe(event_time_ms, timestamp_ms)
+        rule.observe(event_time_ms, timestamp_ms, append_timed)
     except Rejected as rejected:
         return rejected.reason
     return "ok"
@@ -57,7 +57,7 @@ def test_event_a_millisecond_further_ahead_is_from_the_future() -> None:
 def test_bad_clock_does_not_move_the_watermark() -> None:
     steady = rule(100 * SECOND)
     assert outcome(steady, 32_503_680_000_000, 100 * SECOND) == "future"
-    assert (steady.watermark_ms, steady.max_event_time_ms) == (70 * SECOND, 100 * SECOND)
+    assert (steady.watermark_ms, steady.newest_ms) == (70 * SECOND, 100 * SECOND)
 
 
 def test_late_record_does_not_move_the_watermark() -> None:
@@ -71,10 +71,11 @@ def test_future_is_checked_before_late() -> None:
     assert outcome(rule(1_000 * SECOND), 500 * SECOND, 100 * SECOND) == "future"
 
 
-def test_rule_continues_from_its_one_integer() -> None:
+def test_rule_continues_from_its_state() -> None:
     first = rule()
     first.observe(123_456, 123_456)
-    assert rule(first.max_event_time_ms).watermark_ms == first.watermark_ms
+    assert first.state == LatenessState(123_456)
+    assert LatenessRule(30 * SECOND, 300 * SECOND, first.state).watermark_ms == first.watermark_ms
 
 
 def test_detail_tells_by_how_much() -> None:

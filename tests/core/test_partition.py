@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS
 from tests.reference import GROUPS, computing
 from twinstream.core.dead_letters import encode_dead_letter
+from twinstream.core.lateness import NOTHING_SEEN
 from twinstream.core.partition import Partition
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
@@ -35,6 +36,7 @@ class Record:
     topic: str = "transactions"
     partition: int = 0
     key: bytes | None = None
+    append_timed: bool = True
 
 
 @st.composite
@@ -42,6 +44,7 @@ def logs(draw: st.DrawFn) -> list[Record]:
     """A log over some windows' time, with disorder, redeliveries, bad clocks, poison and rubbish."""
     log: list[Record] = []
     now_ms = MIDDAY_MS
+    stamped_by_broker = draw(st.sampled_from([st.just(True), st.just(False), st.booleans()]))
     for offset in range(draw(st.integers(1, 30))):
         now_ms += draw(st.sampled_from([0, 1, 1_000, 20_000, 100_000, 200_000]))
         kind = draw(st.sampled_from(["new"] * 8 + ["again"] * 3 + ["rubbish", "null", "large"]))
@@ -60,7 +63,7 @@ def logs(draw: st.DrawFn) -> list[Record]:
             )
         else:
             value = {"rubbish": b"{", "null": None, "large": b" " * 1_001}[kind]
-        log.append(Record(offset, now_ms, value))
+        log.append(Record(offset, now_ms, value, append_timed=draw(stamped_by_broker)))
     return log
 
 
@@ -109,7 +112,7 @@ class Run:
         return {
             entity: (state.applied_offset, state.newest_event_time_ms, state.newest_vector())
             for entity, state in self.states.items()
-            if (state.newest_event_time_ms or 0) > self.partition.sweep_until_ms
+            if state.newest_event_time_ms is not None and state.newest_event_time_ms > self.partition.sweep_until_ms
         }
 
 
@@ -136,7 +139,7 @@ def test_a_log_can_be_cut_anywhere_and_the_states_stored_there(
     cut = data.draw(st.integers(0, len(log)))
     first = Run(max_events).over(log[:cut])
     states = first.reloaded_states()
-    second = Run(max_events, states, max_event_time_ms=first.partition.max_event_time_ms).over(log[cut:])
+    second = Run(max_events, states, lateness=first.partition.lateness).over(log[cut:])
     assert first.outcomes() + second.outcomes() == whole.outcomes()
     assert second.shown() == whole.shown()
 
@@ -155,7 +158,7 @@ def test_a_crash_between_any_writes_is_recovered_from(log: list[Record], max_eve
     recovered = Run(
         max_events,
         {entity: state for entity, state in states.items() if state is not None},
-        max_event_time_ms=at_p.partition.max_event_time_ms,
+        lateness=at_p.partition.lateness,
         emit_from=c,
         forget_until_ms=horizon_ms(at_c),
     ).over(log[p:])
@@ -170,8 +173,9 @@ def test_states_that_are_lost_are_rebuilt_from_a_part_of_the_log(
     whole = Run(max_events).over(log)
     c = data.draw(st.integers(0, len(log)))
     horizon = horizon_ms(Run(max_events).over(log[:c]))
+    known = Run(max_events).over(log[:c]).partition.lateness
     if horizon is None:
-        start = c
+        start = c if known == NOTHING_SEEN else 0
     else:
         start = next((record.offset for record in log if record.timestamp >= horizon - SKEW_MS), c)
     rebuilt = Run(max_events, emit_from=c, forget_until_ms=horizon).over(log[min(start, c) :])
@@ -181,5 +185,8 @@ def test_states_that_are_lost_are_rebuilt_from_a_part_of_the_log(
 
 def horizon_ms(run: Run) -> int | None:
     """X of the recovery: what an event at or before it has brought about cannot be asked for any more."""
-    newest_ms = run.partition.max_event_time_ms
-    return None if newest_ms is None else newest_ms - 2 * WINDOW_MS - 3 * LATENESS_MS
+    newest_ms, _, _, unvouched_ms = run.partition.lateness
+    if newest_ms is None:
+        return None
+    horizon = newest_ms - 2 * WINDOW_MS - 3 * LATENESS_MS
+    return None if unvouched_ms is not None and unvouched_ms > horizon else horizon

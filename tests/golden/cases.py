@@ -91,6 +91,7 @@ class Record:
     key: bytes | None
     value: bytes | None
     expected: dict[str, Any] | ExpectedDeadLetter
+    append_timed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,14 +245,14 @@ def _same(expected: Any, actual: Any) -> bool:
 
 
 def _case(data: dict[str, Any], name: str) -> Case:
-    known = {"name", "group", "settings", "records", "reads", "raising"}
+    known = {"name", "group", "settings", "stamped_by", "records", "reads", "raising"}
     assert data.keys() <= known, f"{name}: unknown {data.keys() - known}"
     group = data["group"]
     return Case(
         name=name,
         group=group,
         settings=Settings(**data.get("settings", {})),
-        records=_records(data["records"], group),
+        records=_records(data["records"], group, data.get("stamped_by", "broker")),
         reads=tuple(
             Read(read["entity"], read.get("partition", 0), _ms(read["at"]), read["features"])
             for read in data.get("reads", [])
@@ -260,7 +261,7 @@ def _case(data: dict[str, Any], name: str) -> Case:
     )
 
 
-def _records(items: list[dict[str, Any]], group: str) -> tuple[Record, ...]:
+def _records(items: list[dict[str, Any]], group: str, stamped_by: str) -> tuple[Record, ...]:
     records: list[Record] = []
     logged_ms: dict[int, int] = {}
     for number, item in enumerate(items, start=1):
@@ -282,6 +283,7 @@ def _records(items: list[dict[str, Any]], group: str) -> tuple[Record, ...]:
                 key=None if key is None else str(key).encode(),
                 value=value,
                 expected=_dead_letter(**item["dead_letter"]) if "dead_letter" in item else item["features"],
+                append_timed={"broker": True, "producer": False}[stamped_by],
             )
         )
     return tuple(records)

@@ -32,7 +32,8 @@ class DriverRunner:
         driver = self.driver
         for record in self.case.records:
             driver.now_ms = record.timestamp
-            driver.broker.append(record.topic, record.partition, record.key, record.value)
+            stamped_ms = None if record.append_timed else record.timestamp
+            driver.broker.append(record.topic, record.partition, record.key, record.value, stamped_ms=stamped_ms)
         with self.case.injected():
             driver.run()
         return driver.feature_records(self.case.group), driver.dead_letters(self.case.topic)

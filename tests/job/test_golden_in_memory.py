@@ -26,7 +26,7 @@ def run_in_memory(case: Case) -> tuple[list[FeatureRecord], list[DeadLetter]]:
             max_record_bytes=settings.max_record_bytes,
         )
         records = [
-            Record(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value)
+            Record(*(getattr(record, name) for name in Record.__struct_fields__))
             for record in case.records
             if record.partition == partition
         ]

@@ -3,6 +3,8 @@
 Cases with other settings than the usual ones, or with a feature made to fail, run in `test_golden_in_memory`.
 """
 
+from pathlib import Path
+
 import pytest
 from kafka import KafkaProducer
 
@@ -11,6 +13,7 @@ from tests.golden.cases import Case, Settings, check, load_cases, merged
 from tests.job.lab import run_embedded
 from tests.loop.lab import Lab
 from tests.other_clients import ENCODINGS, compressing
+from tests.stamping import mark_as_appended
 from tests.topics import create
 from twinstream.core.dead_letters import DeadLetter, decode_dead_letter
 from twinstream.core.vectors import FeatureRecord, decode_feature_record
@@ -27,11 +30,12 @@ Outcomes = tuple[list[FeatureRecord], list[DeadLetter]]
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcomes]:
-    """What the job makes of all cases, by group. The source topics keep given timestamps."""
+    """What the job makes of all cases, by group."""
     directory = tmp_path_factory.mktemp("golden")
     with Lab(directory) as lab, lab.run() as run:
         create(lab.broker.servers, [_source(case) for case in CASES])
         _send(lab.broker)
+        _mark(lab.directory / "kafka")
         state = (directory / "state").as_uri()
         done = run_embedded(run, directory, "--state-directory", state, **SETTINGS)
         assert done.returncode == 0, done.stderr
@@ -51,16 +55,24 @@ def _send(broker: LocalKafka) -> None:
             producer = KafkaProducer(
                 bootstrap_servers=broker.servers,
                 compression_type=codec,
-                linger_ms=50,
+                linger_ms=0,
                 max_request_size=32 * 1024 * 1024,
             )
             for case in CASES:
                 for record in case.records:
                     if record.partition % len(ENCODINGS) == number:
                         at = {"partition": record.partition, "timestamp_ms": record.timestamp}
-                        producer.send(case.topic, record.value, record.key, **at)
+                        producer.send(case.topic, record.value, record.key, **at).get(60)  # alone in its batch
             producer.flush()
             producer.close()
+
+
+def _mark(data: Path) -> None:
+    """Let the broker have stamped the records, where a case does not say that their producers have."""
+    for case in CASES:
+        by_broker = [record for record in case.records if record.append_timed]
+        marked = mark_as_appended(data, case.topic, {record.partition for record in by_broker})
+        assert marked == len(by_broker)
 
 
 def _read(broker: LocalKafka, prefix: str, case: Case) -> Outcomes:

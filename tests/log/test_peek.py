@@ -108,7 +108,7 @@ def test_hostile_binary_and_huge_records_are_written_out_and_cut(
 
 
 def test_names_of_headers_and_times_may_be_anything(capsys: pytest.CaptureFixture[str]) -> None:
-    record = FullRecord("t", 0, 7, 2**62, None, b"x", headers=((b"\xff[/]", b"\xfe"), (b"a", None)), by_broker=True)
+    record = FullRecord("t", 0, 7, 2**62, None, b"x", headers=((b"\xff[/]", b"\xfe"), (b"a", None)))
     for line in as_lines(record):
         Terminal().say(line)
     assert capsys.readouterr().out == (

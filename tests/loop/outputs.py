@@ -48,7 +48,8 @@ def replayed(sources: dict[str, list[Record]], **settings: Any) -> Outputs:
     for topic, records in sources.items():
         for record in records:
             driver.now_ms = record.timestamp
-            sent = driver.broker.append(topic, record.partition, record.key, record.value)
+            stamped_ms = None if record.append_timed else record.timestamp
+            sent = driver.broker.append(topic, record.partition, record.key, record.value, stamped_ms=stamped_ms)
             assert sent.offset == record.offset
     driver.run()
     logs = {name: [line_of(record) for record in driver.broker.records(name)] for name in OUTPUT_TOPICS}

@@ -7,6 +7,7 @@ worker may crash anywhere in the rebuild, which Redis may lose once more.
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,12 +24,13 @@ class Crash(BaseException):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A payment that arrives some time after the one before, with an event time so far from the broker's clock."""
+    """A payment some time after the one before, with an event time so far from the clock that stamps it."""
 
     pause_ms: int
     ahead_ms: int
     card: str
     number: int
+    append_timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,24 @@ class Loss:
     flush_again: bool
 
 
-arrivals = st.lists(
-    st.builds(
-        Arrival,
-        pause_ms=st.sampled_from([0, 1, 5_000, 20_000, WINDOW_MS, 2 * WINDOW_MS]),
-        ahead_ms=st.sampled_from([0, 0, 0, -1, -9_000, -40_000, -150_000, SKEW_MS // 2, SKEW_MS, SKEW_MS + 1]),
-        card=st.sampled_from(["a", "b", "c"]),
-        number=st.integers(0, 60),
-    ),
-    min_size=2,
-    max_size=60,
-)
+def arrivals_of(stamped_by_broker: st.SearchStrategy[bool]) -> st.SearchStrategy[list[Arrival]]:
+    return st.lists(
+        st.builds(
+            Arrival,
+            pause_ms=st.sampled_from([0, 1, 5_000, 20_000, WINDOW_MS, 2 * WINDOW_MS]),
+            ahead_ms=st.sampled_from([0, 0, 0, -1, -9_000, -40_000, -150_000, SKEW_MS // 2, SKEW_MS, SKEW_MS + 1]),
+            card=st.sampled_from(["a", "b", "c"]),
+            number=st.integers(0, 60),
+            append_timed=stamped_by_broker,
+        ),
+        min_size=2,
+        max_size=60,
+    )
+
+
+arrivals = st.sampled_from([st.just(True), st.just(False), st.booleans()]).flatmap(arrivals_of)
+"""Logs that the broker stamps, or the producers do, or now one and now the other."""
+
 losses = st.builds(
     Loss,
     after=st.integers(1, 60),
@@ -65,15 +74,16 @@ def send(driver: Driver, log: list[Arrival]) -> None:
     """Append the arrivals to the driver's log, each at its time."""
     for arrival in log:
         driver.now_ms += arrival.pause_ms
-        driver.send(
-            "transactions",
-            {
-                "transaction_id": f"t{arrival.number}",
-                "event_time": driver.now_ms + arrival.ahead_ms,
-                "card_id": arrival.card,
-                "amount": arrival.number,
-                "currency": "EUR",
-            },
+        payment = {
+            "transaction_id": f"t{arrival.number}",
+            "event_time": driver.now_ms + arrival.ahead_ms,
+            "card_id": arrival.card,
+            "amount": arrival.number,
+            "currency": "EUR",
+        }
+        stamped_ms = None if arrival.append_timed else driver.now_ms
+        driver.broker.append(
+            "transactions", 0, arrival.card.encode(), msgspec.json.encode(payment), stamped_ms=stamped_ms
         )
 
 

@@ -7,6 +7,7 @@ import redis
 
 from tests.features.events import MIDDAY_MS
 from tests.online.worker import Worker, everything, features, first
+from twinstream.core.lateness import LatenessState
 from twinstream.online.keys import Partition
 from twinstream.online.store import ENTITIES_PER_SWEEP, OnlineStore, Progress
 from twinstream.online.store_errors import StoreMismatch
@@ -22,7 +23,7 @@ def test_the_next_owner_finds_the_progress_and_the_states(worker: Worker, new_wo
 
     successor = new_worker()
 
-    assert successor.progress == Progress(1, MIDDAY_MS)
+    assert successor.progress == Progress(1, LatenessState(MIDDAY_MS))
     assert successor.load("card")["card"] is not None
 
 

@@ -7,6 +7,7 @@ import redis
 
 from tests.features.events import MIDDAY_MS
 from tests.online.worker import Worker, everything
+from twinstream.core.lateness import LatenessState
 from twinstream.online.store import Progress
 from twinstream.online.store_errors import StoreMismatch
 
@@ -21,7 +22,7 @@ def test_saved_progress_is_what_the_next_load_expects(worker: Worker) -> None:
 
 def test_loading_at_another_progress_than_stored_is_refused(worker: Worker) -> None:
     worker.finish(5)
-    worker.progress = Progress(9, MIDDAY_MS)
+    worker.progress = Progress(9, LatenessState(MIDDAY_MS))
 
     with pytest.raises(StoreMismatch, match=r"is Progress\(next_offset=5.*not Progress\(next_offset=9"):
         worker.load()
@@ -43,10 +44,10 @@ def test_loading_what_another_worker_took_is_refused(worker: Worker, new_worker:
 
 
 def test_progress_saved_again_changes_nothing(client: redis.Redis, worker: Worker) -> None:
-    worker.store.save_progress([(worker.claim, None, Progress(5, MIDDAY_MS))])
+    worker.store.save_progress([(worker.claim, None, Progress(5, LatenessState(MIDDAY_MS)))])
     before = everything(client)
 
-    worker.store.save_progress([(worker.claim, None, Progress(5, MIDDAY_MS))])
+    worker.store.save_progress([(worker.claim, None, Progress(5, LatenessState(MIDDAY_MS)))])
 
     assert everything(client) == before
 
@@ -54,7 +55,7 @@ def test_progress_saved_again_changes_nothing(client: redis.Redis, worker: Worke
 def test_progress_that_stands_elsewhere_is_not_moved(client: redis.Redis, worker: Worker) -> None:
     worker.finish(5)
     before = everything(client)
-    worker.progress = Progress(7, MIDDAY_MS)
+    worker.progress = Progress(7, LatenessState(MIDDAY_MS))
 
     with pytest.raises(StoreMismatch, match="is not Progress"):
         worker.finish(9)
@@ -75,16 +76,18 @@ def test_a_worker_that_lost_the_partition_does_not_move_its_progress(
 
 
 def test_progress_without_an_event_time_is_kept_as_such(worker: Worker, new_worker: Callable[..., Worker]) -> None:
-    worker.store.save_progress([(worker.claim, None, Progress(5, None))])
+    worker.store.save_progress([(worker.claim, None, Progress(5, LatenessState(None)))])
 
-    assert new_worker().progress == Progress(5, None)
+    assert new_worker().progress == Progress(5, LatenessState(None))
 
 
 def test_partitions_move_independently_in_one_go(new_worker: Callable[..., Worker]) -> None:
     workers = [new_worker(partition=number) for number in range(3)]
 
     workers[0].store.save_progress(
-        [(worker.claim, None, Progress(number, number)) for number, worker in enumerate(workers)]
+        [(worker.claim, None, Progress(number, LatenessState(number))) for number, worker in enumerate(workers)]
     )
 
-    assert [new_worker(partition=number).progress for number in range(3)] == [(0, 0), (1, 1), (2, 2)]
+    assert [new_worker(partition=number).progress for number in range(3)] == [
+        Progress(number, LatenessState(number)) for number in range(3)
+    ]

@@ -9,6 +9,7 @@ import pytest
 from deploy.local import LocalRedis, free_port
 from tests.features.events import MIDDAY_MS, payment
 from tests.online.worker import TRANSACTION, WINDOW, Worker, change, first
+from twinstream.core.lateness import LatenessState
 from twinstream.core.state import EntityState
 from twinstream.online.connection import connect
 from twinstream.online.store import OnlineStore, Progress
@@ -125,7 +126,7 @@ def test_a_redis_that_lost_the_last_batches_is_noticed(fallible: Fallible, store
     with pytest.raises(StoreMismatch, match="next_offset=1"):
         worker.load()
     successor = Worker(store)
-    assert successor.progress == Progress(1, MIDDAY_MS)
+    assert successor.progress == Progress(1, LatenessState(MIDDAY_MS))
     assert successor.state("card").applied_offset == 0
 
 

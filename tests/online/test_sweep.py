@@ -7,6 +7,7 @@ import redis
 
 from tests.features.events import MIDDAY_MS, payment
 from tests.online.worker import Worker, everything, features, first
+from twinstream.core.lateness import LatenessState
 from twinstream.online.store import ENTITIES_PER_SWEEP, Progress
 from twinstream.online.store_errors import StoreMismatch
 
@@ -51,7 +52,7 @@ def test_a_swept_entity_starts_anew(worker: Worker) -> None:
 def test_nothing_is_swept_when_the_progress_is_refused(client: redis.Redis, worker: Worker) -> None:
     worker.write(first())
     before = everything(client)
-    worker.progress = Progress(3, MIDDAY_MS)
+    worker.progress = Progress(3, LatenessState(MIDDAY_MS))
 
     with pytest.raises(StoreMismatch):
         worker.finish(4, sweep_until_ms=MIDDAY_MS)

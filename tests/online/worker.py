@@ -7,6 +7,7 @@ import redis
 from features.events import Payment
 from tests.features.events import MIDDAY_MS, WINDOW_MS, payment
 from tests.reference import GROUPS
+from twinstream.core.lateness import LatenessState
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.online.keys import Partition
 from twinstream.online.store import EntityWrite, Finish, Load, OnlineStore, Progress, StoredState
@@ -47,7 +48,7 @@ class Worker:
 
     def finish(self, offset: int, newest_ms: int = MIDDAY_MS, sweep_until_ms: int | None = None) -> int:
         """Save the progress and sweep; the number of entities removed."""
-        progress = Progress(offset, newest_ms)
+        progress = Progress(offset, LatenessState(newest_ms))
         removed = self.store.finish([Finish(self.claim, self.progress, progress, sweep_until_ms)])
         self.progress = progress
         return removed

@@ -24,7 +24,7 @@ from tests.oracle.stories import (
 )
 from tests.reference import GROUPS, computing
 from twinstream.core.feature_group import FeatureGroup
-from twinstream.core.lateness import LatenessRule
+from twinstream.core.lateness import LatenessRule, LatenessState
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig
 
@@ -35,7 +35,7 @@ class Play:
     def __init__(self, group: str, max_events: int = 50_000) -> None:
         self.group = GROUPS[group]
         self.config = WindowConfig(WINDOW_MS, max_events)
-        self.rule = LatenessRule(LATENESS_MS, max_future_skew_ms=10**15, max_event_time_ms=START_MS)
+        self.rule = LatenessRule(LATENESS_MS, max_future_skew_ms=10**15, state=LatenessState(START_MS))
         self.state = EntityState(self.group, self.config)
         self.naive = NaiveState(group, WINDOW_MS, max_events)
         self.log: list[Any] = []
@@ -86,8 +86,8 @@ class Play:
 
     @property
     def _now_ms(self) -> int:
-        assert self.rule.max_event_time_ms is not None
-        return self.rule.max_event_time_ms
+        assert self.rule.newest_ms is not None
+        return self.rule.newest_ms
 
     def _event(self, step_ms: int, fields: dict[str, Any]) -> Any:
         return self._make(self._now_ms + step_ms, len(self.log), **fields)

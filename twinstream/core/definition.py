@@ -78,6 +78,9 @@ def _check_kept(place: str, kind: inspect.Type) -> None:
             _check_kept(place, each)
     elif isinstance(kind, inspect.VarTupleType):
         _check_kept(place, kind.item_type)
+    elif isinstance(kind, inspect.NamedTupleType):
+        for field in kind.fields:
+            _check_kept(f"{place}.{field.name}", field.type)
     elif not isinstance(
         kind, (inspect.IntType, inspect.StrType, inspect.BoolType, inspect.NoneType, inspect.LiteralType)
     ):

@@ -34,6 +34,8 @@ def _shape(node: Any, within: tuple[type, ...]) -> Any:
             return ["itself", within.index(node.cls)]
         fields = [[field.encode_name, field.required, _shape(field.type, (*within, node.cls))] for field in node.fields]
         return ["struct", node.array_like, [node.tag_field, node.tag], fields]
+    if isinstance(node, inspect.NamedTupleType):
+        return ["named tuple", [[field.name, field.required, _shape(field.type, within)] for field in node.fields]]
     if isinstance(node, inspect.UnionType):
         return ["union", *sorted((_shape(each, within) for each in node.types), key=msgspec.json.encode)]
     if isinstance(node, inspect.EnumType):

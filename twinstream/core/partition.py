@@ -13,6 +13,7 @@ import msgspec
 
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.feature_group import FeatureGroup
+from twinstream.core.lateness import NOTHING_SEEN, LatenessState
 from twinstream.core.rejection import Rejected
 from twinstream.core.stamping import SourceRecord, Stamped, Stamper, StampingLimits, dead_letter
 from twinstream.core.state import EntityState, WindowConfig
@@ -48,7 +49,7 @@ class Partition(Generic[F]):
         window: size and bounds of the windows.
         limits: of stamping.
         emit: what to make of each feature-log record at once, while the processor has it at hand.
-        max_event_time_ms: state of the lateness rule to continue from.
+        lateness: state of the lateness rule to continue from.
         emit_from: results of records before this offset have been emitted by an earlier run and are not again.
         forget_until_ms: such replayed records change nothing any more when their event is not newer than this.
     """
@@ -60,22 +61,22 @@ class Partition(Generic[F]):
         limits: StampingLimits,
         emit: Callable[[FeatureRecord], F],
         *,
-        max_event_time_ms: int | None = None,
+        lateness: LatenessState = NOTHING_SEEN,
         emit_from: int = 0,
         forget_until_ms: int | None = None,
     ) -> None:
         self.group = group
         self._window = window
-        self._stamper = Stamper(group, limits, max_event_time_ms)
+        self._stamper = Stamper(group, limits, lateness)
         self._emit = emit
         self._emit_from = emit_from
         self._forget_until_ms = forget_until_ms
         self._sweep_after_ms = window.size_ms + limits.allowed_lateness_ms
 
     @property
-    def max_event_time_ms(self) -> int | None:
-        """The newest event time of a record that was neither wrong nor from the future; None before the first."""
-        return self._stamper.max_event_time_ms
+    def lateness(self) -> LatenessState:
+        """What the lateness rule knows of the records stamped so far."""
+        return self._stamper.lateness
 
     @property
     def sweep_until_ms(self) -> int:

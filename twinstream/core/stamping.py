@@ -12,12 +12,15 @@ from msgspec import Struct
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.event import RetainedEvent
 from twinstream.core.feature_group import FeatureGroup
-from twinstream.core.lateness import BEGINNING_MS, LatenessRule
+from twinstream.core.lateness import BEGINNING_MS, NOTHING_SEEN, LatenessRule, LatenessState
 from twinstream.core.rejection import Rejected
 
 
 class SourceRecord(Protocol):
-    """A record of a source log, whichever client read it. Times in epoch ms."""
+    """A record of a source log, whichever client read it. Times in epoch ms.
+
+    `append_timed` tells whether the broker set the timestamp when it appended the record, or its producer before.
+    """
 
     @property
     def topic(self) -> str: ...
@@ -27,6 +30,8 @@ class SourceRecord(Protocol):
     def offset(self) -> int: ...
     @property
     def timestamp(self) -> int: ...
+    @property
+    def append_timed(self) -> bool: ...
     @property
     def key(self) -> bytes | None: ...
     @property
@@ -61,16 +66,16 @@ class StampingLimits:
 class Stamper:
     """Stamps the records of one partition, which must come in offset order."""
 
-    def __init__(self, group: FeatureGroup, limits: StampingLimits, max_event_time_ms: int | None = None) -> None:
-        """Continue after the records that brought the newest event time to `max_event_time_ms`."""
+    def __init__(self, group: FeatureGroup, limits: StampingLimits, lateness: LatenessState = NOTHING_SEEN) -> None:
+        """Continue after the records that brought the lateness rule to a state."""
         self._decode = group.decode
         self._max_record_bytes = limits.max_record_bytes
-        self._rule = LatenessRule(limits.allowed_lateness_ms, limits.max_future_skew_ms, max_event_time_ms)
+        self._rule = LatenessRule(limits.allowed_lateness_ms, limits.max_future_skew_ms, lateness)
 
     @property
-    def max_event_time_ms(self) -> int | None:
-        """The whole state of the lateness rule."""
-        return self._rule.max_event_time_ms
+    def lateness(self) -> LatenessState:
+        """The state of the lateness rule."""
+        return self._rule.state
 
     @property
     def watermark_ms(self) -> int:
@@ -90,7 +95,7 @@ class Stamper:
                     raise Rejected("oversized", f"{len(value)} bytes, {max_bytes} allowed")
                 entity, event = decode(value, record.offset)
                 event_time_ms = event.time_ms
-                rule.observe(event_time_ms, record.timestamp)
+                rule.observe(event_time_ms, record.timestamp, record.append_timed)
             except Rejected as rejected:
                 stamped.append(dead_letter(record, rejected, watermark_ms, event_time_ms))
             else:

@@ -21,6 +21,7 @@ from twinstream.batching import cut
 from twinstream.core.dead_letters import encode_dead_letter
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.fingerprint import fingerprint
+from twinstream.core.lateness import NOTHING_SEEN, LatenessState
 from twinstream.core.partition import Applied, Partition
 from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
@@ -56,13 +57,13 @@ class Mark(msgspec.Struct, array_like=True):
 
     Attributes:
         next_offset: of the record to come.
-        max_event_time_ms: the lateness rule.
+        lateness: of the lateness rule.
         pages: of the sweep's buckets.
         topic, partition: which one it is.
     """
 
     next_offset: int = 0
-    max_event_time_ms: int | None = None
+    lateness: LatenessState = NOTHING_SEEN
     pages: dict[int, int] = msgspec.field(default_factory=dict)
     topic: str = ""
     partition: int = -1
@@ -70,7 +71,7 @@ class Mark(msgspec.Struct, array_like=True):
     @property
     def progress(self) -> Progress:
         """The same as Redis knows it."""
-        return Progress(self.next_offset, self.max_event_time_ms)
+        return Progress(self.next_offset, self.lateness)
 
     @classmethod
     def of(cls, keyed: "Keyed") -> "Mark":
@@ -125,9 +126,7 @@ class KeyedPartition:
         lifetime_ms = window.size_ms + limits.allowed_lateness_ms
         self._states: dict[str, EntityState] = {}  # of the batch
         self._due = Due(keyed.due, max(1, lifetime_ms // BUCKETS), self._mark.pages)
-        self._partition = Partition(
-            group, window, limits, feature_message, max_event_time_ms=self._mark.max_event_time_ms
-        )
+        self._partition = Partition(group, window, limits, feature_message, lateness=self._mark.lateness)
 
     @property
     def cached_entities(self) -> int:
@@ -145,9 +144,9 @@ class KeyedPartition:
         return self._mark.next_offset
 
     @property
-    def max_event_time_ms(self) -> int | None:
-        """The newest event time of a record that was neither wrong nor from the future; None before the first."""
-        return self._partition.max_event_time_ms
+    def newest_ms(self) -> int | None:
+        """The newest event time that the lateness rule believes; None before the first."""
+        return self._partition.lateness.newest_ms
 
     @property
     def unsettled(self) -> bool:
@@ -168,12 +167,12 @@ class KeyedPartition:
         self._check_order(records)
         self._hold()
         applied = self._apply(records)
-        after = Progress(records[-1].offset + 1, self._partition.max_event_time_ms)
+        after = Progress(records[-1].offset + 1, self._partition.lateness)
         writer = self._mirror.writer_after(after)
         changes = self._keep(applied, writer)
         self._sweep()
         place = records[0].topic, records[0].partition
-        self._mark = Mark(after.next_offset, after.max_event_time_ms, self._due.pages, *place)
+        self._mark = Mark(after.next_offset, after.lateness, self._due.pages, *place)
         self._keyed.set_mark(_encode_mark(self._mark))
         self._mirror.settle(self._entities)
         self._mirror.send(changes, after, self._partition.sweep_until_ms, writer)

@@ -24,7 +24,8 @@ def source_table(topics: Iterable[str], consumer: Mapping[str, str]) -> str:
           source_topic STRING METADATA FROM 'topic' VIRTUAL,
           source_partition INT METADATA FROM 'partition' VIRTUAL,
           source_offset BIGINT METADATA FROM 'offset' VIRTUAL,
-          appended TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
+          stamped TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
+          stamped_as STRING METADATA FROM 'timestamp-type' VIRTUAL,
           read_at AS PROCTIME()
         ) WITH (
           'connector' = 'kafka',
@@ -37,7 +38,7 @@ def source_table(topics: Iterable[str], consumer: Mapping[str, str]) -> str:
 
 
 def slotted_view(slots: Mapping[tuple[str, int], int]) -> str:
-    """Each record with the slot number of its partition, and its timestamp in epoch ms."""
+    """Each record with the slot number of its partition, its timestamp in epoch ms, and whether the broker set that."""
     topics = list(dict.fromkeys(topic for topic, _ in slots))
     cases = "\n".join(f"WHEN {_quoted(topic)} THEN {_slot_of(topics, topic, slots)}" for topic in topics)
     return f"""
@@ -45,7 +46,8 @@ def slotted_view(slots: Mapping[tuple[str, int], int]) -> str:
         SELECT
           CASE source_topic {cases} END AS slot,
           source_topic, source_partition, source_offset,
-          EXTRACT(EPOCH FROM appended) * 1000 + EXTRACT(MILLISECOND FROM appended) AS appended_ms,
+          EXTRACT(EPOCH FROM stamped) * 1000 + EXTRACT(MILLISECOND FROM stamped) AS stamped_ms,
+          stamped_as = 'LogAppendTime' AS append_timed,
           record_key, record_value, read_at
         FROM {SOURCE}"""
 
@@ -53,12 +55,13 @@ def slotted_view(slots: Mapping[tuple[str, int], int]) -> str:
 def micro_batches(interval_ms: int) -> str:
     """The records of one partition that came within an interval, as one row: its key and arrays in offset order."""
     return f"""
-        SELECT slot, ROW(source_topic, source_partition, offsets, timestamps, record_keys, record_values)
+        SELECT slot, ROW(source_topic, source_partition, offsets, timestamps, record_keys, record_values, append_timed)
         FROM (
           SELECT
             slot, MAX(source_topic) AS source_topic, MAX(source_partition) AS source_partition,
-            ARRAY_AGG(source_offset) AS offsets, ARRAY_AGG(appended_ms) AS timestamps,
-            ARRAY_AGG(record_key) AS record_keys, ARRAY_AGG(record_value) AS record_values
+            ARRAY_AGG(source_offset) AS offsets, ARRAY_AGG(stamped_ms) AS timestamps,
+            ARRAY_AGG(record_key) AS record_keys, ARRAY_AGG(record_value) AS record_values,
+            ARRAY_AGG(append_timed) AS append_timed
           FROM TABLE(TUMBLE(TABLE {SLOTTED}, DESCRIPTOR(read_at), INTERVAL '{interval_ms / 1000:.3f}' SECOND(1, 3)))
           GROUP BY slot, window_start, window_end
         )"""

@@ -40,9 +40,11 @@ BATCH = Types.ROW(
         Types.OBJECT_ARRAY(Types.LONG()),
         Types.OBJECT_ARRAY(BYTES),
         Types.OBJECT_ARRAY(BYTES),
+        Types.OBJECT_ARRAY(Types.BOOLEAN()),
     ]
 )
-"""Topic, partition, offsets, timestamps, keys, values: what `sql.micro_batches` makes."""
+"""Topic, partition; offsets, timestamps, keys, values, and whether the broker set each timestamp: what
+`sql.micro_batches` makes."""
 
 KEYED_BATCH = Types.ROW([Types.INT(), BATCH])
 OUTPUT = Types.ROW_NAMED(["output_topic", "records"], [Types.STRING(), Types.OBJECT_ARRAY(Types.OBJECT_ARRAY(BYTES))])
@@ -144,7 +146,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
             for output_topic, results in partition.rows(applied):
                 yield Row(output_topic, [list(result) for result in results])
             self._metrics.processed(self._registry.of_topic(topic), applied, records, time.monotonic() - started)
-            self._metrics.ahead(topic, number, partition.max_event_time_ms, records[-1].timestamp)
+            self._metrics.ahead(topic, number, partition.newest_ms, records[-1].timestamp)
         if partition.unsettled:
             self._remind(ctx, SETTLE_AFTER_MS)
         self._metrics.position(topic, number, partition.next_offset)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from twinstream.core.feature_group import FeatureGroup
+from twinstream.core.lateness import NOTHING_SEEN
 from twinstream.core.state import EntityState, StateDelta
 from twinstream.job.keyed_state import EntityStates
 from twinstream.logging import get_logger
@@ -94,7 +95,7 @@ class Mirror:
         self._epoch = epoch
         self._claim: Claim | None = None
         self._progress: Progress | None = None
-        self._reached = Progress(0, None)  # by Redis, if it has lost nothing since
+        self._reached = Progress(0, NOTHING_SEEN)  # by Redis, if it has lost nothing since
         self._sent: _Sent | None = None
         self.conflicts = 0
 

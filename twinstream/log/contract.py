@@ -27,7 +27,7 @@ class Committed(NamedTuple):
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One record of a log; `timestamp` is in milliseconds UTC."""
+    """One record of a log; `timestamp` is in milliseconds UTC, the broker's where `append_timed`, or a producer's."""
 
     topic: str
     partition: int
@@ -35,6 +35,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    append_timed: bool = True
 
 
 Rebalanced = Callable[[Sequence[TopicPartition]], None]
@@ -138,7 +139,7 @@ class EventLog(Protocol):
         """Raise `KafkaUnavailable` unless the log answers within `timeout_ms`."""
 
     def is_append_timed(self, topic: str) -> bool:
-        """Whether timestamps are the broker's, so that they are in offset order and within its own clock."""
+        """Whether the broker stamps what is appended to the topic now."""
 
     def transaction(self) -> AbstractContextManager[Transaction]: ...
 

@@ -38,10 +38,15 @@ class MemoryBroker:
             self._beginnings.pop(TopicPartition(topic, number), None)
             self._committed.pop(TopicPartition(topic, number), None)
 
-    def append(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> Record:
-        """Write a record at the end of a partition."""
-        records = self._records[TopicPartition(topic, partition)]
-        record = Record(topic, partition, self.end_offset(TopicPartition(topic, partition)), self.now_ms(), key, value)
+    def append(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, *, stamped_ms: int | None = None
+    ) -> Record:
+        """Write a record at the end of a partition, with a producer's timestamp if one is given."""
+        place = TopicPartition(topic, partition)
+        records = self._records[place]
+        append_timed = stamped_ms is None
+        timestamp = self.now_ms() if stamped_ms is None else stamped_ms
+        record = Record(topic, partition, self.end_offset(place), timestamp, key, value, append_timed)
         records.append(record)
         return record
 
@@ -194,8 +199,8 @@ class MemoryLog:
         return self._broker.topic_ids[topic]
 
     def is_append_timed(self, topic: str) -> bool:
-        """Always: the broker stamps every record."""
-        return True
+        """Whether the broker stamps what is appended now: so it does, unless the newest record says otherwise."""
+        return all(record.append_timed for record in self._broker.records(topic)[-1:])
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:

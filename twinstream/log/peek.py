@@ -56,7 +56,7 @@ def as_data(record: FullRecord) -> dict[str, Any]:
         "partition": record.partition,
         "offset": record.offset,
         "timestamp": record.timestamp,
-        "timestamp_of": "broker" if record.by_broker else "producer",
+        "timestamp_of": "broker" if record.append_timed else "producer",
         "key": _jsonable(record.key),
         "headers": [[_jsonable(name), _jsonable(content)] for name, content in record.headers],
         "value": _jsonable(record.value),
@@ -65,7 +65,7 @@ def as_data(record: FullRecord) -> dict[str, Any]:
 
 def as_lines(record: FullRecord) -> list[Text]:
     """A record for a person: where it stands, its headers, its value."""
-    clock = "the broker's clock" if record.by_broker else "its producer's clock"
+    clock = "the broker's clock" if record.append_timed else "its producer's clock"
     size = "null" if record.value is None else f"{len(record.value):,} byte{'s' * (len(record.value) != 1)}"
     head = (
         (f"{record.topic}-{record.partition}@{record.offset}", "bold"),

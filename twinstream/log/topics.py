@@ -92,8 +92,9 @@ def prepare_topics(settings: Settings, registry: Registry, group: str) -> tuple[
         producer_timed = admin.producer_timed(read)
     for topic in producer_timed:
         _logger.warning(
-            "Kafka does not stamp the records of this source topic. A fast clock of a producer vouches for its own "
-            "events, and makes those of others late; a missing timestamp, or one in seconds, makes its event `future`",
+            "Kafka does not stamp the records of this source topic, so nobody vouches for event times: one that is far "
+            "ahead moves the watermark only when ten records in a row are, and a record with no timestamp, or with one "
+            "in seconds, is `future`",
             topic=topic,
             mend=f"kafka-configs.sh --bootstrap-server {settings.kafka_servers} --alter --entity-type topics "
             f"--entity-name {topic} --add-config message.timestamp.type=LogAppendTime",

@@ -171,8 +171,8 @@ def settle(store: OnlineStore, unsettled: Unsettled, reached: Reached) -> list[t
 
 def _mark(portion: Portion) -> Committed:
     """The offset after the portion, with what a rebuild needs to know beside it."""
-    next_offset, max_event_time_ms = portion.progress
-    return Committed(next_offset, encode_note(portion.owner.claim.epoch, max_event_time_ms))
+    next_offset, lateness = portion.progress
+    return Committed(next_offset, encode_note(portion.owner.claim.epoch, lateness))
 
 
 def _writes(portion: Portion) -> Iterator[EntityWrite]:

@@ -170,7 +170,7 @@ class Loop:
         for fault in applied.faults:
             _logger.error("A feature raised", topic=source.topic, detail=fault.detail, exc_info=fault.__cause__)
         owner.swept_until_ms = owner.partition.sweep_until_ms
-        progress = Progress(self.log.position(source), owner.partition.max_event_time_ms)
+        progress = Progress(self.log.position(source), owner.partition.lateness)
         oldest_ms, newest_ms = records[0].timestamp, records[-1].timestamp
         return Portion(owner, oldest_ms, newest_ms, applied, progress, owner.partition.sweep_until_ms)
 
@@ -314,7 +314,7 @@ class Loop:
             self._window,
             self._limits,
             feature_message,
-            max_event_time_ms=start.max_event_time_ms,
+            lateness=start.lateness,
             emit_from=start.emit_from,
             forget_until_ms=start.forget_until_ms,
         )

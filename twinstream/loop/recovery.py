@@ -10,16 +10,18 @@ makes Kafka's output exactly-once and Redis' effectively-once, wherever the cras
 Without P (Redis lost it, or the epoch is new) the states are rebuilt from the log. What can still be asked for reaches
 back to `X = newest event time - 2 W - 3 L`: the sweep keeps an entity until its newest event is W + L behind the
 watermark, which is L behind the newest event; its vector looks W further back, and the newest record, whose offset
-shows, may be L older than the newest event. Records with an event time after X were appended after X - skew, because a
-broker's timestamp is at most the skew behind an accepted event. Replaying from there, and leaving out what is not newer
-than X, repeats every decision on lateness: a record that made others late before that moment was itself older than X,
-and so are those it made late.
+shows, may be L older than the newest event. A record with an event time after X has a Kafka timestamp after X - skew,
+because that is at most the skew behind an accepted event. Replaying from the first such record, and leaving out what is
+not newer than X, repeats every decision on lateness: a record that made others late before that moment was itself older
+than X, and so are those it made late. That holds where the broker has stamped what is newer than X; where producers
+have, what is believed depends on runs of records, and the log is read from its beginning.
 """
 
 from dataclasses import dataclass, replace
 
 import msgspec
 
+from twinstream.core.lateness import NOTHING_SEEN, LatenessState
 from twinstream.errors import UserError
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
@@ -27,15 +29,26 @@ from twinstream.online.epoch import same_topic
 from twinstream.online.store import Progress
 from twinstream.settings import Settings
 
-LONG_AGO_MS = 0
-"""Noted as the newest event time where nobody knows it: a rebuild then reads the log from its beginning."""
+LONG_AGO = LatenessState(0)
+"""Noted where nobody knows the newest event time: a rebuild then reads the log from its beginning."""
 
 
-class Note(msgspec.Struct, frozen=True):
-    """What is committed beside an offset: the epoch, and the newest event time seen up to there."""
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is committed beside an offset: the epoch, and what the lateness rule knew there.
+
+    Attributes:
+        epoch: names everything that the states depend on.
+        newest_ms, rest: of `LatenessState`.
+    """
 
     epoch: str
-    max_event_time_ms: int | None = msgspec.field(name="max_event_time")
+    newest_ms: int | None = msgspec.field(name="max_event_time")
+    rest: tuple[int, int, int | None] = (0, 0, None)
+
+    @property
+    def lateness(self) -> LatenessState:
+        """What the lateness rule knew."""
+        return LatenessState(self.newest_ms, *self.rest)
 
 
 def committed_note(committed: Committed, current_epoch: str) -> Note | None:
@@ -49,15 +62,15 @@ def set_by_others(committed: Committed) -> bool:
     return _note(committed) is None
 
 
-def encode_note(current_epoch: str, max_event_time_ms: int | None) -> str:
+def encode_note(current_epoch: str, lateness: LatenessState) -> str:
     """The note as the metadata of a committed offset."""
-    return msgspec.json.encode(Note(current_epoch, max_event_time_ms)).decode()
+    return msgspec.json.encode(Note(current_epoch, lateness[0], lateness[1:])).decode()
 
 
 def _note(committed: Committed) -> Note | None:
     try:
         return _decode_note(committed.metadata)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 
@@ -71,7 +84,7 @@ class Start:
     Attributes:
         offset: where to read on.
         emit_from: results below it have been emitted.
-        max_event_time_ms: state of the lateness rule at `offset`.
+        lateness: state of the lateness rule at `offset`.
         forget_until_ms: below `emit_from`, events not newer than this change nothing any more.
         rebuild: what Redis has of the partition must be forgotten first, by the user's decision.
         deleted: records that Kafka deleted before all was done with them, and that the user goes on without.
@@ -81,18 +94,18 @@ class Start:
 
     offset: int
     emit_from: int
-    max_event_time_ms: int | None
+    lateness: LatenessState
     forget_until_ms: int | None
     rebuild: bool = False
     deleted: Deleted | None = None
     incomplete: bool = False
-    commit: tuple[int, int | None] | None = None
+    commit: tuple[int, LatenessState] | None = None
 
 
 def plan_start(
     log: EventLog,
     partition: TopicPartition,
-    committed: tuple[int, int | None] | None,
+    committed: tuple[int, LatenessState] | None,
     progress: Progress | None,
     settings: Settings,
     if_log_lost: IfLogLost = IfLogLost.REFUSE,
@@ -103,7 +116,7 @@ def plan_start(
     Args:
         log: to ask for offsets.
         partition: which.
-        committed: C, the committed offset and the newest event time noted beside it; None when there is none.
+        committed: C, the committed offset and the state of the lateness rule noted beside it; None when there is none.
         progress: P; None when Redis has none of this epoch.
         settings: windows, lateness and skew.
         if_log_lost: what the user decided for the case that C or the log's end lies behind P, or that the log begins
@@ -117,7 +130,7 @@ def plan_start(
     """
     first, end = log.beginning_offset(partition), log.end_offset(partition)
     if reset is not None and (progress is None or if_log_lost is IfLogLost.REBUILD):
-        mark = min(max(reset, first), end), LONG_AGO_MS
+        mark = min(max(reset, first), end), LONG_AGO
         return replace(_rebuilt(log, partition, mark, progress is not None, settings), commit=mark)
     marks = [mark[0] for mark in (committed, progress) if mark is not None]
     reached = end if committed is None else min(committed[0], end)
@@ -136,38 +149,38 @@ def plan_start(
     elif committed is not None:
         start = _rebuilt(log, partition, (reached, committed[1]), rebuild, settings)
     else:
-        start = Start(first, reached if lost else first, None, None, rebuild)
+        start = Start(first, reached if lost else first, NOTHING_SEEN, None, rebuild)
     if not lost and deleted is None:
         return start
-    newest_ms = committed[1] if committed else LONG_AGO_MS
-    noted = start.emit_from, start.max_event_time_ms if start.offset == start.emit_from else newest_ms
+    lateness = committed[1] if committed else LONG_AGO
+    noted = start.emit_from, start.lateness if start.offset == start.emit_from else lateness
     return replace(start, deleted=deleted, commit=noted)
 
 
-def _resumed(first: int, committed: tuple[int, int | None] | None, progress: Progress, settings: Settings) -> Start:
+def _resumed(first: int, committed: tuple[int, LatenessState] | None, progress: Progress, settings: Settings) -> Start:
     """From P on, silently up to C; from the log's beginning if both lie before it."""
-    emit_from, newest_ms = progress if committed is None else committed
-    forget_ms = None if committed is None else horizon_ms(newest_ms, settings)
+    emit_from, lateness = progress if committed is None else committed
+    forget_ms = None if committed is None else horizon_ms(lateness, settings)
     if emit_from < first:
-        return Start(first, first, newest_ms, forget_ms)
-    return Start(max(first, progress.next_offset), emit_from, progress.max_event_time_ms, forget_ms)
+        return Start(first, first, lateness, forget_ms)
+    return Start(max(first, progress.next_offset), emit_from, progress.lateness, forget_ms)
 
 
 def _rebuilt(
-    log: EventLog, partition: TopicPartition, committed: tuple[int, int | None], rebuild: bool, settings: Settings
+    log: EventLog, partition: TopicPartition, committed: tuple[int, LatenessState], rebuild: bool, settings: Settings
 ) -> Start:
     """From as far back as can be asked for, silently up to C; from the log's beginning if C lies before it."""
-    (emit_from, newest_ms), first = committed, log.beginning_offset(partition)
-    until_ms = horizon_ms(newest_ms, settings)
+    (emit_from, lateness), first = committed, log.beginning_offset(partition)
+    until_ms = horizon_ms(lateness, settings)
     if emit_from < first:
-        return Start(first, first, None if rebuild else newest_ms, until_ms, rebuild)
+        return Start(first, first, NOTHING_SEEN if rebuild else lateness, until_ms, rebuild)
     offset = first
-    if until_ms is None:
+    if lateness == NOTHING_SEEN:
         offset = emit_from
-    elif log.is_append_timed(partition.topic):
+    elif until_ms is not None and log.is_append_timed(partition.topic):
         found = log.offset_for_time(partition, until_ms - settings.max_future_skew_ms)
         offset = emit_from if found is None else min(found, emit_from)
-    return Start(offset, emit_from, None, until_ms, rebuild, incomplete=0 < offset == first < emit_from)
+    return Start(offset, emit_from, NOTHING_SEEN, until_ms, rebuild, incomplete=0 < offset == first < emit_from)
 
 
 IF_DELETED = (
@@ -176,11 +189,13 @@ IF_DELETED = (
 )
 
 
-def horizon_ms(newest_event_time_ms: int | None, settings: Settings) -> int | None:
-    """X: no event at or before it can be asked for any more, once the newest event time was reached."""
-    if newest_event_time_ms is None:
+def horizon_ms(lateness: LatenessState, settings: Settings) -> int | None:
+    """X: no event at or before it can be asked for any more; None where that may be any event of the log."""
+    if lateness.newest_ms is None:
         return None
-    return newest_event_time_ms - 2 * settings.window_ms - 3 * settings.lateness_ms
+    until_ms = lateness.newest_ms - 2 * settings.window_ms - 3 * settings.lateness_ms
+    unvouched_ms = lateness.unvouched_ms
+    return None if unvouched_ms is not None and unvouched_ms > until_ms else until_ms
 
 
 def _lost(partition: TopicPartition, reached: int, seen: int) -> str:

@@ -48,7 +48,7 @@ def take_over(
     claim, progress = store.claim(StoredPartition(source.topic, source.partition, group.name), current)
     committed = log.committed(source)
     note = committed_note(committed, current) if committed else None
-    mark = (committed.offset, note.max_event_time_ms) if committed and note else None
+    mark = (committed.offset, note.lateness) if committed and note else None
     reset = committed.offset if committed and set_by_others(committed) else None
     start = plan_start(log, source, mark, progress, settings, if_log_lost, reset)
     if reset is not None:
@@ -67,10 +67,10 @@ def take_over(
         )
     if start.commit is not None:
         with log.transaction() as transaction:
-            offset, newest_ms = start.commit
-            transaction.commit_offsets({source: Committed(offset, encode_note(current, newest_ms))})
+            offset, lateness = start.commit
+            transaction.commit_offsets({source: Committed(offset, encode_note(current, lateness))})
     if start.deleted is not None and progress is not None:
-        reached = Progress(start.offset, start.max_event_time_ms)
+        reached = Progress(start.offset, start.lateness)
         store.save_progress([(claim, progress, reached)])
         progress = reached
     return Started(claim, progress, start)

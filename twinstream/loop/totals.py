@@ -90,8 +90,8 @@ class Totals:
             for letter in applied.dead_letters:
                 self.dead_letters[topic, letter.reason] += 1
                 metrics.dead_letters.labels(topic, letter.reason).inc()
-            if portion.progress.max_event_time_ms is not None:
-                ahead_ms = portion.progress.max_event_time_ms - portion.newest_ms
+            if (newest_ms := portion.progress.lateness.newest_ms) is not None:
+                ahead_ms = newest_ms - portion.newest_ms
                 metrics.event_time_ahead.labels(topic, str(portion.owner.source.partition)).set(ahead_ms / 1000)
             metrics.end_to_end_seconds.observe(max(0.0, now_ms - portion.oldest_ms) / 1000)
         metrics.batch_seconds.observe(seconds)

@@ -119,13 +119,14 @@ def _example(letter: DeadLetter) -> str:
 class _Place:
     """Where a record came from, without its bytes."""
 
-    __slots__ = ("key", "offset", "partition", "timestamp", "topic", "value")
+    __slots__ = ("append_timed", "key", "offset", "partition", "timestamp", "topic", "value")
 
-    def __init__(self, record: SourceRecord) -> None:
+    def __init__(self, record: SourceRecord | DeadLetter) -> None:
         self.topic = record.topic
         self.partition = record.partition
         self.offset = record.offset
         self.timestamp = record.timestamp
+        self.append_timed = True  # it has been judged
         self.key: bytes | None = None
         self.value: bytes | None = None
 

@@ -8,6 +8,8 @@
 | `entities:<namespace>:<topic>:<partition>` | sorted set | the entities with a state, by newest event time |
 | `writer:<group>` | hash | `runtime` and `consumer_group` of those who write the group's features |
 
+`max_event_time` is the state of the lateness rule: the newest event time, and the rest of it where there is more.
+
 The entity comes last in its keys, since only an entity may contain a colon.
 """
 

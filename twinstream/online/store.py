@@ -19,7 +19,7 @@ from twinstream.core.vectors import hash_lines
 from twinstream.online.keys import Keys, Partition, writer_key
 from twinstream.online.pipeline import Command, Packed, Pipe, Sent, call
 from twinstream.online.progress import Progress as Progress
-from twinstream.online.progress import decoded
+from twinstream.online.progress import decoded, lateness_text
 from twinstream.online.scripts import CLAIM, FINISH, SWEEP, WRITE
 from twinstream.online.single_writer import Runtime, Writer, other_writer
 from twinstream.online.store_errors import StoreMismatch
@@ -220,7 +220,7 @@ class OnlineStore:
                 finish.claim.token,
                 "" if finish.expected is None else finish.expected.next_offset,
                 finish.new.next_offset,
-                "" if finish.new.max_event_time_ms is None else finish.new.max_event_time_ms,
+                lateness_text(finish.new.lateness),
                 *self._removal(finish.claim, "" if finish.sweep_until_ms is None else finish.sweep_until_ms),
             )
             for finish in finishes
@@ -364,10 +364,10 @@ def _write_command(keys: Keys, claim: Claim, block: Sequence[EntityWrite]) -> Co
 
 def _check(claim: Claim, expected: Progress | None, stored: list[bytes | None]) -> None:
     """Refuse a partition that is not ours or not where we left it."""
-    token, epoch, offset, newest_ms = stored
+    token, epoch, offset, lateness = stored
     if token != claim.token.encode() or epoch != claim.epoch.encode():
         raise _lost(claim)
-    progress = decoded(offset, newest_ms)
+    progress = decoded(offset, lateness)
     if progress != expected:
         raise StoreMismatch(f"the progress of {_name(claim)} is {progress}, not {expected}")
 

@@ -132,7 +132,8 @@ def decode_batch(batch: DefaultRecordBatch, topic: str, partition: int) -> list[
     data = bytes(memoryview(batch._buffer)[batch._pos :])
     base = batch.base_offset
     first_timestamp = batch.first_timestamp
-    append_time = batch.max_timestamp if batch.timestamp_type == batch.LOG_APPEND_TIME else None
+    append_timed = batch.timestamp_type == batch.LOG_APPEND_TIME
+    append_time = batch.max_timestamp
     records: list[Record] = []
     append = records.append
     at = 0
@@ -174,9 +175,9 @@ def decode_batch(batch: DefaultRecordBatch, topic: str, partition: int) -> list[
         if length >= 0:
             value = data[at : at + length]
         append(
-            Record(
-                topic, partition, offset, first_timestamp + delta if append_time is None else append_time, key, value
-            )
+            Record(topic, partition, offset, append_time, key, value)
+            if append_timed
+            else Record(topic, partition, offset, first_timestamp + delta, key, value, False)
         )
         at = end  # past the headers
     if at != len(data):

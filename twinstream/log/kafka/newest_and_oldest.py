@@ -18,10 +18,9 @@ Offsets = Mapping[ClientPartition, int]
 
 
 class FullRecord(Record, frozen=True, gc=False):
-    """A record with its headers (names and values in bytes, as they came), and whose clock its timestamp is of."""
+    """A record with its headers: names and values in bytes, as they came."""
 
-    headers: tuple[tuple[bytes, bytes | None], ...]
-    by_broker: bool
+    headers: tuple[tuple[bytes, bytes | None], ...] = ()
 
 
 def peek(where: Settings | str, topic: str, count: int, *, newest: bool) -> list[FullRecord]:
@@ -89,7 +88,7 @@ class _FullRecords(FetchedRecords):
     def _decode(self, batch: DefaultRecordBatch, topic: str, partition: int) -> list[Record]:
         iter(batch)  # uncompresses in place
         data = bytes(memoryview(batch._buffer)[batch._pos :])
-        by_broker = batch.timestamp_type == batch.LOG_APPEND_TIME
+        append_timed = batch.timestamp_type == batch.LOG_APPEND_TIME
         records: list[Record] = []
         at = 0
         for _ in range(batch.records_count):
@@ -105,10 +104,10 @@ class _FullRecords(FetchedRecords):
                 name, at = _bytes(data, at)
                 content, at = _bytes(data, at)
                 headers.append((name or b"", content))
-            timestamp = batch.max_timestamp if by_broker else batch.first_timestamp + delta
+            timestamp = batch.max_timestamp if append_timed else batch.first_timestamp + delta
             records.append(
                 FullRecord(
-                    topic, partition, batch.base_offset + index, timestamp, key, value, tuple(headers), by_broker
+                    topic, partition, batch.base_offset + index, timestamp, key, value, append_timed, tuple(headers)
                 )
             )
         return records
