@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,10 +19,23 @@ QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Let Flink start quickly, and property tests try other examples in every run, the same in all processes of it."""
+    """Let Flink and Python start quickly, and property tests try other examples in every run.
+
+    All processes of a run try the same ones.
+    """
     os.environ.setdefault("JVM_ARGS", QUICK_START)
+    keep_what_is_compiled()
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+
+
+def keep_what_is_compiled() -> None:
+    """Let Pythons write `__pycache__` also where the environment says not to, as images of containers do.
+
+    Tests start hundreds of them, and each would compile every package that it imports: seconds for some.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 SLOWEST_FIRST = (
