@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
+from kafka import TopicPartition as ClientPartition
 from kafka.errors import KafkaError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from runtime.kafka import LogError, TopicAdmin
+from runtime.kafka.reading import reader
 from runtime.topics import Topic, ensure_topics
 from tests.waiting import wait_until
 
@@ -26,3 +28,13 @@ def create_anew(servers: str, topics: Iterable[Topic]) -> None:
         admin.delete(names)
         wait_until(lambda: not names & set(admin.partitions()), "the topics are deleted")
     create(servers, wanted)
+
+
+def until_decided(servers: str, topic: str) -> None:
+    """Wait until readers see what has been committed: Kafka answers a producer before it writes its markers."""
+    with (
+        reader(servers, isolation_level="read_committed") as decided,
+        reader(servers, isolation_level="read_uncommitted") as written,
+    ):
+        partitions = [ClientPartition(topic, number) for number in written.partitions_for_topic(topic) or ()]
+        wait_until(lambda: decided.end_offsets(partitions) == written.end_offsets(partitions), "all is decided")

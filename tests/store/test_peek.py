@@ -14,6 +14,7 @@ from runtime.kafka.peeking import FullRecord
 from runtime.terminal import Terminal
 from store.cli import app
 from store.peek import as_lines
+from tests.topics import until_decided
 
 Send = Callable[..., None]
 
@@ -24,8 +25,9 @@ def peek(kafka_broker: LocalKafka, monkeypatch: pytest.MonkeyPatch) -> Callable[
     monkeypatch.setenv("KAFKA_SERVERS", kafka_broker.servers)
     monkeypatch.setenv("COLUMNS", "80")
 
-    def run(*arguments: str) -> str:
-        outcome = CliRunner().invoke(app, ["peek", *arguments], catch_exceptions=False)
+    def run(topic: str, *arguments: str) -> str:
+        until_decided(kafka_broker.servers, topic)
+        outcome = CliRunner().invoke(app, ["peek", topic, *arguments], catch_exceptions=False)
         assert outcome.exit_code == 0
         return outcome.output
 
