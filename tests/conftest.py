@@ -14,16 +14,16 @@ from tests import properties
 from tests.topics import create_anew
 
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""Of Flink's Java: a run of a few seconds takes half the processor time if it is not compiled for a long life."""
+"""Of every Java: a run of a few seconds takes half the processor time if it is not compiled for a long life."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Let Flink and Python start quickly, and property tests try other examples in every run.
+    """Let Java and Python start quickly, and property tests try other examples in every run.
 
     All processes of a run try the same ones.
     """
-    os.environ.setdefault("JVM_ARGS", QUICK_START)
+    os.environ.setdefault("JDK_JAVA_OPTIONS", QUICK_START)
     keep_what_is_compiled()
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(secrets.randbelow(2**32))
