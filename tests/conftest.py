@@ -3,12 +3,15 @@
 import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
 
 from deploy.local import LocalKafka, LocalRedis, free_port
+from deploy.local.head_start import has_archive
 from runtime.topics import Topic, all_topics, ensure_topics
 from tests import properties
 from tests.topics import create_anew
@@ -36,6 +39,16 @@ def keep_what_is_compiled() -> None:
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before files run side by side a broker starts and ends, once: the brokers of all runs have a head start then."""
+    side_by_side = getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput")
+    if side_by_side and not has_archive():
+        with tempfile.TemporaryDirectory() as directory:
+            broker = LocalKafka(Path(directory), free_port())
+            broker.start()
+            broker.stop()
 
 
 SLOWEST_FIRST = (
