@@ -2,27 +2,54 @@
 
 import os
 import secrets
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
 
 from deploy.local import LocalKafka, LocalRedis, free_port
+from deploy.local.head_start import has_archive
 from tests import properties
 from tests.reference import REGISTRY
 from tests.topics import create_anew
 from twinstream.log.topics import Topic, all_topics, create_topics
 
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""Of Flink's Java: a run of a few seconds takes half the processor time if it is not compiled for a long life."""
+"""Of every Java: a run of a few seconds takes half the processor time if it is not compiled for a long life."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Let Flink start quickly, and property tests try other examples in every run, the same in all processes of it."""
-    os.environ.setdefault("JVM_ARGS", QUICK_START)
+    """Let Java and Python start quickly, and property tests try other examples in every run.
+
+    All processes of a run try the same ones.
+    """
+    os.environ.setdefault("JDK_JAVA_OPTIONS", QUICK_START)
+    keep_what_is_compiled()
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+
+
+def keep_what_is_compiled() -> None:
+    """Let Pythons write `__pycache__` also where the environment says not to, as images of containers do.
+
+    Tests start hundreds of them, and each would compile every package that it imports: seconds for some.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before files run side by side a broker starts and ends, once: the brokers of all runs have a head start then."""
+    side_by_side = getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput")
+    if side_by_side and not has_archive():
+        with tempfile.TemporaryDirectory() as directory:
+            broker = LocalKafka(Path(directory), free_port())
+            broker.start()
+            broker.stop()
 
 
 SLOWEST_FIRST = (

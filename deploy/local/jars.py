@@ -29,12 +29,16 @@ def java_binary() -> str:
     if java is None or not Path(java).is_file():
         where = f"at JAVA_HOME ({home})" if home else "on PATH"
         raise MissingTool(f"Kafka needs Java, which was not found {where}. {_INSTALL}.")
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', told)
+    version = re.search(r'version "(\d+)', _told_version(java))
     if version is None or int(version[1]) < JAVA_AT_LEAST:
         found = version[1] if version else "an unknown version"
         raise MissingTool(f"Kafka needs Java {JAVA_AT_LEAST} or newer; {java} is {found}. {_INSTALL}.")
     return java
+
+
+def java_build() -> str:
+    """A name for the build of Java that is used: another one has another."""
+    return hashlib.sha256(_told_version(java_binary()).encode()).hexdigest()[:12]
 
 
 def jars_directory(profile: str) -> Path:
@@ -67,6 +71,11 @@ def fetch_jars(profile: str) -> Path:
         if not directory.is_dir():
             fetched.rename(directory)
     return directory
+
+
+def _told_version(java: str) -> str:
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    return "".join(line for line in told.splitlines(keepends=True) if not line.startswith("NOTE:"))  # of other options
 
 
 def _first_error(output: str) -> str:

@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 
 from deploy.local.broker import server_properties
 from deploy.local.daemon import Daemon
+from deploy.local.head_start import class_options, copy_formatted, keep_archive, keep_formatted
 from deploy.local.jars import fetch_jars, java_binary, require_tools
 from deploy.local.ports import HOST, free_port, is_open, require_free
 from deploy.local.scratch import fresh, java_environment
@@ -78,11 +79,12 @@ class LocalKafka:
             "-cp",
             f"{fetch_jars('kafka')}/*",
         ]
-        if not (self.data / "meta.properties").exists():
+        if not (self.data / "meta.properties").exists() and not copy_formatted(self.data):
             self._format(java, config, environment)
+            keep_formatted(self.data)
         try:
             self._daemon.start(
-                [*java, "kafka.Kafka", str(config)],
+                [*java, *class_options(self.directory), "kafka.Kafka", str(config)],
                 self._answers,
                 seconds=START_DEADLINE_S,
                 environment=environment,
@@ -100,6 +102,8 @@ class LocalKafka:
     def stop(self) -> bool:
         """End it in good order; return whether it ran."""
         stopped = self._daemon.stop()
+        if stopped:
+            keep_archive(self.directory)
         shutil.rmtree(self._scratch, ignore_errors=True)
         return stopped
 

@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from deploy.local import LocalKafka
+from tests.topics import until_decided
 from twinstream.cli import app
 from twinstream.log.kafka.newest_and_oldest import FullRecord
 from twinstream.log.peek import as_lines
@@ -24,8 +25,9 @@ def peek(kafka_broker: LocalKafka, monkeypatch: pytest.MonkeyPatch) -> Callable[
     monkeypatch.setenv("KAFKA_SERVERS", kafka_broker.servers)
     monkeypatch.setenv("COLUMNS", "80")
 
-    def run(*arguments: str) -> str:
-        outcome = CliRunner().invoke(app, ["peek", *arguments], catch_exceptions=False)
+    def run(topic: str, *arguments: str) -> str:
+        until_decided(kafka_broker.servers, topic)
+        outcome = CliRunner().invoke(app, ["peek", topic, *arguments], catch_exceptions=False)
         assert outcome.exit_code == 0
         return outcome.output
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from kafka import KafkaProducer
 
 from deploy.local import LocalKafka
+from tests.topics import until_decided
 from twinstream.log.kafka import end_offsets, record_ends
 
 
@@ -25,5 +26,6 @@ def test_markers_and_aborted_records_behind_the_last_record_do_not_count(
     producer.flush()
     producer.abort_transaction()
     producer.close()
+    until_decided(kafka_broker.servers, topic)
     assert end_offsets(kafka_broker.servers, topic) == {0: 157, 1: 151}
     assert record_ends(kafka_broker.servers, topic) == {0: 5}
