@@ -8,14 +8,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
-from deploy.local import LocalKafka, LocalRedis, free_port
-from deploy.local.head_start import has_archive
-from tests import properties
-from tests.reference import REGISTRY
-from tests.topics import create_anew
-from twinstream.log.topics import Topic, all_topics, create_topics
+try:
+    import redis
+
+    from deploy.local import LocalKafka, LocalRedis, free_port
+    from deploy.local.head_start import has_archive
+    from tests import properties
+    from tests.reference import REGISTRY
+    from tests.topics import create_anew
+    from twinstream.log.topics import Topic, all_topics, create_topics
+except ModuleNotFoundError as missing:
+    remedy = "Run: make requirements && source .venv/bin/activate"
+    sys.exit(f"error: {missing.name} is not installed for {sys.executable}, which runs the tests. {remedy}")
 
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Of every Java: a run of a few seconds takes half the processor time if it is not compiled for a long life."""

@@ -2,6 +2,8 @@
 
 import shutil
 import time
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Annotated
 
 import typer
@@ -19,6 +21,9 @@ app = command_line(
     no_args_is_help=True,
 )
 console = Terminal()
+
+WIDTH, NAME_WIDTH = 80, 8
+"""Of what is printed, and of the names in front of it."""
 
 
 @app.command(epilog="Example: `make up`, `make up KAFKA_SERVERS=localhost:9192 REDIS_PORT=6380`")
@@ -71,7 +76,9 @@ def topics() -> None:
 
 def _create_topics(settings: Settings) -> None:
     created = ensure_topics(settings, load_registry(settings.features))
-    _tell("topics", f"created {', '.join(created)}" if created else "all there")
+    lines = wrap(f"created {', '.join(created)}" if created else "all there", WIDTH - NAME_WIDTH)
+    for name, line in zip_longest(["topics"], lines, fillvalue=""):
+        _tell(name, line)
 
 
 def _compose(ports: Ports) -> Compose:
@@ -89,7 +96,7 @@ def _start(service: Service) -> None:
 
 
 def _tell(name: str, message: str) -> None:
-    console.say(f"{name:<8}{message}")
+    console.say(f"{name:<{NAME_WIDTH}}{message}")
 
 
 def main() -> None:
