@@ -16,9 +16,10 @@ from twinstream.terminal import visible
 
 _LIBRARY_LEVELS = {
     "kafka": "CRITICAL",  # what matters comes back to us as an exception and is told in our own words
-    **dict.fromkeys(("boto3", "botocore", "urllib3", "s3transfer"), "WARNING"),
+    **dict.fromkeys(("apache_beam", "boto3", "botocore", "urllib3", "s3transfer"), "WARNING"),
 }
-"""Whatever our own level: at DEBUG a client tells a thousand things about its connections before we have said one."""
+"""Whatever our own level: a client tells a thousand things about its connections before we have said one, and Beam what
+it misses of clouds that nobody asked for."""
 
 
 class _Handler(logging.StreamHandler[TextIO]):
