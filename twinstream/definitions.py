@@ -44,7 +44,7 @@ def load_registry(names: str = "") -> Registry:
 @cache
 def _loaded(names: str) -> Registry:
     groups: dict[int, FeatureGroup] = {}
-    notes: list[str] = []
+    modules, notes = [], []
     for name in filter(None, (part.strip() for part in names.split(","))):
         module = _module(name)
         defined = vars(module)
@@ -52,8 +52,22 @@ def _loaded(names: str) -> Registry:
         if not found:
             raise UserError(f"{name} defines no feature group.")
         groups |= {id(group): group for group in found}
-        notes += [getattr(module, NOTES, "")]
-    return Registry(groups.values(), names, "\n\n".join(filter(None, notes)))
+        modules.append(module.__name__)
+        notes.append(getattr(module, NOTES, ""))
+    return Registry(groups.values(), ",".join(modules), "\n\n".join(filter(None, notes)))
+
+
+def files_of(registry: Registry) -> dict[str, Path]:
+    """The Python files that a process elsewhere needs to load the same groups, by where they belong below its path."""
+    files: dict[str, Path] = {}
+    for top in {module.split(".")[0] for module in registry.source.split(",")}:
+        spec = importlib.util.find_spec(top)
+        assert spec is not None
+        for folder in map(Path, spec.submodule_search_locations or ()):
+            files |= {str(file.relative_to(folder.parent)): file for file in folder.rglob("*.py")}
+        if spec.submodule_search_locations is None and spec.origin is not None:
+            files[Path(spec.origin).name] = Path(spec.origin)
+    return files
 
 
 def _is_group(value: object) -> TypeGuard[FeatureGroup]:
@@ -66,13 +80,13 @@ def _default() -> str:
 
 def _module(name: str) -> ModuleType:
     """The module of a name or of a file, run if it has not been."""
-    path = Path(name)
+    module, folder = _of_file(Path(name)) if name.endswith(".py") else (name, Path.cwd())
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # a command that is installed does not look where it is typed
     try:
-        return _file(path) if name.endswith(".py") else _named(name)
-    except UserError:
-        raise
+        loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
             raise UserError(
                 f"There is no module {name}. FEATURES or --features names the modules with the feature definitions, "
                 "like shop.features, or their files, like shop/features.py."
@@ -80,27 +94,24 @@ def _module(name: str) -> ModuleType:
         raise UserError(_told(name, error)) from error
     except Exception as error:
         raise UserError(_told(name, error)) from error
+    file = getattr(loaded, "__file__", None)
+    if name.endswith(".py") and (file is None or not Path(file).samefile(name)):
+        raise UserError(f"{name} would be the module {module}, and there is another one, {file}. Rename the file.")
+    return loaded
 
 
-def _named(name: str) -> ModuleType:
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # a command that is installed does not look where it is typed
-    return importlib.import_module(name)
+def _of_file(path: Path) -> tuple[str, Path]:
+    """The name of a file as a module, and the folder to look for it in.
 
-
-def _file(path: Path) -> ModuleType:
-    """A file as a module of the file's name; where there is none, that module, which has come another way."""
+    Raises:
+        UserError: there is no such file.
+    """
     if not path.is_file():
-        if importlib.util.find_spec(path.stem) is None:
-            raise UserError(f"There is no file {path}.")
-        return importlib.import_module(path.stem)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
+        raise UserError(f"There is no file {path}.")
+    parts = path.with_suffix("").parts
+    if not path.is_absolute() and all(part.isidentifier() for part in parts):
+        return ".".join(parts), Path.cwd()  # as the same file is named as a module
+    return path.stem, path.resolve().parent
 
 
 def _told(name: str, error: Exception) -> str:

@@ -6,12 +6,20 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 
 from deploy.flink.cluster import DEFAULT_PORT, FlinkCluster
-from deploy.flink.distribution import FLINK_DIRECTORY, client_command, environment, prepare, temporary_folder
+from deploy.flink.distribution import (
+    FLINK_DIRECTORY,
+    client_command,
+    environment,
+    prepare,
+    shipped_sources,
+    temporary_folder,
+)
 from deploy.local.jars import ROOT, java_binary
 from deploy.local.scratch import claim, claimed
 from twinstream.definitions import load_registry
@@ -21,6 +29,7 @@ from twinstream.job.embedded import python_of_workers
 from twinstream.job.paths import flink_path, resume_line
 from twinstream.job.rest import FlinkRest
 from twinstream.logging import configure_logging
+from twinstream.registry import Registry
 from twinstream.settings import load_settings
 from twinstream.stopping import StopRequest
 from twinstream.terminal import Terminal, command_line, run_command
@@ -49,7 +58,9 @@ def run(
         directory = directory.resolve()
         prepare({"env.log.dir": str(directory / "log")}, directory)
         scratch = claim(temporary_folder(directory) / "runs")
-        found = environment(scratch, directory) | {"TWINSTREAM_SCRATCH": str(scratch)}
+        sources = shipped_sources(_definitions(context.args), directory)
+        job = {"TWINSTREAM_SCRATCH": str(scratch), "TWINSTREAM_SOURCES": str(sources)}
+        found = environment(scratch, directory) | job
         os.execve(sys.executable, [sys.executable, str(JOB), *context.args], found)
 
 
@@ -166,7 +177,8 @@ def submitted(
     python = os.environ.get("FLINK_PYTHON", python_of_workers() if local else "python3")
     with claimed(temporary_folder(directory) / "runs") as scratch:
         found = environment(scratch, directory)
-        folders = ",".join([found["TWINSTREAM_SOURCES"], *map(str, also)])
+        sources = shipped_sources(_definitions(arguments, settings or {}), directory)
+        folders = ",".join(map(str, [sources, *also]))
         shipped = ["-pyfs", folders, "-pyexec", python, "-pyclientexec", sys.executable]
         run_on_it = [*client_command(directory), "run", "--detached", "--jobmanager", cluster, *shipped]
         command = [*run_on_it, "-py", str(script), "--", *arguments]  # or Flink would take --parallelism for its own
@@ -176,6 +188,18 @@ def submitted(
     if outcome.returncode != 0 or job is None:
         raise UserError(_refusal(said))
     return job[1]
+
+
+def _definitions(arguments: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})) -> Registry:
+    """The groups that the job will compute: those that its arguments name, or else the settings.
+
+    Raises:
+        UserError: they cannot be loaded.
+    """
+    flag = "--features"
+    words = " ".join(arguments).replace(f"{flag}=", f"{flag} ").split()
+    given = words[words.index(flag) + 1] if flag in words[:-1] else settings.get("FEATURES")
+    return load_registry(load_settings(features=given).features)
 
 
 def _refusal(said: str) -> str:

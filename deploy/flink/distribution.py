@@ -16,16 +16,18 @@ import yaml
 
 from deploy.local.jars import ROOT, RUN_DIRECTORY, fetch_jars, java_binary
 from deploy.local.scratch import java_environment
+from twinstream.definitions import files_of
 from twinstream.errors import UserError
 from twinstream.packages import remedy
+from twinstream.registry import Registry
 
 FLINK_DIRECTORY = RUN_DIRECTORY / "flink"
 
 _SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """Java options of a program that ends within seconds: compiled for a long life, it takes twice the processor time."""
 
-SHIPPED = ("twinstream", "features", "flink", "config")
-"""What a worker of the job needs of this repository."""
+SHIPPED = ("twinstream", "flink", "config")
+"""What a worker of the job needs of this repository, beside the feature definitions."""
 
 
 def flink_home() -> Path:
@@ -66,23 +68,23 @@ def configuration_folder(options: Mapping[str, str], directory: Path = FLINK_DIR
     return folder
 
 
-def shipped_sources(directory: Path = FLINK_DIRECTORY) -> Path:
+def shipped_sources(registry: Registry, directory: Path = FLINK_DIRECTORY) -> Path:
     """A folder with the packages that the workers import; Flink copies it to each of them."""
-    files = sorted(
-        file
+    files = {
+        str(file.relative_to(ROOT)): file
         for name in SHIPPED
         for file in (ROOT / name).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts and not file.name.startswith("test_")
-    )
+    } | files_of(registry)
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
+    for place in sorted(files):
+        digest.update(place.encode() + files[place].read_bytes())
     folder = directory / f"sources-{digest.hexdigest()[:12]}"
     if not folder.is_dir():
         for old in directory.glob("sources-*"):
             shutil.rmtree(old)
-        for file in files:
-            target = folder / file.relative_to(ROOT)
+        for place, file in files.items():
+            target = folder / place
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
     return folder
@@ -116,7 +118,6 @@ def environment(scratch: Path, directory: Path = FLINK_DIRECTORY) -> dict[str, s
         "FLINK_CONF_DIR": str(directory / "conf"),
         "FLINK_LOG_DIR": str(directory / "log"),
         "FLINK_PID_DIR": str(directory / "pid"),
-        "TWINSTREAM_SOURCES": str(shipped_sources(directory)),
     }
 
 

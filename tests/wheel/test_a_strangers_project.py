@@ -1,0 +1,188 @@
+"""One file in an empty folder, and the wheel: the file's group in the loop, the job, a backfill and a training set."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import msgspec
+import polars as pl
+import pytest
+from kafka import KafkaProducer
+
+from deploy.local import LocalKafka, LocalRedis, free_port
+from tests.test_definitions import LOGINS
+from tests.topics import create
+from twinstream.log.topics import source_topic
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNTS, COUNT = 40, 2_000
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy: building leaves things beside the sources."""
+    copy, built = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, copy)
+    shutil.copytree(ROOT / "twinstream", copy / "twinstream", ignore=shutil.ignore_patterns("__pycache__"))
+    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(built), str(copy)]
+    subprocess.run([sys.executable, "-m", "pip", *build], check=True)
+    (found,) = built.glob("twinstream-*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a fresh environment with the wheel and its extra `offline`, at the versions of the lock."""
+    folder = tmp_path_factory.mktemp("environment")
+    pins = folder / "pins.txt"
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pins.write_text("\n".join(line.rstrip("\\ ") for line in lines if "==" in line))
+    uv = str(Path(sys.executable).with_name("uv"))
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")], check=True)
+    python = folder / "venv" / "bin" / "python"
+    install = ["--quiet", "--python", str(python), "--constraint", str(pins), f"{wheel}[offline]"]
+    subprocess.run([uv, "pip", "install", *install], check=True)
+    return python.parent
+
+
+class Project:
+    """A folder with one file of definitions, and what is typed in it."""
+
+    def __init__(self, folder: Path, programs: Path, broker: LocalKafka, redis: LocalRedis) -> None:
+        self.folder = folder
+        (folder / "shop").mkdir()
+        (folder / "shop" / "logins.py").write_text(LOGINS)
+        self.programs = programs
+        self.settings = {
+            "KAFKA_SERVERS": broker.servers,
+            "REDIS_HOST": "127.0.0.1",
+            "REDIS_PORT": str(redis.port),
+            "METRICS_PORT": "0",
+            "CHECKPOINT_INTERVAL_MS": "1000",
+            "COLUMNS": "80",
+            "FEATURES": "shop/logins.py",
+            "PATH": f"{programs}:/usr/bin:/bin",
+            "TMPDIR": str(folder),
+        }
+
+    def type(self, *words: str, code: int = 0, **settings: str) -> str:
+        """Type the command; returns what it printed."""
+        done = self._run([str(self.programs / "twinstream"), *words], self.settings | settings)
+        assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def run_job(self, *words: str, **settings: str) -> None:
+        """The same file as a Flink job, from this environment: the fresh one has no Flink."""
+        job = {"FLINK_DIRECTORY": str(self.folder / "flink"), "FLINK_UI_PORT": str(free_port())}
+        job |= {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "METRICS_PORT": str(free_port())}
+        command = [sys.executable, "-m", "deploy.flink", "run", "--until-caught-up", *words]
+        done = self._run(command, dict(os.environ) | self.settings | job | settings)
+        assert done.returncode == 0, done.stderr
+
+    def _run(self, command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=400, check=False
+        )
+
+
+@pytest.fixture(scope="module")
+def project(
+    installed: Path, kafka_broker: LocalKafka, redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """Sign-ins in Kafka, some of them late, twice or unreadable."""
+    with redis_server.client() as client:
+        client.flushall()
+    create(kafka_broker.servers, [source_topic("logins", 2)])
+    random, start_ms = Random(7), int(datetime.now(UTC).timestamp() * 1_000) - COUNT * 500
+    producer = KafkaProducer(bootstrap_servers=kafka_broker.servers)
+    for number in range(COUNT):
+        account = f"a{random.randrange(ACCOUNTS)}"
+        late_ms = 100_000 if number % 100 == 99 else random.randrange(3) * 5_000
+        login = {"login_id": f"l{number}", "at": start_ms + number * 500 - late_ms, "account_id": account}
+        value = b"{" if number % 250 == 3 else msgspec.json.encode(login)
+        for _ in range(1 + (number % 300 == 7)):
+            producer.send("logins", value, account.encode())
+    producer.flush()
+    producer.close()
+    yield Project(tmp_path_factory.mktemp("project"), installed, kafka_broker, redis_server)
+    with redis_server.client() as client:
+        client.flushall()
+
+
+def tree(folder: Path) -> str:
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix in (".py", ".lua"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def test_the_wheel_has_the_engine_alone(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"twinstream"}
+    assert {"twinstream/py.typed", "twinstream/online/lua/write.lua", "twinstream/cli.py"} <= set(names)
+
+
+def test_without_definitions_one_line_says_what_to_name(installed: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(installed / "twinstream"), "check"], cwd=tmp_path, capture_output=True, text=True, env={}, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: There is no module features. FEATURES or --features names the modules")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_definitions_are_of_a_few_lines() -> None:
+    assert len([line for line in LOGINS.splitlines() if line.strip()]) <= 40
+
+
+def test_loop_job_backfill_and_training_set_agree_over_one_file(project: Project) -> None:
+    engine = project.programs.parent / "lib" / "python3.11" / "site-packages" / "twinstream"
+    before = tree(engine), tree(ROOT / "twinstream")
+    assert "logins" in project.type("check")
+
+    project.type("run", "--until-caught-up", OUTPUT_PREFIX="loop.", CONSUMER_GROUP="loop")
+    job = {"OUTPUT_PREFIX": "job.", "CONSUMER_GROUP": "job", "REDIS_DB": "1"}
+    project.run_job("--features", "shop/logins.py", **job)
+    project.type("parity", "--left", "loop.", "--right", "job.", "--right-redis-db", "1")
+    project.type("parity", "--rederive", OUTPUT_PREFIX="loop.", CONSUMER_GROUP="loop")
+
+    loop = {"OUTPUT_PREFIX": "loop.", "CONSUMER_GROUP": "loop"}
+    reading = msgspec.json.decode(project.type("get", "login", "a1", "--json", **loop))
+    assert reading["features"]["login_count"] >= 0
+    stats = msgspec.json.decode(project.type("dead-letters", "stats", "--json", **loop))
+    assert "late" in str(stats)
+    assert "malformed" in str(stats)
+
+    project.type("export", "--out", "live", **loop)
+    project.type("backfill", "--in", "logins", "--out", "history")
+    live, history = (
+        pl.read_parquet(project.folder / name / "**" / "*.parquet").sort("partition", "offset")
+        for name in ("live", "history")
+    )
+    assert live.height > 1_900
+    assert live.equals(history)
+
+    labels = history.select("entity", pl.col("event_time").alias("timestamp")).rename({"entity": "account_id"})
+    labels.write_parquet(project.folder / "labels.parquet")
+    project.type(
+        "training-set",
+        "--labels",
+        "labels.parquet",
+        "--features",
+        "history",
+        "--out",
+        "train.parquet",
+        "--as-known-now",
+    )
+    train = pl.read_parquet(project.folder / "train.parquet")
+    assert train["login__login_count"].null_count() == 0
+    assert (tree(engine), tree(ROOT / "twinstream")) == before
