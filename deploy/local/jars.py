@@ -38,7 +38,8 @@ def java_binary() -> str:
 
 def java_build() -> str:
     """A name for the build of Java that is used: another one has another."""
-    return hashlib.sha256(_told_version(java_binary()).encode()).hexdigest()[:12]
+    told = _told_version(java_binary())
+    return hashlib.sha256("".join(re.findall(r"\(build ([^,)]+)", told)).encode()).hexdigest()[:12]
 
 
 def jars_directory(profile: str) -> Path:
@@ -74,8 +75,7 @@ def fetch_jars(profile: str) -> Path:
 
 
 def _told_version(java: str) -> str:
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    return "".join(line for line in told.splitlines(keepends=True) if not line.startswith("NOTE:"))  # of other options
+    return subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
 
 
 def _first_error(output: str) -> str:
