@@ -1,11 +1,12 @@
 """A standalone Flink cluster, the loop's lab, and a log of 50 000 events with what the loop makes of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
+from tests.job.lab import FlinkRun
 from tests.loop.lab import Lab, Run
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import Outputs
@@ -47,3 +48,22 @@ def run(lab: Lab) -> Iterator[Run]:
     """Outputs and a Redis for a job."""
     with lab.run() as run:
         yield run
+
+
+@pytest.fixture
+def cluster_job(cluster: FlinkCluster, run: Run) -> Iterator[Callable[[str, int], FlinkRun]]:
+    """Makes a job on the cluster, of a mode and a parallelism.
+
+    What a failed test leaves is put in order: a job that still ran would write to the next test's Redis.
+    """
+    made: list[FlinkRun] = []
+
+    def make(mode: str, parallelism: int) -> FlinkRun:
+        made.append(FlinkRun(cluster, run, mode, parallelism))
+        return made[-1]
+
+    yield make
+    cluster.start()
+    run.lab.redis_server.start()
+    for job in made:
+        job.cancel()

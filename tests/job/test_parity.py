@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from twinstream.audit.rederive import Sample, rederive_run
 from twinstream.settings import Settings
 
 pytestmark = pytest.mark.timeout(600)
+
+ClusterJob = Callable[[str, int], FlinkRun]
 
 AWAY_S = 30
 """How long Redis is away; a batch waits for a minute before it fails."""
@@ -53,9 +56,9 @@ def rederived(run: Run) -> list[Comparison]:
 
 
 def test_job_in_process_mode_equals_the_loop_with_a_python_worker_killed(
-    cluster: FlinkCluster, reference: Outputs, run: Run
+    cluster: FlinkCluster, reference: Outputs, run: Run, cluster_job: ClusterJob
 ) -> None:
-    job = FlinkRun(cluster, run, "process", 2)
+    job = cluster_job("process", 2)
     job.start()
     job.until_moving()
     job.until_checkpointed()
@@ -69,9 +72,9 @@ def test_job_in_process_mode_equals_the_loop_with_a_python_worker_killed(
 
 
 def test_job_at_parallelism_4_equals_the_loop_with_a_task_manager_killed(
-    cluster: FlinkCluster, reference: Outputs, run: Run
+    cluster: FlinkCluster, reference: Outputs, run: Run, cluster_job: ClusterJob
 ) -> None:
-    job = FlinkRun(cluster, run, "thread", 4)
+    job = cluster_job("thread", 4)
     job.start()
     job.until_moving()
     job.until_checkpointed()
@@ -80,14 +83,13 @@ def test_job_at_parallelism_4_equals_the_loop_with_a_task_manager_killed(
     job.until_caught_up()
     run.redis.flushall()
     job.finish()
-    cluster.start()
     assert_same(run.outputs(), reference)
 
 
 def test_job_rescaled_from_1_to_3_to_2_equals_the_loop_with_redis_away_for_a_while(
-    cluster: FlinkCluster, reference: Outputs, run: Run
+    reference: Outputs, run: Run, cluster_job: ClusterJob
 ) -> None:
-    job = FlinkRun(cluster, run, "thread", 1)
+    job = cluster_job("thread", 1)
     job.start()
     for parallelism in (3, 2):
         job.until_moving()
