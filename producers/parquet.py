@@ -1,7 +1,7 @@
 """One million card payments as a Parquet file, vectorised: NumPy draws, Polars columns, the same bytes each time.
 
 Times are drawn and sorted first, so that the rows are made in the order in which they are written, a chunk at a time.
-Text comes from pools that rows point into, which is what keeps memory and file small. ADR 0006 has the reasons.
+Text comes from pools that rows point into, which is what keeps memory and file small. ADR 6 has the reasons.
 """
 
 import os

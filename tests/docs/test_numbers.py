@@ -35,7 +35,7 @@ QUOTED = [
     ("docs/adr/0006-a-million-payments.md", "{} addresses", ADDRESSES),
     ("docs/adr/0006-a-million-payments.md", "| chunks | {} rows", CHUNK_ROWS),
     ("docs/adr/0006-a-million-payments.md", "one, of up to {} rows", ROW_GROUP_ROWS),
-    ("docs/adr/0046-outputs-follow-their-sources-partitions.md", "The first {} partitions", PLANNED_PARTITIONS),
+    ("docs/adr/0021-outputs-follow-their-sources-partitions.md", "The first {} partitions", PLANNED_PARTITIONS),
     ("docs/features.md", "closer than {} ms count as", SHORTEST_TIME_MS),
     ("docs/references/synthetic-data.md", "Chunks of {} rows", CHUNK_ROWS),
 ]

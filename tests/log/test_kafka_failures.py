@@ -189,7 +189,7 @@ def test_broker_that_is_away_fails_a_commit_in_bounded_time_and_is_noticed_when_
 def test_transaction_decided_by_a_broker_that_is_killed_before_it_says_so_everywhere_is_whole(
     lab: KafkaLab, kafka_broker: LocalKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed with the decision in its log, and not yet the markers for each of many partitions (ADR 11)."""
+    """Killed with the decision in its log, and not yet the markers for each of many partitions (ADR 9)."""
     partitions = 500
     source, output = lab.topic(1), lab.topic(partitions)
     worker = lab.worker([source]).join()
