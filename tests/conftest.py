@@ -14,6 +14,7 @@ try:
 
     from deploy.local import LocalKafka, LocalRedis, free_port
     from deploy.local.head_start import has_archive
+    from deploy.local.ports import keep_to_part
     from tests import properties
     from tests.reference import REGISTRY
     from tests.topics import create_anew
@@ -33,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     All processes of a run try the same ones.
     """
     os.environ.setdefault("JDK_JAVA_OPTIONS", QUICK_START)
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    keep_to_part(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), processes)  # or two would pick one port
     keep_what_is_compiled()
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(secrets.randbelow(2**32))

@@ -8,6 +8,7 @@ from twinstream.check import check
 from twinstream.errors import UserError
 from twinstream.letters.commands import app as dead_letters
 from twinstream.log.kafka import LogError
+from twinstream.log.listing import topics
 from twinstream.log.peek import peek
 from twinstream.logging import configure_logging
 from twinstream.loop.worker import main as run
@@ -40,6 +41,7 @@ app.command(
     epilog="Examples:\n\n`twinstream get transaction card_0000000001`\n\n"
     "`twinstream get order user_000000001 --at 2026-03-01T12:00:00Z --json`"
 )(get)
+app.command(epilog="Examples:\n\n`twinstream topics`\n\n`twinstream topics --features shop/features.py`")(topics)
 app.command(epilog="Examples:\n\n`twinstream peek transactions`\n\n`twinstream peek orders.dlq --first 3 --json`")(peek)
 app.command(epilog="Example:\n\n`twinstream evaluate --alerts 0.5 --json`")(evaluate)
 app.command(

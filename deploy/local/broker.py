@@ -26,7 +26,9 @@ BROKER_PROPERTIES: dict[str, object] = {
     "group.min.session.timeout.ms": 1_000,
     # After a crash the broker waits out its former self's session before it comes back.
     "broker.session.timeout.ms": 3_000,
-    "broker.heartbeat.interval.ms": 500,
+    "broker.heartbeat.interval.ms": 1_000,
+    # One node has nobody who would miss a sign of life in its metadata twice a second.
+    "metadata.max.idle.interval.ms": 0,
     # Two cores and half a gigabyte of heap are plenty here.
     "num.network.threads": 2,
     "num.io.threads": 4,

@@ -11,6 +11,9 @@ HOST = "127.0.0.1"
 
 _BELOW_THE_EPHEMERAL_RANGE = range(20_000, 32_000)
 
+_mine = _BELOW_THE_EPHEMERAL_RANGE
+_handed_out: set[int] = set()
+
 
 def is_open(port: int, host: str = HOST) -> bool:
     """Whether something answers at the port."""
@@ -30,10 +33,18 @@ def can_listen(port: int, host: str = HOST) -> bool:
         return True
 
 
+def keep_to_part(number: int, parts: int) -> None:
+    """Let this process pick its free ports from a part of the range, as others pick theirs from the other parts."""
+    global _mine
+    _mine = _BELOW_THE_EPHEMERAL_RANGE[number::parts]
+
+
 def free_port() -> int:
-    """A port that is free, and that no outgoing connection will be given in the meantime."""
-    picked = random.SystemRandom().sample(_BELOW_THE_EPHEMERAL_RANGE, 200)
-    return next(port for port in picked if can_listen(port))
+    """A port that is free and has not been picked before, and that no outgoing connection will be given meanwhile."""
+    picked = random.SystemRandom().sample(_mine, 200)
+    port = next(port for port in picked if port not in _handed_out and can_listen(port))
+    _handed_out.add(port)
+    return port
 
 
 def require_free(port: int, setting: str) -> None:

@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -133,12 +134,13 @@ class Case:
 Runner = Callable[[Case], tuple[Sequence[FeatureRecord], Sequence[DeadLetter]]]
 
 
+@cache
 def load_cases() -> list[Case]:
     """Every case of every file in this folder."""
     return [
         _case(data, f"{path.stem}: {data['name']}")
         for path in sorted(FOLDER.glob("*.yaml"))
-        for data in yaml.safe_load(path.read_text())
+        for data in yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     ]
 
 

@@ -1,0 +1,41 @@
+"""`twinstream topics`: the topics of the groups, created where they are missing."""
+
+from rich import box
+from rich.table import Table
+
+from twinstream.definitions import load_registry
+from twinstream.log.kafka import TopicAdmin
+from twinstream.log.topics import ensure_topics, output_topics, source_topics
+from twinstream.registry import Registry
+from twinstream.settings import load_settings
+from twinstream.terminal import Features, Terminal
+
+
+def topics(features: Features = None) -> None:
+    """Create the topics of the groups that are missing, and list all of them."""
+    settings = load_settings(features=features)
+    registry = load_registry(settings.features)
+    created = ensure_topics(settings, registry)
+    with TopicAdmin(settings) as admin:
+        partitions = admin.partitions()
+    Terminal().print(as_table(registry, settings.output_prefix, partitions, created))
+
+
+def as_table(registry: Registry, prefix: str, partitions: dict[str, int], created: tuple[str, ...]) -> Table:
+    """The topics for a person.
+
+    Args:
+        registry: whose.
+        prefix: put before the names of outputs.
+        partitions: of every topic in Kafka.
+        created: those that were missing.
+    """
+    table = Table("topic", "partitions", "what is in it", "", box=box.SIMPLE_HEAD)
+    table.columns[1].justify = "right"
+    sources, outputs = source_topics(registry), output_topics(registry, prefix)
+    kinds = [*["source"] * len(sources), *["feature log"] * len(registry), *["dead letters"] * len(registry)]
+    groups = [*registry, *registry, *registry]
+    for topic, kind, group in zip([*sources, *outputs], kinds, groups, strict=True):
+        new = "new" if topic.name in created else ""
+        table.add_row(topic.name, str(partitions.get(topic.name, 0)), f"{kind} of {group.name}", new)
+    return table
