@@ -6,6 +6,7 @@ from twinstream.audit.shadow import shadow
 from twinstream.catalog import catalog
 from twinstream.check import check
 from twinstream.errors import UserError
+from twinstream.init import init
 from twinstream.letters.commands import app as dead_letters
 from twinstream.log.kafka import LogError
 from twinstream.log.listing import topics
@@ -28,6 +29,7 @@ def commands() -> None:
         configure_logging(load_settings().log_level)
 
 
+app.command(epilog="Example:\n\n`twinstream init shop && cd shop && make test`")(init)
 app.command(
     name="run",
     epilog="Examples:\n\n`twinstream run`\n\n`twinstream run --features shop/features.py --until-caught-up`",

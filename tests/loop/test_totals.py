@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from twinstream.core.rejection import REASONS
 from twinstream.log.contract import TopicPartition
 from twinstream.loop.commit import Step
 from twinstream.loop.status import Status
@@ -99,6 +100,15 @@ def test_the_summary_shows_each_topic_and_only_the_reasons_that_occurred() -> No
     assert transactions.split() == ["transactions", "6", "2", "2", "1", "1"]
     assert everything.split() == ["all", "6", "2", "2", "1", "1"]
     assert "6 records in" in caption
+
+
+def test_the_summary_with_every_reason_fits_a_terminal() -> None:
+    driver = Driver()
+    for reason in REASONS:
+        driver.loop.totals.dead_letters["transactions", reason] = 1_234
+    lines = summary(driver).rstrip().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "dupli-" in lines[0]
 
 
 def test_a_summary_of_nothing_is_one_too() -> None:

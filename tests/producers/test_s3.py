@@ -94,6 +94,16 @@ def test_missing_file_and_name_without_date_are_one_line(s3: Any, bucket: str, t
         upload_files(s3, [undated], Destination(bucket))
 
 
+def test_a_file_that_may_not_be_read_is_one_line(
+    s3: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "payments_1k_2026-11-21.parquet"
+    file.touch()
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may read everything
+    with pytest.raises(UserError, match=r"payments_1k_2026-11-21.parquet may not be read\. Check who owns it"):
+        upload_files(s3, [file], Destination(bucket))
+
+
 def test_destination_comes_from_the_environment_then_from_the_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

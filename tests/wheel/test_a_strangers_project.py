@@ -42,7 +42,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a fresh environment with the wheel and its extra `offline`, at the versions of the lock."""
+    """The programs of a fresh environment: the wheel with the extras `offline` and `test`, as the lock has them."""
     folder = tmp_path_factory.mktemp("environment")
     pins = folder / "pins.txt"
     lines = (ROOT / "requirements.lock").read_text().splitlines()
@@ -50,7 +50,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     uv = str(Path(sys.executable).with_name("uv"))
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")], check=True)
     python = folder / "venv" / "bin" / "python"
-    install = ["--quiet", "--python", str(python), "--constraint", str(pins), f"{wheel}[offline]"]
+    install = ["--quiet", "--python", str(python), "--constraint", str(pins), f"{wheel}[offline,test]"]
     subprocess.run([uv, "pip", "install", *install], check=True)
     return python.parent
 
@@ -186,3 +186,40 @@ def test_loop_job_backfill_and_training_set_agree_over_one_file(project: Project
     train = pl.read_parquet(project.folder / "train.parquet")
     assert train["login__login_count"].null_count() == 0
     assert (tree(engine), tree(ROOT / "twinstream")) == before
+
+
+def test_what_init_writes_is_the_example(installed: Path, tmp_path: Path) -> None:
+    subprocess.run([str(installed / "twinstream"), "init", "shop"], cwd=tmp_path, check=True, capture_output=True)
+    written = {str(file.relative_to(tmp_path / "shop")): file.read_bytes() for file in files_of(tmp_path / "shop")}
+    example = ROOT / "examples" / "sign-ins"
+    assert written == {str(file.relative_to(example)): file.read_bytes() for file in files_of(example)}
+    again = subprocess.run(
+        [str(installed / "twinstream"), "init", "shop"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    assert "shop is there already" in again.stderr
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file() and "cache" not in str(file.relative_to(folder))]
+
+
+def test_the_example_is_green_at_once(installed: Path, tmp_path: Path) -> None:
+    """Its own test on the wheel, and its entry point, by which the command finds its definitions without being told."""
+    folder = tmp_path / "sign-ins"
+    shutil.copytree(ROOT / "examples" / "sign-ins", folder, ignore=shutil.ignore_patterns("*cache*"))
+    environment = {"PATH": f"{installed}:/usr/bin:/bin", "COLUMNS": "80"}
+    tests = [str(installed / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    green = subprocess.run(tests, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert green.returncode == 0, green.stdout + green.stderr
+    assert "3 passed" in green.stdout
+    described = folder / "shop-0.1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: shop\nVersion: 0.1.0\n")
+    (described / "entry_points.txt").write_text("[twinstream.features]\nshop = shop.features\n")
+    check = [str(installed / "twinstream"), "check"]
+    found = subprocess.run(
+        check, cwd=tmp_path, env=environment | {"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert "login   logins   account_id   Attempt" in found.stdout

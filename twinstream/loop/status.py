@@ -100,7 +100,7 @@ class Status:
         reasons = [reason for reason in REASONS if any(key[1] == reason for key in totals.dead_letters)]
         table = Table(box=None, padding=(0, 1, 0, 0))
         table.add_column("topic", no_wrap=True)
-        for column in ("input", "accepted", *reasons):
+        for column in ("input", "accepted", *map(_in_two_lines if reasons == list(REASONS) else str, reasons)):
             table.add_column(column, justify="right", no_wrap=True)
         for group in self._loop.registry:
             topic = group.topic
@@ -121,3 +121,13 @@ class Status:
         if totals.recoveries:
             notes.append(f"{totals.recoveries} recoveries")
         return Group(table, plain("; ".join(notes)))
+
+
+def _in_two_lines(reason: str) -> str:
+    """A long heading, parted: with all of them side by side the table would be wider than a terminal.
+
+    >>> _in_two_lines("duplicate"), _in_two_lines("late")
+    ('dupli-\\ncate', 'late')
+    """
+    middle = (len(reason) + 1) // 2
+    return f"{reason[:middle]}-\n{reason[middle:]}" if len(reason) > 6 else reason
