@@ -15,7 +15,7 @@ class Registry:
         notes: what the modules say of their features beyond the catalog, in Markdown.
 
     Raises:
-        UserError: there is none, or two share a name or a topic.
+        UserError: two share a name or a topic.
     """
 
     def __init__(self, groups: Iterable[FeatureGroup], source: str = "", notes: str = "") -> None:

@@ -1,9 +1,9 @@
 """The test driver: the whole loop in this process, with no Kafka and no Redis server, and a clock moved by hand.
 
     driver = Driver()
-    driver.send("transactions", {"transaction_id": "t1", "card_id": "c1", ...})
+    driver.send("logins", {"login_id": "l1", "account_id": "a1", ...})
     driver.run()
-    driver.features("transaction", "c1")["txn_count"]       # '1'
+    driver.features("login", "a1")["logins"]       # '1'
 
 What runs is the real loop with the real commit protocol and the real Lua scripts; only the log and the Redis server
 are in memory. Test your own features with it.

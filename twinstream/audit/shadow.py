@@ -2,7 +2,7 @@
 
 A candidate is a Python file with a family of features, written as they are in `features/`:
 
-    from twinstream.core.feature_group import Family
+    from twinstream import Family
     from features.velocity import PaymentWindow
 
     changed = Family("changed")

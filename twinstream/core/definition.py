@@ -9,6 +9,8 @@ from msgspec import inspect
 FORMS = "int, float, bool or tuple[str, ...], each also with `| None`"
 """The types that a feature can have."""
 
+_TYPE_NAMES: dict[Any, str] = {int: "int", float: "float", bool: "bool", tuple: "names"}
+
 RESERVED = frozenset(
     {"entity", "event_id", "event_time", "topic", "partition", "offset", "timestamp", "version", "group", "features"}
 )
@@ -105,7 +107,7 @@ def check_names(group: str, names: list[str]) -> None:
         seen.add(name)
 
 
-def value_type(feature: str, annotation: Any, names: dict[Any, str]) -> tuple[str, bool]:
+def value_type(feature: str, annotation: Any) -> tuple[str, bool]:
     """The catalog's name of a feature's return type, and whether it allows None.
 
     Raises:
@@ -115,10 +117,10 @@ def value_type(feature: str, annotation: Any, names: dict[Any, str]) -> tuple[st
     kinds = [member for member in members if member is not NoneType]
     if len(kinds) == 1:
         kind = kinds[0]
-        if kind in names:
-            return names[kind], NoneType in members
+        if kind in _TYPE_NAMES:
+            return _TYPE_NAMES[kind], NoneType in members
         if getattr(kind, "__origin__", None) is tuple and get_args(kind) == (str, ...):
-            return names[tuple], NoneType in members
+            return _TYPE_NAMES[tuple], NoneType in members
     raise DefinitionError(f"The feature {feature!r} returns {_shown(annotation)}, which has no column: {FORMS}")
 
 

@@ -25,8 +25,6 @@ V = TypeVar("V", bound=Value)
 
 _is_name = re.compile(r"[A-Za-z0-9._-]+").fullmatch
 
-_TYPE_NAMES: dict[Any, str] = {int: "int", float: "float", bool: "bool", tuple: "names"}
-
 
 @dataclass(frozen=True, slots=True)
 class Feature:
@@ -62,7 +60,7 @@ class Family(Generic[T]):
         """Register the decorated function as a feature of this family."""
 
         def register(compute: Callable[[T], V]) -> Callable[[T], V]:
-            type_name, nullable = value_type(compute.__name__, get_type_hints(compute).get("return"), _TYPE_NAMES)
+            type_name, nullable = value_type(compute.__name__, get_type_hints(compute).get("return"))
             self.features.append(
                 Feature(compute.__name__, type_name, nullable, unit, " ".join(meaning.split()), self.name, compute)
             )

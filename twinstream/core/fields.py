@@ -15,7 +15,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=128)]
 """Identifies an event, an entity or a session; `check_id` says more."""
 
 Name = Annotated[str, Meta(max_length=128)]
-"""Identifies something else: a merchant, a device, a product."""
+"""Identifies something else that an event names."""
 
 Text = Annotated[str, Meta(max_length=1024)]
 FourDigits = Annotated[str, Meta(min_length=4, max_length=4)]

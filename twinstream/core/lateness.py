@@ -97,29 +97,31 @@ class LatenessRule:
                 raise Rejected("future", f"nobody vouches for it: {timestamp_ms} is no Kafka timestamp in ms")
             raise Rejected("future", f"{ahead_ms} ms ahead of the log, {self._skew_ms} allowed")
         newest_ms = self.newest_ms
-        if not append_timed and self._is_ahead(event_time_ms):
+        if not append_timed and (newest_ms is None or event_time_ms - newest_ms > self._skew_ms):
+            self._note_unvouched(event_time_ms)
+            self._lengthen_run(event_time_ms)
             return
         behind_ms = self.watermark_ms - event_time_ms
         if behind_ms > 0:
             raise Rejected("late", f"{behind_ms} ms older than the watermark")
         if self._run_length:
             self._run_oldest_ms = self._run_length = 0
-        if not append_timed and (self._unvouched_ms is None or event_time_ms > self._unvouched_ms):
-            self._unvouched_ms = event_time_ms
+        if not append_timed:
+            self._note_unvouched(event_time_ms)
         if newest_ms is None or event_time_ms > newest_ms:
             self._believe(event_time_ms)
 
-    def _is_ahead(self, event_time_ms: int) -> bool:
-        """Whether a record is further ahead than a clock may be; then it is one more of the run."""
-        if self.newest_ms is not None and event_time_ms - self.newest_ms <= self._skew_ms:
-            return False
-        self._unvouched_ms = event_time_ms if self._unvouched_ms is None else max(self._unvouched_ms, event_time_ms)
+    def _note_unvouched(self, event_time_ms: int) -> None:
+        if self._unvouched_ms is None or event_time_ms > self._unvouched_ms:
+            self._unvouched_ms = event_time_ms
+
+    def _lengthen_run(self, event_time_ms: int) -> None:
+        """One more record that is further ahead than a clock may be; at RUN_LENGTH of them the oldest is believed."""
         self._run_oldest_ms = min(self._run_oldest_ms, event_time_ms) if self._run_length else event_time_ms
         self._run_length += 1
         if self._run_length == RUN_LENGTH:
             self._believe(self._run_oldest_ms)
             self._run_oldest_ms = self._run_length = 0
-        return True
 
     def _believe(self, event_time_ms: int) -> None:
         self.newest_ms = event_time_ms

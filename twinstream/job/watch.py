@@ -1,7 +1,7 @@
 """Looking after a running job from outside: its state, how far it has got, and when it has caught up."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from twinstream.errors import UserError
@@ -32,18 +32,19 @@ class Look:
     behind: int
 
 
-def log_ends(settings: Settings, registry: Registry) -> dict[tuple[str, int], int]:
+def log_ends(settings: Settings, registry: Registry) -> Offsets:
     """Where each source partition ends now."""
-    return {
-        (topic, number): offset for topic in registry.topics for number, offset in end_offsets(settings, topic).items()
-    }
+    return _of_all(registry, lambda topic: end_offsets(settings, topic))
 
 
 def record_ends_of_all(settings: Settings, registry: Registry) -> Offsets:
     """The offset after the last record of each source partition."""
-    return {
-        (topic, number): offset for topic in registry.topics for number, offset in record_ends(settings, topic).items()
-    }
+    return _of_all(registry, lambda topic: record_ends(settings, topic))
+
+
+def _of_all(registry: Registry, ask: Callable[[str], Mapping[int, int]]) -> Offsets:
+    """An offset of each partition of every source topic, given what to ask about a topic."""
+    return {(topic, number): offset for topic in registry.topics for number, offset in ask(topic).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,7 @@ class RunningJob:
     def committed(self) -> Offsets:
         """What the source has committed with its last checkpoint."""
         source = self.settings.model_copy(update={"consumer_group": consumer_group(self.settings)})
-        return {
-            (topic, number): at
-            for topic in self.registry.topics
-            for number, at in committed_offsets(source, topic).items()
-        }
+        return _of_all(self.registry, lambda topic: committed_offsets(source, topic))
 
 
 def watch(
