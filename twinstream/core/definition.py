@@ -1,7 +1,7 @@
 """What is wrong with a definition of features, found when it is made and not when its first record comes."""
 
-from types import NoneType
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -30,8 +30,9 @@ def check_fields(group: str, wire_type: type[msgspec.Struct], **fields: str) -> 
         fields: what each is to be, and the field's name.
 
     Raises:
-        DefinitionError: it lacks one.
+        DefinitionError: the record is no struct, or lacks a field.
     """
+    _check_struct(group, "record", wire_type)
     known = wire_type.__struct_fields__
     for role, name in fields.items():
         if name not in known:
@@ -47,9 +48,8 @@ def check_event(group: str, event_type: type[Any]) -> None:
     Raises:
         DefinitionError: it cannot.
     """
+    _check_struct(group, "event", event_type)
     name = event_type.__name__
-    if not (isinstance(event_type, type) and issubclass(event_type, msgspec.Struct)):
-        raise DefinitionError(f"The event type {name} of the group {group!r} is no msgspec.Struct")
     described = inspect.type_info(event_type)
     assert isinstance(described, inspect.StructType)
     missing = {"time_ms", "offset", "id"} - set(event_type.__struct_fields__)
@@ -64,6 +64,11 @@ def check_event(group: str, event_type: type[Any]) -> None:
         )
     for field in described.fields:
         _check_kept(f"{name}.{field.name}", field.type)
+
+
+def _check_struct(group: str, role: str, given: Any) -> None:
+    if not (isinstance(given, type) and issubclass(given, msgspec.Struct)):
+        raise DefinitionError(f"The {role} type {_shown(given)} of the group {group!r} is no msgspec.Struct")
 
 
 def _check_kept(place: str, kind: inspect.Type) -> None:
@@ -113,7 +118,7 @@ def value_type(feature: str, annotation: Any) -> tuple[str, bool]:
     Raises:
         DefinitionError: it is none that can be stored.
     """
-    members = get_args(annotation) if _is_union(annotation) else (annotation,)
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     kinds = [member for member in members if member is not NoneType]
     if len(kinds) == 1:
         kind = kinds[0]
@@ -122,10 +127,6 @@ def value_type(feature: str, annotation: Any) -> tuple[str, bool]:
         if getattr(kind, "__origin__", None) is tuple and get_args(kind) == (str, ...):
             return _TYPE_NAMES[tuple], NoneType in members
     raise DefinitionError(f"The feature {feature!r} returns {_shown(annotation)}, which has no column: {FORMS}")
-
-
-def _is_union(annotation: Any) -> bool:
-    return not isinstance(annotation, type) and NoneType in get_args(annotation)
 
 
 def _shown(annotation: Any) -> str:
