@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from deploy.flink.cluster import DEFAULT_PORT, FlinkCluster
 from deploy.flink.distribution import (
@@ -24,13 +25,13 @@ from deploy.local.jars import ROOT, java_binary
 from deploy.local.scratch import claim, claimed
 from twinstream.definitions import load_registry
 from twinstream.errors import UserError
+from twinstream.job.command import app as job_command
 from twinstream.job.command import follow, take_savepoint
 from twinstream.job.embedded import python_of_workers
 from twinstream.job.paths import flink_path, resume_line
 from twinstream.job.rest import FlinkRest
 from twinstream.logging import configure_logging
-from twinstream.registry import Registry
-from twinstream.settings import load_settings
+from twinstream.settings import Settings, load_settings
 from twinstream.stopping import StopRequest
 from twinstream.terminal import Terminal, command_line, run_command
 
@@ -58,7 +59,7 @@ def run(
         directory = directory.resolve()
         prepare({"env.log.dir": str(directory / "log")}, directory)
         scratch = claim(temporary_folder(directory) / "runs")
-        sources = shipped_sources(_definitions(context.args), directory)
+        sources = shipped_sources(load_registry(settings_of(context.args).features), directory)
         job = {"TWINSTREAM_SCRATCH": str(scratch), "TWINSTREAM_SOURCES": str(sources)}
         found = environment(scratch, directory) | job
         os.execve(sys.executable, [sys.executable, str(JOB), *context.args], found)
@@ -137,7 +138,7 @@ def submit(cluster: str, arguments: list[str]) -> None:
     Raises:
         UserError: the cluster does not answer, or refuses the job.
     """
-    settings = load_settings()
+    settings = settings_of(arguments)
     configure_logging(settings.log_level)
     rest = FlinkRest(cluster)
     rest.overview()
@@ -177,7 +178,7 @@ def submitted(
     python = os.environ.get("FLINK_PYTHON", python_of_workers() if local else "python3")
     with claimed(temporary_folder(directory) / "runs") as scratch:
         found = environment(scratch, directory)
-        sources = shipped_sources(_definitions(arguments, settings or {}), directory)
+        sources = shipped_sources(load_registry(settings_of(arguments, settings or {}).features), directory)
         folders = ",".join(map(str, [sources, *also]))
         shipped = ["-pyfs", folders, "-pyexec", python, "-pyclientexec", sys.executable]
         run_on_it = [*client_command(directory), "run", "--detached", "--jobmanager", cluster, *shipped]
@@ -190,16 +191,20 @@ def submitted(
     return job[1]
 
 
-def _definitions(arguments: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})) -> Registry:
-    """The groups that the job will compute: those that its arguments name, or else the settings.
+def settings_of(arguments: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> Settings:
+    """The settings that the job will have. Its arguments are read as it reads them; what is wrong, it says itself.
+
+    Args:
+        arguments: of the job.
+        environment: variables that it gets beside this process's; of them, FEATURES is read.
 
     Raises:
-        UserError: they cannot be loaded.
+        UserError: a setting is wrong.
     """
-    flag = "--features"
-    words = " ".join(arguments).replace(f"{flag}=", f"{flag} ").split()
-    given = words[words.index(flag) + 1] if flag in words[:-1] else settings.get("FEATURES")
-    return load_registry(load_settings(features=given).features)
+    given = get_command(job_command).make_context("run", list(arguments), resilient_parsing=True).params
+    if given["features"] is None:
+        given["features"] = environment.get("FEATURES")
+    return load_settings(**{name: given[name] for name in Settings.model_fields if name in given})
 
 
 def _refusal(said: str) -> str:
