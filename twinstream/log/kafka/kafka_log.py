@@ -33,7 +33,15 @@ from twinstream.log.contract import (
 )
 from twinstream.log.kafka.batch_decoder import FetchedRecords
 from twinstream.log.kafka.connecting import build_client
-from twinstream.log.kafka.membership import Rebalances, leave_group, name_taken, ours, see_join_through, theirs
+from twinstream.log.kafka.membership import (
+    Rebalances,
+    end_predecessor,
+    leave_group,
+    name_taken,
+    ours,
+    see_join_through,
+    theirs,
+)
 from twinstream.log.kafka.options import (
     ANSWER_TIMEOUT_MS,
     MEMBER_OPTIONS,
@@ -79,6 +87,8 @@ class KafkaLog:
             undo.pop_all()
 
     def _join(self) -> Any:
+        with self._translated():
+            end_predecessor(self._settings, self.worker_name, self._topics)
         options = connection_options(self._settings) | MEMBER_OPTIONS
         options |= {
             "group_id": self._settings.consumer_group,

@@ -1,13 +1,19 @@
 """A static group member on kafka-python: what it is told of rebalances, and what it would do otherwise."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from kafka import ConsumerRebalanceListener
+from kafka import ConsumerRebalanceListener, KafkaAdminClient
 from kafka import TopicPartition as ClientPartition
+from kafka.admin import MemberToRemove
+from kafka.errors import CoordinatorNotAvailableError, RetriableError
 from kafka.protocol.consumer import LeaveGroupRequest
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from twinstream.log.contract import NameTaken, TopicPartition
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, connection_options
+from twinstream.settings import Settings
 
 
 def ours(partition: Any) -> TopicPartition:
@@ -85,6 +91,40 @@ class _FinishedJoin:
 
     def __await__(self) -> Any:
         return self._task.__await__()
+
+
+def end_predecessor(settings: Settings, name: str, topics: Collection[str]) -> None:
+    """Take the member of this name out of the group if it has subscribed to other topics.
+
+    Kafka gives a static member that comes back the partitions that it had, without looking at what it subscribes to
+    now. So after a kill a worker with other feature groups would be given partitions of the old topics alone.
+
+    Raises:
+        KafkaError: Kafka does not answer, or refuses.
+    """
+    until_coordinated = Retrying(
+        retry=retry_if_exception_type(RetriableError),
+        wait=wait_fixed(0.1),
+        stop=stop_after_delay(ANSWER_TIMEOUT_MS / 1000),
+        reraise=True,
+    )
+    admin = build_client(KafkaAdminClient, settings, connection_options(settings))
+    try:
+        for member in until_coordinated(_members, admin, settings.consumer_group):
+            subscription = member["member_metadata"]  # nothing while the group is rebalancing, and gives it anew
+            if member["group_instance_id"] == name and subscription and set(subscription["topics"]) != set(topics):
+                leaving = MemberToRemove(group_instance_id=name, reason="other topics")
+                admin.remove_group_members(settings.consumer_group, [leaving])
+    finally:
+        admin.close()
+
+
+def _members(admin: KafkaAdminClient, group: str) -> list[dict[str, Any]]:
+    described = admin.describe_groups([group])[group]
+    if "Coordinator" in (described["error"] or ""):  # it is being loaded, or has moved
+        raise CoordinatorNotAvailableError(described["error"])
+    members: list[dict[str, Any]] = described["members"]
+    return members
 
 
 def leave_group(consumer: Any, timeout_ms: int) -> None:
