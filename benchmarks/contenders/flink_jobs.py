@@ -25,6 +25,7 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from benchmarks.contenders.flink_plan import DONE, STAGES, Plan
 from twinstream.job.keyed_partition import KeyedPartition
+from twinstream.job.sources import SourceTopic
 from twinstream.job.stage import FeatureStage
 
 
@@ -83,7 +84,7 @@ class CountAndSumByBatch(KeyedProcessFunction):  # type: ignore[misc]
     def process_element(self, value: Any, ctx: Any) -> Iterable[Row]:
         changed: dict[str, tuple[int, float]] = {}
         results = []
-        for key, content in zip(value[4], value[5], strict=True):
+        for key, content in zip(value[2], value[3], strict=True):
             event = _decode(content)
             card = event.card_id
             count, total = changed.get(card) or self._state.get(card) or (0, 0.0)
@@ -109,14 +110,14 @@ class TimedStage(FeatureStage):
     def process_element(self, value: Any, ctx: Any) -> Iterable[Row]:
         yield from super().process_element(value, ctx)
         pipe = self._client.pipeline(transaction=False)
-        pipe.incrby(DONE, len(value[2]))
+        pipe.incrby(DONE, len(value[0]))
         for stage, seconds in self._spent.items():
             pipe.hincrbyfloat(STAGES, stage, seconds * 1e6)
         pipe.execute()
         self._spent.clear()
 
-    def _open_partition(self, topic: str, number: int) -> KeyedPartition:
-        partition = super()._open_partition(topic, number)
+    def _open_partition(self, source: SourceTopic, number: int) -> KeyedPartition:
+        partition = super()._open_partition(source, number)
         for owner, name, stage in (
             (partition, "_apply", "stamp, load, apply"),
             (partition, "_keep", "keyed state"),
@@ -156,28 +157,21 @@ def start(plan: Plan) -> Any:
     mode = "thread" if plan.mode == "thread" else "process"
     options = JobOptions(Path(plan.directory).as_uri(), mode, plan.parallelism)  # type: ignore[arg-type]
     topic = feature_log_topic("transaction", settings.output_prefix).name
-    sources = {"transactions": 4}
+    with TopicAdmin(settings) as admin:
+        topic_id = admin.ids()["transactions"]
+    sources = [SourceTopic("transactions", epoch(topic_id, registry.of_topic("transactions"), settings), 4)]
     if plan.shape == "record":
-        return _start_by_record(plan, settings, registry, options, sources, topic)
+        return _start_by_record(plan, settings, registry, options, topic)
     if plan.shape == "batch":
         stage = CountAndSumByBatch(plan.redis_port, topic)
     else:
-        with TopicAdmin(settings) as admin:
-            topic_id = admin.ids()["transactions"]
-        stage = TimedStage(
-            settings,
-            registry.source,
-            {"transactions": epoch(topic_id, registry.of_topic("transactions"), settings)},
-            sources,
-        )
+        stage = TimedStage(settings, registry.source, tuple(sources))
     return build_and_start(
         settings, options, sources, output_topics(registry, settings.output_prefix), FAIL_AT_ONCE, stage, plan.shape
     )
 
 
-def _start_by_record(
-    plan: Plan, settings: Any, registry: Any, options: Any, sources: dict[str, int], topic: str
-) -> Any:
+def _start_by_record(plan: Plan, settings: Any, registry: Any, options: Any, topic: str) -> Any:
     """The idiomatic job: PyFlink's own `key_by` and `process`, between the same SQL source and sink."""
     from pyflink.table import Schema
 
@@ -191,8 +185,9 @@ def _start_by_record(
     for name in ("python.fn-execution.bundle.size", "python.fn-execution.bundle.time"):
         del configuration[name]  # Flink's own are made for records
     tables, _ = environment(configuration)
-    tables.execute_sql(sql.source_table(sources, consumer_properties(settings)))
-    records = tables.to_data_stream(tables.sql_query(f"SELECT record_key, record_value FROM {sql.SOURCE}"))
+    tables.execute_sql(sql.source_table("transactions", consumer_properties(settings, "transactions")))
+    source = sql.source_name("transactions")
+    records = tables.to_data_stream(tables.sql_query(f"SELECT record_key, record_value FROM {source}"))
     result = Types.ROW_NAMED(["output_topic", "record_key", "record_value"], [Types.STRING(), BYTES, BYTES])
     results = records.key_by(lambda row: row[0].decode(), Types.STRING()).process(
         CountAndSumByRecord(plan.redis_port, topic), result

@@ -27,6 +27,8 @@ from deploy.local import free_port
 from deploy.local.jars import ROOT
 from tests.loop.lab import Run
 from tests.loop.outputs import SETTINGS
+from tests.reference import REGISTRY
+from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.job.rest import FlinkRest
 
@@ -62,7 +64,15 @@ class FlinkRun:
         self.parallelism = parallelism
         self.rest = FlinkRest(cluster.address)
         self.job = ""
+        self.topics: tuple[str, ...] = REGISTRY.topics
         self._settings = SETTINGS | settings
+
+    def compute(self, *definitions: str, savepoint: str | None = None) -> None:
+        """Start it with the groups of some modules or files."""
+        names = ",".join(definitions)
+        self.topics = load_registry(names).topics
+        self._settings = self._settings | {"features": names}
+        self.start(savepoint)
 
     def start(self, savepoint: str | None = None, parallelism: int | None = None) -> None:
         """Submit the job as users do, from a savepoint if there is one."""
@@ -76,17 +86,18 @@ class FlinkRun:
         )
 
     def until_moving(self) -> None:
-        """Wait until more has come into Redis than there is now."""
-        assert self.run.progress() != self.run.lab.ends(), "everything has been read already: a longer log is needed"
-        self.run.until_under_way(PATIENCE_S)
+        """Wait until more of its topics has come into Redis than there is now."""
+        before = sum(self._progress().values())
+        assert self._progress() != self._ends(), "everything has been read already: a longer log is needed"
+        wait_for(lambda: sum(self._progress().values()) > before, "moving on")
 
     def until_checkpointed(self) -> None:
         """Wait until it has completed a checkpoint."""
         wait_for(lambda: self.rest.checkpoints(self.job) > 0, "a checkpoint")
 
     def until_caught_up(self) -> None:
-        """Wait until everything in the source topics is in Redis."""
-        ends = self.run.lab.ends()
+        """Wait until everything in its source topics is in Redis."""
+        ends = self._ends()
         wait_for(lambda: self._reached(ends), "catching up")
 
     def savepoint(self) -> str:
@@ -121,7 +132,16 @@ class FlinkRun:
         with suppress(UserError):  # Flink is busy restarting
             state = self.rest.state(self.job)
             assert state not in ("FAILED", "FINISHED", "CANCELED"), self.rest.root_exception(self.job)
-        return self.run.progress() == ends
+        return self._progress() == ends
+
+    def _ends(self) -> dict[str, int]:
+        return self._own(self.run.lab.ends())
+
+    def _progress(self) -> dict[str, int]:
+        return self._own(self.run.progress())
+
+    def _own(self, offsets: dict[str, int]) -> dict[str, int]:
+        return {place: offset for place, offset in offsets.items() if place.split(":")[0] in self.topics}
 
 
 def run_embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:

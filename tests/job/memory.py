@@ -43,6 +43,11 @@ class MemoryKeyed:
     def set_mark(self, mark: bytes) -> None:
         self._mark = mark
 
+    def clear(self) -> None:
+        self.entities.clear()
+        self.due.clear()
+        self._mark = None
+
     def copy(self) -> "MemoryKeyed":
         """What a checkpoint keeps."""
         copied = MemoryKeyed()
@@ -67,8 +72,11 @@ class MemoryJob:
         rows: what has been given to the sink.
     """
 
-    def __init__(self, topic: str, partition: int = 0, redis: Any = None, **settings: Any) -> None:
+    def __init__(
+        self, topic: str, partition: int = 0, redis: Any = None, begins_beside: str = "", **settings: Any
+    ) -> None:
         self.settings = Settings(**settings)
+        self.begins_beside = begins_beside
         self.redis = redis or fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2)
         self.topic, self.partition = topic, partition
         self.rows: list[Sent] = []
@@ -90,6 +98,7 @@ class MemoryJob:
             StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms),
             feature_log_topic(group.name).name,
             dead_letter_topic(self.topic).name,
+            self.begins_beside,
         )
         store = OnlineStore(self.redis, settings.namespace, "memory", Runtime.JOB)
         mirror = Mirror(store, Source(self.topic, self.partition, group.name), group, "epoch")

@@ -1,55 +1,51 @@
-"""Where slot numbers land, and that the hashes they are chosen by are Flink's."""
+"""Where the keys of partitions land, whatever else the job reads, and that Flink says so."""
 
 from collections import Counter
+from hashlib import sha256
 
 import pytest
 
-from tests.reference import BY_TOPIC
 from twinstream.job import sql
-from twinstream.job.key_groups import (
-    MAX_PARALLELISM,
-    PLANNED_PARTITIONS,
-    slot_numbers,
-    stage_key_group,
-    window_key_group,
-)
+from twinstream.job.key_groups import MAX_PARALLELISM, PLANNED_PARTITIONS, KeyGroup, placed_keys
+from twinstream.job.sources import PartitionKey, SourceTopic
 
-TOPICS = list(BY_TOPIC)
+TOPICS = [SourceTopic(name, "epoch", 4) for name in ("transactions", "orders", "clickstream", "logins", "a.b-c_d")]
 
 
-@pytest.mark.parametrize("parallelism", [1, 2, 4])
-def test_partitions_are_spread_evenly_over_the_subtasks(parallelism: int) -> None:
-    slots = slot_numbers(TOPICS, 4)
-    for key_group in (stage_key_group, window_key_group):
-        subtasks = Counter(key_group(slot) * parallelism // MAX_PARALLELISM for slot in slots.values())
-        assert set(subtasks.values()) == {12 // parallelism}
-        for topic in TOPICS:
-            own = Counter(key_group(slots[topic, number]) * parallelism // MAX_PARALLELISM for number in range(4))
-            assert set(own.values()) == {4 // parallelism}
+def any_hash(key: str) -> int:
+    """Some key group, as a hash gives one."""
+    return int.from_bytes(sha256(key.encode()).digest()[:4]) % MAX_PARALLELISM
 
 
-def test_every_partition_has_a_slot_of_its_own() -> None:
-    slots = slot_numbers(TOPICS, 100)
-    assert len(set(slots.values())) == 300
-
-
-def test_more_partitions_change_nothing_for_the_first() -> None:
-    few, many = slot_numbers(TOPICS, 3), slot_numbers(TOPICS, 50)
-    assert few.items() <= many.items()
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+@pytest.mark.parametrize(("partitions", "parallelism"), [(2, 2), (4, 2), (4, 4), (8, 4), (8, 8), (16, 16), (32, 8)])
+def test_partitions_of_a_topic_are_spread_evenly_over_the_subtasks(
+    topic: SourceTopic, partitions: int, parallelism: int
+) -> None:
+    keys = placed_keys(topic.id, any_hash)[:partitions]
+    subtasks = Counter(any_hash(key) * parallelism // MAX_PARALLELISM for key in keys)
+    assert set(subtasks.values()) == {partitions // parallelism}
 
 
 @pytest.mark.parametrize(
-    ("slot", "of_the_stage", "of_the_window"),
-    [(0, 33, 102), (1, 44, 94), (2, 97, 93), (17, 107, 72), (1003, 59, 12)],
+    "key_group", [lambda key: 127 - any_hash(key), any_hash], ids=["of the window", "of the stage"]
 )
-def test_key_groups_are_those_that_flink_assigns(slot: int, of_the_stage: int, of_the_window: int) -> None:
-    """As told by `KeyGroupRangeAssignment.assignToKeyGroup` for `Row.of(slot)` and a `BinaryRowData` of the slot."""
-    assert (stage_key_group(slot), window_key_group(slot)) == (of_the_stage, of_the_window)
-
-
-def test_a_partition_added_while_the_job_runs_has_the_number_it_has_after_a_restart() -> None:
-    """The number is in the query from the start, whatever the number of partitions then; a savepoint's key is it."""
-    view = sql.slotted_view(slot_numbers(TOPICS, PLANNED_PARTITIONS))
+def test_a_key_says_which_partition_it_is_of(key_group: KeyGroup) -> None:
     for topic in TOPICS:
-        for number in (0, 4, PLANNED_PARTITIONS - 1):
-            assert f"WHEN {number} THEN {slot_numbers(TOPICS, number + 1)[topic, number]} " in view
+        keys = placed_keys(topic.id, key_group)
+        assert [PartitionKey.parse(key) for key in keys] == [
+            PartitionKey(topic.id, number) for number in range(PLANNED_PARTITIONS)
+        ]
+
+
+def test_topics_and_epochs_share_no_key() -> None:
+    topics = [*TOPICS, *(SourceTopic(topic.name, "another epoch", 4) for topic in TOPICS)]
+    assert len({key for topic in topics for key in placed_keys(topic.id, any_hash)}) == 10 * PLANNED_PARTITIONS
+
+
+def test_a_partition_added_while_the_job_runs_has_the_key_it_has_after_a_restart() -> None:
+    """The key is in the query from the start, whatever the number of partitions then; a savepoint's key is it."""
+    (before, after) = (SourceTopic("orders", "epoch", partitions) for partitions in (4, 20))
+    keys = placed_keys(before.id, any_hash)
+    assert placed_keys(after.id, any_hash) == keys
+    assert all(f"WHEN {number} THEN '{key}' " in sql.records_view({before: keys}) for number, key in enumerate(keys))

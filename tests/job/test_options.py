@@ -12,6 +12,7 @@ from twinstream.job.options import (
     kafka_properties,
     producer_properties,
 )
+from twinstream.job.sources import PartitionKey, SourceTopic
 from twinstream.log.topics import DEAD_LETTER_BYTES
 from twinstream.settings import Settings
 
@@ -30,7 +31,7 @@ def test_without_a_savepoint_nothing_is_restored() -> None:
 
 
 def test_source_reads_committed_records_in_a_group_beside_the_loops() -> None:
-    told = consumer_properties(Settings(consumer_group="one"))
+    told = consumer_properties(Settings(consumer_group="one"), "orders")
     assert (told["isolation.level"], told["group.id"]) == ("read_committed", "one-flink")
 
 
@@ -70,7 +71,8 @@ def test_client_certificates_are_handed_over_as_pem(tmp_path: Path) -> None:
     assert told["ssl.truststore.location"] == str(tmp_path / "ca.pem")
 
 
-def test_partitions_added_later_get_slots_by_arithmetic() -> None:
-    view = sql.slotted_view({("a", 0): 5, ("b", 0): 7})
-    assert "WHEN 'a' THEN CASE source_partition WHEN 0 THEN 5 ELSE 1000000 + 2 * source_partition END" in view
-    assert "WHEN 'b' THEN CASE source_partition WHEN 0 THEN 7 ELSE 1000001 + 2 * source_partition END" in view
+def test_a_partition_beyond_the_planned_ones_has_the_key_without_salt() -> None:
+    orders = SourceTopic("orders", "epoch", partitions=1)
+    view = sql.records_view({orders: [PartitionKey(orders.id, 0).text(5)]})
+    assert f"WHEN 0 THEN '{orders.id}.0.5' ELSE CONCAT('{orders.id}.', CAST(source_partition AS STRING)) END" in view
+    assert PartitionKey(orders.id, 77).text() == f"{orders.id}.77"

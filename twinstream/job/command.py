@@ -13,6 +13,7 @@ from twinstream.job.embedded import configuration, end_flink, require_free, requ
 from twinstream.job.options import BATCH_INTERVAL_MS, JobOptions, Mode, consumer_group, transactional_id_prefix
 from twinstream.job.paths import flink_path, newest_savepoint, resume_line
 from twinstream.job.rest import FlinkRest, TasksDoNotRun
+from twinstream.job.sources import SourceTopic
 from twinstream.job.watch import Look, StatusLine, explain, record_ends_of_all, root_cause, watch
 from twinstream.log.kafka import (
     IfDeleted,
@@ -67,15 +68,19 @@ def start_job(settings: Settings, registry: Registry, options: JobOptions, more:
     producer_timed = prepare(settings, registry)
     with TopicAdmin(settings) as admin:
         partitions, ids = admin.partitions(), admin.ids()
-    sources = {topic: partitions[topic] for topic in registry.topics}
-    epochs = {group.topic: epoch(ids[group.topic], group, settings) for group in registry}
+    sources = [
+        SourceTopic(
+            group.topic,
+            epoch(ids[group.topic], group, settings),
+            partitions[group.topic],
+            group.topic in producer_timed,
+        )
+        for group in registry
+    ]
     try:
-        result = start(settings, registry, options, sources, epochs, more, producer_timed)
+        return str(start(settings, registry, options, sources, more).get_job_id())
     except (Py4JJavaError, JavaException) as error:
         raise UserError(explain(str(error))) from error
-    client = result.get_job_client()
-    assert client is not None
-    return str(client.get_job_id())
 
 
 def check_redis(settings: Settings, registry: Registry) -> None:

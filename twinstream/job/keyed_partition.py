@@ -50,6 +50,7 @@ class Keyed(Protocol):
     def due(self) -> KeyedMap: ...
     def mark(self) -> bytes | None: ...
     def set_mark(self, mark: bytes) -> None: ...
+    def clear(self) -> None: ...
 
 
 class Mark(msgspec.Struct, array_like=True):
@@ -59,14 +60,13 @@ class Mark(msgspec.Struct, array_like=True):
         next_offset: of the record to come.
         lateness: of the lateness rule.
         pages: of the sweep's buckets.
-        topic, partition: which one it is.
+        begun_beside: the savepoint beside which the topic was read from its beginning; empty when it was none.
     """
 
     next_offset: int = 0
     lateness: LatenessState = NOTHING_SEEN
     pages: dict[int, int] = msgspec.field(default_factory=dict)
-    topic: str = ""
-    partition: int = -1
+    begun_beside: str = ""
 
     @property
     def progress(self) -> Progress:
@@ -74,10 +74,18 @@ class Mark(msgspec.Struct, array_like=True):
         return Progress(self.next_offset, self.lateness)
 
     @classmethod
-    def of(cls, keyed: "Keyed") -> "Mark":
-        """What is in keyed state; of a partition of which nothing has been seen, that."""
+    def of(cls, keyed: "Keyed", begins_beside: str) -> "Mark":
+        """What is in keyed state; of a partition of which nothing has been seen, that.
+
+        A job that left the topic out may have stopped before it forgot the partition's state. A job that reads the
+        topic again, from its beginning, forgets it here; but not what it has computed itself before it was restarted.
+        """
         raw = keyed.mark()
-        return cls() if raw is None else _decode_mark(raw)
+        mark = cls(begun_beside=begins_beside) if raw is None else _decode_mark(raw)
+        if begins_beside in ("", mark.begun_beside):
+            return mark
+        keyed.clear()
+        return cls(begun_beside=begins_beside)
 
 
 class OutputRow(NamedTuple):
@@ -94,6 +102,7 @@ class Computation:
     Attributes:
         group, window, limits: the features and their rules.
         feature_log, dead_letters: the topics of the results.
+        begins_beside: of `SourceTopic`.
     """
 
     group: FeatureGroup
@@ -101,6 +110,7 @@ class Computation:
     limits: StampingLimits
     feature_log: str
     dead_letters: str
+    begins_beside: str = ""
 
 
 class OutOfOrder(Exception):
@@ -122,7 +132,7 @@ class KeyedPartition:
         self._mirror = mirror
         group, window, limits = computation.group, computation.window, computation.limits
         self._entities = EntityStates(keyed.entities, group, window, DEFAULT_CAPACITY)
-        self._mark = Mark.of(keyed)
+        self._mark = Mark.of(keyed, computation.begins_beside)
         lifetime_ms = window.size_ms + limits.allowed_lateness_ms
         self._states: dict[str, EntityState] = {}  # of the batch
         self._due = Due(keyed.due, max(1, lifetime_ms // BUCKETS), self._mark.pages)
@@ -171,8 +181,7 @@ class KeyedPartition:
         writer = self._mirror.writer_after(after)
         changes = self._keep(applied, writer)
         self._sweep()
-        place = records[0].topic, records[0].partition
-        self._mark = Mark(after.next_offset, after.lateness, self._due.pages, *place)
+        self._mark = Mark(after.next_offset, after.lateness, self._due.pages, self._mark.begun_beside)
         self._keyed.set_mark(_encode_mark(self._mark))
         self._mirror.settle(self._entities)
         self._mirror.send(changes, after, self._partition.sweep_until_ms, writer)
@@ -260,7 +269,7 @@ def _rows(topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> Iterator
 
 
 LAYOUT = fingerprint(Mark, *STORED)
-"""Of what lies in keyed state around the entities' states; for the operator's uid, see `pipeline.stage_uid`."""
+"""Of what lies in keyed state around the entities' states; for the operators' uids, see `pipeline.stage_uid`."""
 
 _encode_mark = msgspec.msgpack.Encoder().encode
 _decode_mark = msgspec.msgpack.Decoder(Mark).decode

@@ -83,11 +83,12 @@ def transactional_id_prefix(settings: Settings) -> str:
     return f"{settings.consumer_group}-flink-{settings.output_prefix}"
 
 
-def consumer_properties(settings: Settings) -> dict[str, str]:
-    """Kafka's options of the source. Fetches stay small: a larger record comes all the same, alone."""
+def consumer_properties(settings: Settings, topic: str) -> dict[str, str]:
+    """Kafka's options of the source of a topic. Fetches stay small: a larger record comes all the same, alone."""
     return kafka_properties(settings) | {
         # Not the loop's group: what a worker of the loop finds committed there is its own.
         "group.id": consumer_group(settings),
+        "client.id.prefix": f"{consumer_group(settings)}-{topic}",
         "isolation.level": "read_committed",
         "max.poll.records": "2000",
         "fetch.max.bytes": str(16 * 1024 * 1024),

@@ -4,32 +4,33 @@ Flink runs this natively, so only whole micro-batches cross from Java to Python,
 still open is part of every checkpoint.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-SOURCE = "source_records"
-SLOTTED = "slotted_records"
+from twinstream.job.sources import SourceTopic
+
+RECORDS = "source_records"
 OUTPUT = "output_records"
 SINK = "output_topics"
 
-UNKNOWN_PARTITION = 1_000_000
-"""Slot numbers from here on are of partitions beyond those that were planned for."""
+
+def source_name(topic: str) -> str:
+    """The name of the table of a topic; the operator that reads it has the same."""
+    return f"source_{topic}"
 
 
-def source_table(topics: Iterable[str], consumer: Mapping[str, str]) -> str:
-    """The source topics as one table of raw records, with where each stood in its log."""
+def source_table(topic: str, consumer: Mapping[str, str]) -> str:
+    """A source topic as a table of raw records, with where each stood in its log."""
     return f"""
-        CREATE TEMPORARY TABLE {SOURCE} (
+        CREATE TEMPORARY TABLE `{source_name(topic)}` (
           record_key BYTES,
           record_value BYTES,
-          source_topic STRING METADATA FROM 'topic' VIRTUAL,
           source_partition INT METADATA FROM 'partition' VIRTUAL,
           source_offset BIGINT METADATA FROM 'offset' VIRTUAL,
           stamped TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
-          stamped_as STRING METADATA FROM 'timestamp-type' VIRTUAL,
-          read_at AS PROCTIME()
+          stamped_as STRING METADATA FROM 'timestamp-type' VIRTUAL
         ) WITH (
           'connector' = 'kafka',
-          'topic' = {_quoted(";".join(topics))},
+          'topic' = {_quoted(topic)},
           'scan.startup.mode' = 'earliest-offset',
           'scan.topic-partition-discovery.interval' = '60 s',
           {_RAW},
@@ -37,33 +38,47 @@ def source_table(topics: Iterable[str], consumer: Mapping[str, str]) -> str:
         )"""
 
 
-def slotted_view(slots: Mapping[tuple[str, int], int]) -> str:
-    """Each record with the slot number of its partition, its timestamp in epoch ms, and whether the broker set that."""
-    topics = list(dict.fromkeys(topic for topic, _ in slots))
-    cases = "\n".join(f"WHEN {_quoted(topic)} THEN {_slot_of(topics, topic, slots)}" for topic in topics)
+def records_view(keys: Mapping[SourceTopic, Sequence[str]]) -> str:
+    """The records of all source topics, each with its partition's key for the window, its timestamp in epoch ms, and
+    whether the broker set that.
+
+    Args:
+        keys: of each topic's planned partitions, by number.
+    """
+    every = "\nUNION ALL\n".join(_records_of(source, planned) for source, planned in keys.items())
+    return f"CREATE TEMPORARY VIEW {RECORDS} AS SELECT *, PROCTIME() AS read_at FROM ({every})"
+
+
+def _records_of(source: SourceTopic, keys: Sequence[str]) -> str:
+    planned = " ".join(f"WHEN {number} THEN {_quoted(key)}" for number, key in enumerate(keys))
+    added = f"CONCAT({_quoted(source.id + '.')}, CAST(source_partition AS STRING))"  # as `PartitionKey.text`
     return f"""
-        CREATE TEMPORARY VIEW {SLOTTED} AS
         SELECT
-          CASE source_topic {cases} END AS slot,
-          source_topic, source_partition, source_offset,
+          CASE source_partition {planned} ELSE {added} END AS window_key, source_offset,
           EXTRACT(EPOCH FROM stamped) * 1000 + EXTRACT(MILLISECOND FROM stamped) AS stamped_ms,
-          stamped_as = 'LogAppendTime' AS append_timed,
-          record_key, record_value, read_at
-        FROM {SOURCE}"""
+          stamped_as = 'LogAppendTime' AS append_timed, record_key, record_value
+        FROM `{source_name(source.name)}`"""
 
 
-def micro_batches(interval_ms: int) -> str:
-    """The records of one partition that came within an interval, as one row: its key and arrays in offset order."""
+def micro_batches(interval_ms: int, stage_keys: Mapping[str, str]) -> str:
+    """The records of one partition that came within an interval, as one row: its key and arrays in offset order.
+
+    Args:
+        interval_ms: how long records are collected.
+        stage_keys: the stage's key for each of the window's; one that is not among them stays as it is.
+    """
+    planned = " ".join(f"WHEN {_quoted(window)} THEN {_quoted(stage)}" for window, stage in stage_keys.items())
     return f"""
-        SELECT slot, ROW(source_topic, source_partition, offsets, timestamps, record_keys, record_values, append_timed)
+        SELECT
+          CASE window_key {planned} ELSE window_key END,
+          ROW(offsets, timestamps, record_keys, record_values, append_timed)
         FROM (
           SELECT
-            slot, MAX(source_topic) AS source_topic, MAX(source_partition) AS source_partition,
-            ARRAY_AGG(source_offset) AS offsets, ARRAY_AGG(stamped_ms) AS timestamps,
+            window_key, ARRAY_AGG(source_offset) AS offsets, ARRAY_AGG(stamped_ms) AS timestamps,
             ARRAY_AGG(record_key) AS record_keys, ARRAY_AGG(record_value) AS record_values,
             ARRAY_AGG(append_timed) AS append_timed
-          FROM TABLE(TUMBLE(TABLE {SLOTTED}, DESCRIPTOR(read_at), INTERVAL '{interval_ms / 1000:.3f}' SECOND(1, 3)))
-          GROUP BY slot, window_start, window_end
+          FROM TABLE(TUMBLE(TABLE {RECORDS}, DESCRIPTOR(read_at), INTERVAL '{interval_ms / 1000:.3f}' SECOND(1, 3)))
+          GROUP BY window_key, window_start, window_end
         )"""
 
 
@@ -95,13 +110,6 @@ INSERT = f"""
 
 _RAW = """'key.format' = 'raw', 'key.fields' = 'record_key',
           'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'"""
-
-
-def _slot_of(topics: list[str], topic: str, slots: Mapping[tuple[str, int], int]) -> str:
-    """The slot number of a topic's partition, as an expression."""
-    known = " ".join(f"WHEN {number} THEN {slot}" for (of, number), slot in slots.items() if of == topic)
-    added = f"{UNKNOWN_PARTITION + topics.index(topic)} + {len(topics)} * source_partition"
-    return f"CASE source_partition {known} ELSE {added} END"
 
 
 def _options(prefix: str, options: Mapping[str, str]) -> str:

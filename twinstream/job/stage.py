@@ -17,10 +17,11 @@ from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
 from twinstream.definitions import load_registry
 from twinstream.interpreter import tune_interpreter
-from twinstream.job.keyed_partition import Computation, KeyedPartition, Mark
+from twinstream.job.keyed_partition import Computation, KeyedPartition
 from twinstream.job.keyed_state import KeyedMap
 from twinstream.job.lag import LogEnds, asking
 from twinstream.job.metrics import StageMetrics
+from twinstream.job.sources import PartitionKey, SourceTopic
 from twinstream.job.write_behind import Mirror
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, ensure_topics, feature_log_topic
@@ -31,11 +32,9 @@ from twinstream.online.single_writer import Runtime
 from twinstream.settings import Settings
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-KEY = Types.ROW([Types.INT()])
+KEY = Types.ROW([Types.STRING()])
 BATCH = Types.ROW(
     [
-        Types.STRING(),
-        Types.INT(),
         Types.OBJECT_ARRAY(Types.LONG()),
         Types.OBJECT_ARRAY(Types.LONG()),
         Types.OBJECT_ARRAY(BYTES),
@@ -43,10 +42,9 @@ BATCH = Types.ROW(
         Types.OBJECT_ARRAY(Types.BOOLEAN()),
     ]
 )
-"""Topic, partition; offsets, timestamps, keys, values, and whether the broker set each timestamp: what
-`sql.micro_batches` makes."""
+"""Offsets, timestamps, keys, values, and whether the broker set each timestamp: what `sql.micro_batches` makes."""
 
-KEYED_BATCH = Types.ROW([Types.INT(), BATCH])
+KEYED_BATCH = Types.ROW([Types.STRING(), BATCH])
 OUTPUT = Types.ROW_NAMED(["output_topic", "records"], [Types.STRING(), Types.OBJECT_ARRAY(Types.OBJECT_ARRAY(BYTES))])
 """Many records for one topic as one row, since rows are what it costs to cross; `sql.INSERT` takes it apart.
 
@@ -77,6 +75,12 @@ class FlinkKeyed:
         """Note where it stands now."""
         self.value.update(mark)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self.entities.clear()
+        self.due.clear()
+        self.value.clear()
+
 
 class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
     """Stamps and computes; see `keyed_partition` for the order of things.
@@ -84,25 +88,14 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
     Args:
         settings: everything configurable; they travel to the workers with this object.
         definitions: the modules with the feature groups; the workers load them themselves.
-        epochs: of each source topic.
-        sources: each source topic's number of partitions when the job was started.
-        producer_timed: the topics whose records were not stamped by the broker then.
+        sources: the source topics.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        definitions: str,
-        epochs: dict[str, str],
-        sources: dict[str, int],
-        producer_timed: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, settings: Settings, definitions: str, sources: tuple[SourceTopic, ...]) -> None:
         # Flink restores this object by pickle where the environment may be another one: values travel, not settings.
         self._given = settings.model_dump(mode="python")
         self._definitions = definitions
-        self._epochs = epochs
-        self._sources = sources
-        self._producer_timed = producer_timed
+        self._sources = {source.id: source for source in sources}
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Connect to Redis and to keyed state."""
@@ -135,9 +128,12 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterable[Row]:
         """Process a micro-batch and hand on its results."""
-        topic, number, *columns = value
-        partition = self._partition(topic, number, ctx)
-        rows, most = zip(*columns, strict=True), self._settings.max_poll_records
+        source, number = self._current(ctx)
+        if source is None:
+            return  # a window that an earlier job left open
+        topic = source.name
+        partition = self._partition(source, number, ctx)
+        rows, most = zip(*value, strict=True), self._settings.max_poll_records
         while records := [Record(topic, number, *row) for row in islice(rows, most)]:
             started = time.monotonic()
             applied = partition.process(records)
@@ -160,8 +156,11 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
 
         What it lost is noticed at one call and written at the next, so that the metrics between them tell of it.
         """
-        mark = Mark.of(self._keyed)
-        partition = self._partition(mark.topic, mark.partition, ctx)
+        source, number = self._current(ctx)
+        if source is None:  # a topic or an epoch that an earlier job has computed
+            self._keyed.clear()
+            return ()
+        partition = self._partition(source, number, ctx)
         partition.settle()
         has_lost = partition.redis_has_lost()
         if has_lost and partition in self._lost:
@@ -172,7 +171,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         else:
             self._lost.discard(partition)
         self._metrics.repopulating(len(self._lost))
-        self._metrics.position(mark.topic, mark.partition, partition.next_offset)
+        self._metrics.position(source.name, number, partition.next_offset)
         self._look_at_lag()
         self._remind(ctx, LOOK_EVERY_MS)
         return ()
@@ -190,28 +189,35 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         due_ms = timers.current_processing_time() + within_ms
         timers.register_processing_time_timer(due_ms - due_ms % within_ms)
 
-    def _partition(self, topic: str, number: int, ctx: KeyedProcessFunction.Context) -> KeyedPartition:
+    def _current(self, ctx: KeyedProcessFunction.Context) -> tuple[SourceTopic | None, int]:
+        """Topic and number of the partition that Flink's current key stands for; no topic if it is not the job's."""
+        key = PartitionKey.parse(ctx.get_current_key())
+        return self._sources.get(key.source), key.number
+
+    def _partition(self, source: SourceTopic, number: int, ctx: KeyedProcessFunction.Context) -> KeyedPartition:
         """The partition of the current key; the first time it comes by, looking after it begins."""
-        partition = self._partitions.get((topic, number))
+        partition = self._partitions.get((source.name, number))
         if partition is None:
-            partition = self._open_partition(topic, number)
+            partition = self._open_partition(source, number)
             self._remind(ctx, LOOK_EVERY_MS)
         return partition
 
-    def _open_partition(self, topic: str, number: int) -> KeyedPartition:
+    def _open_partition(self, source: SourceTopic, number: int) -> KeyedPartition:
         """Begin with a partition that this subtask owns from now on."""
-        group, prefix = self._registry.of_topic(topic), self._settings.output_prefix
-        if number >= self._sources[topic]:  # the source has got more partitions since
+        topic, prefix = source.name, self._settings.output_prefix
+        group = self._registry.of_topic(topic)
+        if number >= source.partitions:  # the topic has got more of them since
             ensure_topics(self._settings, self._registry)
-        self._metrics.producer_timed(topic, topic in self._producer_timed)
+        self._metrics.producer_timed(topic, source.producer_timed)
         computation = Computation(
             group,
             self._window,
             self._limits,
             feature_log_topic(group.name, prefix).name,
             dead_letter_topic(topic, prefix).name,
+            source.begins_beside,
         )
-        mirror = Mirror(self._store, Source(topic, number, group.name), group, self._epochs[topic], self._metrics.redis)
+        mirror = Mirror(self._store, Source(topic, number, group.name), group, source.epoch, self._metrics.redis)
         partition = self._partitions[topic, number] = KeyedPartition(computation, self._keyed, mirror)
         for each in self._partitions.values():
             each.share_memory(max(1, self._settings.cache_entities // len(self._partitions)))

@@ -19,9 +19,6 @@ REPORT_EVERY_S = 10.0
 SHOWN_S = 60.0
 """How long after a restart its cause is shown."""
 
-REFUSED = "cannot map checkpoint/savepoint state"
-"""What Flink says when a savepoint has state that no operator of the job claims."""
-
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -179,12 +176,6 @@ class StatusLine:
 
 def explain(trace: str) -> str:
     """One line for the failure of a job."""
-    if REFUSED in trace.lower():
-        return (
-            "The savepoint is of another epoch or mode: the state's version, WINDOW_SIZE_MINUTES, "
-            "ALLOWED_LATENESS_SECONDS or MAX_EVENTS_PER_ENTITY has changed, a topic was created anew, or --mode is not "
-            "what it was. Start without SAVEPOINT to rebuild from the log."
-        )
     return f"The job failed: {root_cause(trace)}"
 
 
