@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from features.geo import JUMP_M, SHORTEST_TIME_MS
+from features.payments import JUMP_M, SHORTEST_TIME_MS
 from producers.kinesis import MAX_KEY_CHARACTERS
 from producers.parquet import ADDRESSES, CARDS, CHUNK_ROWS, ROW_GROUP_ROWS
 from producers.seeding.arrivals import DELAYED_SHARE

@@ -3,7 +3,7 @@
 A candidate is a Python file with a family of features, written as they are in `features/`:
 
     from twinstream import Family
-    from features.velocity import PaymentWindow
+    from features.payments import PaymentWindow
 
     changed = Family("changed")
 

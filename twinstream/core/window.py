@@ -64,20 +64,19 @@ class Window(Generic[E]):
         "size_ms",
         "truncated_ms",
     )
-    count: int
-    newest: E | None
-    previous: E | None
 
-    def __init__(self, size_ms: int, aggregates: Sequence[Aggregate[E]] = (), truncated_ms: int | None = None) -> None:
+    def __init__(self, size_ms: int, aggregates: Sequence[Aggregate[E]] = ()) -> None:
         self.size_ms = size_ms
         self.now_ms = 0
-        self.truncated_ms = truncated_ms
+        self.truncated_ms: int | None = None
         self._aggregates = aggregates
         self._events: list[E] = []
         self._first = 0  # events before it are forgotten, and deleted now and then
         self._lo = 0
         self._hi = 0
-        self._settle()
+        self.count = 0
+        self.newest: E | None = None
+        self.previous: E | None = None
 
     def __len__(self) -> int:
         """Number of events retained, inside the window or not."""
