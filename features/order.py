@@ -1,10 +1,10 @@
 """Features of a user, from the user's orders."""
 
+from features.distances import microdegrees
 from features.events import Order, Payment
 from features.geo import geo
 from features.money import order_total, to_minor
 from features.payments import PaymentWindow
-from features.places import microdegrees
 from features.velocity import velocity
 from twinstream import Decoder, FeatureGroup, Rejected, check_amount, check_code, check_id, epoch_ms, truncation
 

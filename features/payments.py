@@ -5,9 +5,9 @@ Distances are whole metres and speeds whole metres per hour, so that the fastest
 
 from collections import deque
 
+from features.distances import Stop
 from features.events import Payment
 from features.money import minor_per_major
-from features.places import Stop
 from twinstream import Maximum, Money, Tally, Window
 
 SHORTEST_TIME_MS = 1_000

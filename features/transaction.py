@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
+from features.distances import microdegrees
 from features.events import Payment, Transaction
 from features.geo import geo
 from features.money import to_minor
 from features.payments import PaymentWindow
-from features.places import microdegrees
 from features.risk import risk
 from features.velocity import velocity
 from twinstream import (
