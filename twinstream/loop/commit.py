@@ -28,6 +28,7 @@ from twinstream.core.state import EntityState
 from twinstream.core.vectors import FeatureMessage
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.loop.recovery import encode_note
+from twinstream.lru_cache import LruCache
 from twinstream.online.keys import Partition as StoredPartition
 from twinstream.online.store import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
 
@@ -61,7 +62,7 @@ class Assigned:
         rebuilt_at: from this offset on, Redis has all again that it had lost; 0 when it had lost nothing.
         feature_topic, dead_letter_topic: where its results go.
         swept_until_ms: once the last batch is settled, Redis has no entity whose newest event is not newer than this.
-        states: the entities in memory, least recently used first.
+        states: the entities in memory.
     """
 
     source: TopicPartition
@@ -73,7 +74,7 @@ class Assigned:
     feature_topic: str
     dead_letter_topic: str
     swept_until_ms: int = BEGINNING_MS
-    states: dict[str, EntityState] = field(default_factory=dict)
+    states: LruCache[str, EntityState] = field(default_factory=LruCache)
 
     def not_kept(self, items: list[Stamped | DeadLetter]) -> list[str]:
         """The entities to load; those in memory that have been swept from Redis are forgotten here, too."""

@@ -197,9 +197,8 @@ class Loop:
         for portion in batch:
             states, changed = portion.owner.states, portion.applied.changed
             for entity in changed:
-                states[entity] = states.pop(entity)  # most recently used, so last
-            while len(states) > max(capacity, len(changed)):
-                del states[next(iter(states))]
+                states.touch(entity)
+            states.trim(max(capacity, len(changed)))
 
     def _quiet(self) -> None:
         """Nothing came: see now and then that Kafka is not away, and that Redis is as we left it."""
