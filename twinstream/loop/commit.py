@@ -22,14 +22,14 @@ from enum import StrEnum
 
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.lateness import BEGINNING_MS
-from twinstream.core.partition import Applied, Partition
+from twinstream.core.partition import Applied, PartitionProcessor
 from twinstream.core.stamping import Stamped
 from twinstream.core.state import EntityState
 from twinstream.core.vectors import FeatureMessage
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.loop.recovery import encode_note
 from twinstream.lru_cache import LruCache
-from twinstream.online.keys import Partition as StoredPartition
+from twinstream.online.keys import Partition
 from twinstream.online.store import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
 
 
@@ -66,7 +66,7 @@ class Assigned:
     """
 
     source: TopicPartition
-    partition: Partition[FeatureMessage]
+    partition: PartitionProcessor[FeatureMessage]
     claim: Claim
     progress: Progress | None
     emit_from: int
@@ -154,7 +154,7 @@ def commit(log: EventLog, store: OnlineStore, batch: list[Portion], started_s: f
     return Unsettled(batch, writes, started_s)
 
 
-def settle(store: OnlineStore, unsettled: Unsettled, reached: Reached) -> list[tuple[StoredPartition, str]]:
+def settle(store: OnlineStore, unsettled: Unsettled, reached: Reached) -> list[tuple[Partition, str]]:
     """Wait until Redis has a batch, and save the progress: the last steps of the protocol.
 
     Returns:

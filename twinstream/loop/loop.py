@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from twinstream.core.dead_letters import DeadLetter
-from twinstream.core.partition import Partition
+from twinstream.core.partition import PartitionProcessor
 from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, StateUnreadable, WindowConfig
 from twinstream.core.vectors import feature_message
@@ -308,7 +308,7 @@ class Loop:
             rebuilding=progress is None and start.offset < start.emit_from,
         )
         self._targets[source] = self.log.end_offset(source)
-        partition = Partition(
+        partition = PartitionProcessor(
             group,
             self._window,
             self._limits,

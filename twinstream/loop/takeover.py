@@ -9,7 +9,7 @@ from twinstream.logging import get_logger
 from twinstream.loop.recovery import Start, committed_note, encode_note, plan_start, set_by_others
 from twinstream.loop.totals import Totals
 from twinstream.online.epoch import epoch
-from twinstream.online.keys import Partition as StoredPartition
+from twinstream.online.keys import Partition
 from twinstream.online.store import Claim, OnlineStore, Progress
 from twinstream.settings import Settings
 
@@ -45,7 +45,7 @@ def take_over(
         LogError, StoreUnavailable: one of them does not answer.
     """
     current = epoch(log.topic_id(source.topic), group, settings)
-    claim, progress = store.claim(StoredPartition(source.topic, source.partition, group.name), current)
+    claim, progress = store.claim(Partition(source.topic, source.partition, group.name), current)
     committed = log.committed(source)
     note = committed_note(committed, current) if committed else None
     mark = (committed.offset, note.lateness) if committed and note else None

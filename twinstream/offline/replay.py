@@ -11,7 +11,7 @@ from typing import TypeVar
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.lateness import BEGINNING_MS
-from twinstream.core.partition import Partition
+from twinstream.core.partition import PartitionProcessor
 from twinstream.core.rejection import Rejected
 from twinstream.core.stamping import SourceRecord, Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
@@ -150,11 +150,11 @@ class States:
         return self._states
 
 
-def new_partition(group: FeatureGroup, settings: Settings) -> Partition[FeatureRecord]:
+def new_partition(group: FeatureGroup, settings: Settings) -> PartitionProcessor[FeatureRecord]:
     """A partition before its first record, with the live runtimes' settings."""
     window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
     limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
-    return Partition(group, window, limits, lambda record: record)
+    return PartitionProcessor(group, window, limits, lambda record: record)
 
 
 def batched(items: Iterable[Item]) -> Iterator[list[Item]]:
