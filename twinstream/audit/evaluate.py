@@ -29,7 +29,7 @@ from twinstream.terminal import Features, Terminal
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Joined:
     """Records that have both a score and a label, one place in every list for each; see `Scoring`."""
 
     scores: list[float]
@@ -72,14 +72,14 @@ class Evaluation(msgspec.Struct, frozen=True):
     auc_lead: float
 
 
-def sample(group: FeatureGroup, scoring: Scoring, feature_log: Iterable[Record], source: Iterable[Record]) -> Sample:
+def join_logs(group: FeatureGroup, scoring: Scoring, feature_log: Iterable[Record], source: Iterable[Record]) -> Joined:
     """Join the two logs by place and id; records without a label are left out."""
     decode_row = row_decoder(_Scored, "feature record")
     scores: dict[tuple[int, int], tuple[str, float]] = {}
     for record in feature_log:
         row = decode_row(record)
         scores[row.partition, row.offset] = (row.event_id, float(row.features[scoring.score]))
-    joined = Sample([], [], [], [])
+    joined = Joined([], [], [], [])
     labelled = _labels(group, scoring)
     for record in source:
         event_id, score = scores.get((record.partition, record.offset), ("", 0.0))
@@ -93,7 +93,7 @@ def sample(group: FeatureGroup, scoring: Scoring, feature_log: Iterable[Record],
     return joined
 
 
-def evaluation(scoring: Scoring, joined: Sample, alert_share: float) -> Evaluation:
+def evaluation(scoring: Scoring, joined: Joined, alert_share: float) -> Evaluation:
     """Measure the scores on a sample.
 
     Args:
@@ -139,7 +139,7 @@ def evaluate(
         closing(read_topic(settings, feature_log)) as scored,
         closing(read_topic(settings, definition.topic)) as source,
     ):
-        joined = sample(definition, scoring, scored, source)
+        joined = join_logs(definition, scoring, scored, source)
     result = evaluation(scoring, joined, alerts / 100)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(result)))
