@@ -73,5 +73,5 @@ transaction_features = FeatureGroup(
     decode=decode,
     window=PaymentWindow,
     families=(velocity, geo, risk, truncation),
-    scoring=Scoring("risk_score", label="label_fraud", beside="amount", within="currency"),
+    scoring=Scoring("risk_score", label="label_fraud", baseline="amount", baseline_unit="currency"),
 )

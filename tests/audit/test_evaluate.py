@@ -16,7 +16,7 @@ from twinstream.core.feature_group import Scoring
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record
 
-SCORING = Scoring("risk_score", label="label_fraud", beside="amount", within="currency")
+SCORING = Scoring("risk_score", label="label_fraud", baseline="amount", baseline_unit="currency")
 
 
 def join(feature_log: list[Record], source: list[Record]) -> Joined:

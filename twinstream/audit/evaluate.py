@@ -33,8 +33,8 @@ class Joined:
     """Records that have both a score and a label, one place in every list for each; see `Scoring`."""
 
     scores: list[float]
-    beside: list[float]
-    within: list[str]
+    baselines: list[float]
+    units: list[str]
     marked: list[bool]
 
 
@@ -87,8 +87,8 @@ def join_logs(group: FeatureGroup, scoring: Scoring, feature_log: Iterable[Recor
         if found is None or found.id != event_id or found.label is None:
             continue
         joined.scores.append(score)
-        joined.beside.append(float(found.beside))
-        joined.within.append(found.within)
+        joined.baselines.append(float(found.baseline))
+        joined.units.append(found.unit)
         joined.marked.append(bool(found.label))
     return joined
 
@@ -111,12 +111,11 @@ def evaluation(scoring: Scoring, joined: Joined, alert_share: float) -> Evaluati
             f"{sum(marked)} of them. Run `make seed` and then `make run-features`."
         )
     alerts = max(1, round(len(marked) * alert_share))
+    within_unit = f"{scoring.baseline} within {scoring.baseline_unit}"
     scores = [
         _quality(scoring.score, joined.scores, marked, alerts),
-        _quality(scoring.beside, joined.beside, marked, alerts),
-        _quality(
-            f"{scoring.beside} within {scoring.within}", percentiles(joined.beside, joined.within), marked, alerts
-        ),
+        _quality(scoring.baseline, joined.baselines, marked, alerts),
+        _quality(within_unit, percentiles(joined.baselines, joined.units), marked, alerts),
     ]
     lead = scores[0].roc_auc - max(max(other.roc_auc, 1 - other.roc_auc) for other in scores[1:])
     return Evaluation(len(marked), sum(marked), alerts, scores, lead)
@@ -188,8 +187,8 @@ def _labels(group: FeatureGroup, scoring: Scoring) -> Callable[[bytes], Any]:
     """Decodes what is needed of a source record; None when its place is taken by something else."""
     kind = msgspec.defstruct(
         "Labelled",
-        [("id", str), ("beside", Decimal), ("within", str), ("label", bool | int | None, None)],
-        rename={"id": group.id, "beside": scoring.beside, "within": scoring.within, "label": scoring.label},
+        [("id", str), ("baseline", Decimal), ("unit", str), ("label", bool | int | None, None)],
+        rename={"id": group.id, "baseline": scoring.baseline, "unit": scoring.baseline_unit, "label": scoring.label},
     )
     decode = msgspec.json.Decoder(kind).decode
 

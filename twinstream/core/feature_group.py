@@ -86,14 +86,14 @@ class Scoring:
     Attributes:
         score: the feature; the higher, the likelier.
         label: the field: true or 1 for what is to be found, null where nobody knows.
-        beside: a field with a number that the score is compared with.
-        within: a field that says which of those numbers can be compared with each other.
+        baseline: a field with a number that ranks the records, too; the score is compared with it.
+        baseline_unit: the field with that number's unit: only numbers of one unit can be compared with each other.
     """
 
     score: str
     label: str
-    beside: str
-    within: str
+    baseline: str
+    baseline_unit: str
 
 
 class FeatureGroup:
