@@ -27,7 +27,7 @@ from twinstream.core.stamping import Stamped
 from twinstream.core.state import EntityState
 from twinstream.core.vectors import FeatureMessage
 from twinstream.log.contract import Committed, EventLog, TopicPartition
-from twinstream.loop.recovery import encode_note
+from twinstream.loop.recovery import encode_metadata
 from twinstream.lru_cache import LruCache
 from twinstream.online.keys import Partition
 from twinstream.online.store import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
@@ -173,7 +173,7 @@ def settle(store: OnlineStore, unsettled: Unsettled, reached: Reached) -> list[t
 def _mark(portion: Portion) -> Committed:
     """The offset after the portion, with what a rebuild needs to know beside it."""
     next_offset, lateness = portion.progress
-    return Committed(next_offset, encode_note(portion.owner.claim.epoch, lateness))
+    return Committed(next_offset, encode_metadata(portion.owner.claim.epoch, lateness))
 
 
 def _writes(portion: Portion) -> Iterator[EntityWrite]:
