@@ -14,9 +14,9 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
-from twinstream.core.definition import DefinitionError, check_event, check_fields, check_names, value_type
 from twinstream.core.event import RetainedEvent
 from twinstream.core.rejection import Rejected
+from twinstream.core.validation import DefinitionError, check_event, check_fields, check_names, value_type
 from twinstream.core.window import Window
 
 Value = int | float | bool | tuple[str, ...] | None
