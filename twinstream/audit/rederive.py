@@ -235,7 +235,7 @@ class _Rows:
             self.next = next(self._rows, None)
 
 
-def watch(
+def monitor(
     look: Callable[[], list[Comparison]],
     every_s: float,
     metrics_port: int,
