@@ -169,7 +169,7 @@ class FeatureGroup:
         other._set(features)
         return other
 
-    def reading(self, topic: str) -> "FeatureGroup":
+    def with_topic(self, topic: str) -> "FeatureGroup":
         """The same group over another source topic."""
         other = copy(self)
         other.topic = topic
