@@ -104,7 +104,7 @@ class Window(Generic[E]):
     def move_to(self, now_ms: int) -> None:
         """Let the window end at `now_ms`."""
         self._move_to(now_ms)
-        self._settle()
+        self._refresh()
 
     def insert(self, event: E) -> None:
         """Add an event, after those of the same time, and let the window end at its time."""
@@ -113,7 +113,7 @@ class Window(Generic[E]):
         self._hi += 1
         for aggregate in self._aggregates:
             aggregate.append(event)
-        self._settle()
+        self._refresh()
 
     def take_back(self, event: E) -> None:
         """Undo the `insert` of this event, the newest inserted; the window then ends at its time."""
@@ -122,7 +122,7 @@ class Window(Generic[E]):
         for aggregate in self._aggregates:
             aggregate.pop(event)
         del self._events[self._hi]
-        self._settle()
+        self._refresh()
 
     def forget_oldest(self) -> E:
         """Drop the oldest event and return it."""
@@ -134,7 +134,7 @@ class Window(Generic[E]):
         if self._lo < self._first:
             self._lo = self._first
             self._hi = max(self._hi, self._first)
-            self._settle()
+            self._refresh()
         if self._first > 64 and self._first * 2 > len(self._events):
             self._compact()
         return event
@@ -149,7 +149,7 @@ class Window(Generic[E]):
         else:
             self._lo += 1
             self._hi += 1
-        self._settle()
+        self._refresh()
 
     def fill(self, events: Sequence[E]) -> None:
         """Retain these events, sorted by (event time, offset), in a window that has none yet."""
@@ -182,7 +182,7 @@ class Window(Generic[E]):
                     aggregate.appendleft(events[lo])
         self._lo, self._hi = lo, hi
 
-    def _settle(self) -> None:
+    def _refresh(self) -> None:
         """Note, after every move, what many features look at."""
         events, hi = self._events, self._hi
         self.count = count = hi - self._lo
