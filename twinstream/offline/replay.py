@@ -88,8 +88,8 @@ def replay_as_known_now(
             else:
                 replayed.refuse(item.reason, _example(item))
                 continue
-            place = _Origin(item.record if isinstance(item, Stamped) else item)
-            events.append(Stamped(place, entity, event, event.time_ms))
+            origin = _Origin(item.record if isinstance(item, Stamped) else item)
+            events.append(Stamped(origin, entity, event, event.time_ms))
         advance(len(batch))
     events.sort(key=lambda item: (item.event.time_ms, item.event.offset))
     states = States()
