@@ -14,7 +14,7 @@ from producers.seeding.seeder import SHARES
 from producers.sinks.kafka import MAX_UNACKNOWLEDGED
 from twinstream.job.key_groups import PLANNED_PARTITIONS
 from twinstream.job.options import BATCH_INTERVAL_MS
-from twinstream.log.kafka.options import MAX_SOURCE_RECORD_BYTES
+from twinstream.log.kafka.client_options import MAX_SOURCE_RECORD_BYTES
 from twinstream.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

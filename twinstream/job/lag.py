@@ -7,8 +7,8 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
 
 from twinstream.job.caught_up import Offsets
+from twinstream.log.kafka.client_options import READER_OPTIONS, connection_options
 from twinstream.log.kafka.connecting import build_client
-from twinstream.log.kafka.options import READER_OPTIONS, connection_options
 from twinstream.logging import get_logger
 from twinstream.settings import Settings
 

@@ -32,13 +32,13 @@ from twinstream.log.contract import (
     TopicPartition,
 )
 from twinstream.log.kafka.batch_decoder import FetchedRecords
-from twinstream.log.kafka.connecting import build_client
-from twinstream.log.kafka.membership import Rebalances, leave_group, name_taken, ours, see_join_through, theirs
-from twinstream.log.kafka.options import (
+from twinstream.log.kafka.client_options import (
     ANSWER_TIMEOUT_MS,
     MEMBER_OPTIONS,
     connection_options,
 )
+from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.membership import Rebalances, leave_group, name_taken, ours, see_join_through, theirs
 from twinstream.log.kafka.requests import Brokers, translated
 from twinstream.log.kafka.transactions import KafkaTransaction, TransactionalWriter
 from twinstream.log.kafka.worker_slots import WorkerSlot
