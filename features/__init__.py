@@ -1,7 +1,8 @@
 """The reference definitions: features of cards, orders and clicks, written as any user of the engine would.
 
-A feature is a function of a window in `velocity`, `geo`, `risk` or `engagement`; a group in `transaction`, `order` or
-`clickstream` says which of them are computed, from which topic, for whom.
+A feature is a function in `velocity`, `geo`, `risk` or `engagement`, of the window in `payments` or `engagement` or of
+what its family derives from that; a group in `transaction`, `order` or `clickstream` says which of them are computed,
+from which topic, for whom.
 """
 
 from twinstream.packages import missing_packages_named

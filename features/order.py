@@ -1,8 +1,10 @@
 """Features of a user, from the user's orders."""
 
+from features.distances import microdegrees
 from features.events import Order, Payment
-from features.geo import LocatedWindow, geo, microdegrees
+from features.geo import geo
 from features.money import order_total, to_minor
+from features.payments import PaymentWindow
 from features.velocity import velocity
 from twinstream import Decoder, FeatureGroup, Rejected, check_amount, check_code, check_id, epoch_ms, truncation
 
@@ -54,6 +56,6 @@ order_features = FeatureGroup(
     wire_type=Order,
     event_type=Payment,
     decode=decode,
-    window=LocatedWindow,
+    window=PaymentWindow,
     families=(velocity, geo, truncation),
 )

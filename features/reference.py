@@ -5,8 +5,9 @@ Each number in it is a constant of the code.
 
 from collections import defaultdict
 
-from features.geo import EARTH_RADIUS_M, JUMP_M, MICRODEGREES, SHORTEST_TIME_MS
+from features.distances import EARTH_RADIUS_M, MICRODEGREES
 from features.money import DEFAULT_EXPONENT, EXPONENTS, MAX_AMOUNT
+from features.payments import JUMP_M, SHORTEST_TIME_MS
 from features.risk import FULL, RULES, UNUSUAL_HOURS_UTC
 
 

@@ -9,7 +9,7 @@ once. More or worse violations can only raise it.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from features.geo import LocatedWindow
+from features.payments import PaymentWindow
 from twinstream import Family
 
 FULL = 1000
@@ -19,14 +19,7 @@ HOUR_MS = 3_600_000
 UNUSUAL_HOURS_UTC = range(1, 5)
 
 
-class RiskWindow(LocatedWindow):
-    """A window over transactions, and which risk rules fire in it."""
-
-    __slots__ = ("fired",)
-    fired: "list[tuple[Rule, int]]"
-
-
-Input = Callable[[LocatedWindow], int]
+Input = Callable[[PaymentWindow], int]
 """What a rule looks at, as an integer; its docstring says what that is."""
 
 
@@ -80,25 +73,25 @@ def ramp(value: int, start: int, full: int) -> int:
 
 
 @rule(weight=600, start=500_000, full=1_000_000)  # faster than a train; faster than an airliner
-def impossible_travel(window: LocatedWindow) -> int:
+def impossible_travel(window: PaymentWindow) -> int:
     """Fastest jump in the window, in metres per hour; 0 without one."""
     return window.geo.fastest_jump.value or 0
 
 
 @rule(weight=450, start=4, full=10)
-def velocity_burst(window: LocatedWindow) -> int:
+def velocity_burst(window: PaymentWindow) -> int:
     """Transactions in the window."""
     return window.count
 
 
 @rule(weight=400, start=2, full=5)
-def repeated_declines(window: LocatedWindow) -> int:
+def repeated_declines(window: PaymentWindow) -> int:
     """Declined transactions in the window."""
     return window.velocity.declined
 
 
 @rule(weight=350, start=300, full=1_000)
-def amount_spike(window: LocatedWindow) -> int:
+def amount_spike(window: PaymentWindow) -> int:
     """The newest amount in percent of the mean of the other amounts of its currency in the window, rounded down, in
     minor units: newest × count × 100 / max(1, sum); 0 without others."""
     newest, money = window.newest, window.money
@@ -109,34 +102,39 @@ def amount_spike(window: LocatedWindow) -> int:
 
 
 @rule(weight=350, start=2, full=3)
-def several_countries(window: LocatedWindow) -> int:
+def several_countries(window: PaymentWindow) -> int:
     """Different countries in the window."""
     return len(window.velocity.countries)
 
 
 @rule(weight=300, start=2, full=4)
-def several_devices(window: LocatedWindow) -> int:
+def several_devices(window: PaymentWindow) -> int:
     """Different devices in the window."""
     return len(window.velocity.devices)
 
 
 @rule(weight=100, start=1, full=1)
-def unusual_hour(window: LocatedWindow) -> int:
+def unusual_hour(window: PaymentWindow) -> int:
     """1 when the newest transaction happened in an unusual hour, else 0."""
     newest = window.newest
     return int(newest is not None and newest.time_ms // HOUR_MS % 24 in UNUSUAL_HOURS_UTC)
 
 
-def assess(window: RiskWindow) -> None:
-    """Note on the window which rules fire, and how severely."""
-    fired = window.fired = []
+Fired = list[tuple[Rule, int]]
+"""The rules that fire, and how severely each."""
+
+
+def assess(window: PaymentWindow) -> Fired:
+    """Which rules fire in the window."""
+    fired = []
     for entry in RULES:
         value = entry.look(window)
         if value >= entry.start:
             fired.append((entry, ramp(value, entry.start, entry.full)))
+    return fired
 
 
-risk: Family[RiskWindow] = Family("risk", prepare=assess)
+risk: Family[Fired] = Family("risk", derive=assess)
 
 
 @risk.feature(
@@ -144,14 +142,14 @@ risk: Family[RiskWindow] = Family("risk", prepare=assess)
     meaning="""Chance that one of the risk rules is right: 1 - Π (1 - weight × severity) over the rules that fired;
     0 when none did. The rules stand in docs/features.md.""",
 )
-def risk_score(window: RiskWindow) -> float:
+def risk_score(fired: Fired) -> float:
     whole = wrong = 1
-    for entry, severity in window.fired:
+    for entry, severity in fired:
         whole *= FULL * FULL
         wrong *= FULL * FULL - entry.weight * severity
     return (whole - wrong) / whole
 
 
 @risk.feature(unit="rules", meaning="Names of the risk rules that fired, by weight from the largest, then by name.")
-def risk_reasons(window: RiskWindow) -> tuple[str, ...]:
-    return tuple([entry.name for entry, _ in window.fired])
+def risk_reasons(fired: Fired) -> tuple[str, ...]:
+    return tuple([entry.name for entry, _ in fired])

@@ -2,10 +2,12 @@
 
 from decimal import Decimal
 
+from features.distances import microdegrees
 from features.events import Payment, Transaction
-from features.geo import geo, microdegrees
+from features.geo import geo
 from features.money import to_minor
-from features.risk import RiskWindow, risk
+from features.payments import PaymentWindow
+from features.risk import risk
 from features.velocity import velocity
 from twinstream import (
     Decoder,
@@ -69,7 +71,7 @@ transaction_features = FeatureGroup(
     wire_type=Transaction,
     event_type=Payment,
     decode=decode,
-    window=RiskWindow,
+    window=PaymentWindow,
     families=(velocity, geo, risk, truncation),
-    scoring=Scoring("risk_score", label="label_fraud", beside="amount", within="currency"),
+    scoring=Scoring("risk_score", label="label_fraud", baseline="amount", baseline_unit="currency"),
 )

@@ -2,65 +2,8 @@
 
 from math import sqrt
 
-from features.events import Payment
-from features.money import minor_per_major
-from twinstream import Family, Money, Tally, Window
-
-
-class Velocity:
-    """What the velocity features need of the payments in a window. Which end one comes or goes by does not matter."""
-
-    __slots__ = ("countries", "currencies", "declined", "devices", "merchants")
-
-    def __init__(self) -> None:
-        self.declined = 0
-        self.merchants = Tally()
-        self.countries = Tally()
-        self.devices = Tally()
-        self.currencies: dict[str, Money] = {}
-
-    def append(self, event: Payment) -> None:
-        """Take a payment in."""
-        self.declined += event.declined
-        self.merchants.add(event.merchant)
-        self.countries.add(event.country)
-        self.devices.add(event.device)
-        money = self.currencies.get(event.currency)
-        if money is None:
-            money = self.currencies[event.currency] = Money(minor_per_major(event.currency))
-        money.add(event.amount_minor)
-
-    def pop(self, event: Payment) -> None:
-        """Take a payment back."""
-        self.declined -= event.declined
-        self.merchants.remove(event.merchant)
-        self.countries.remove(event.country)
-        self.devices.remove(event.device)
-        money = self.currencies[event.currency]
-        money.remove(event.amount_minor)
-        if not money.count:
-            del self.currencies[event.currency]
-
-    appendleft = append
-    popleft = pop
-
-
-class PaymentWindow(Window[Payment]):
-    """A window over payments, with the aggregates of the velocity features.
-
-    Attributes:
-        money: the amounts in the newest payment's currency; None when the window is empty.
-    """
-
-    __slots__ = ("money", "velocity")
-    velocity: Velocity
-    money: Money | None
-
-    def _settle(self) -> None:
-        super()._settle()
-        newest = self.newest
-        self.money = None if newest is None else self.velocity.currencies[newest.currency]
-
+from features.payments import PaymentWindow
+from twinstream import Family
 
 velocity: Family[PaymentWindow] = Family("velocity")
 

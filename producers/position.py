@@ -8,8 +8,8 @@ from kafka import KafkaConsumer, TopicPartition
 from producers.records import iso_utc
 from twinstream.core.rejection import Rejected
 from twinstream.definitions import load_registry
+from twinstream.log.kafka.client_options import READER_OPTIONS, connection_options
 from twinstream.log.kafka.connecting import build_client
-from twinstream.log.kafka.options import READER_OPTIONS, connection_options
 from twinstream.settings import Settings
 
 REFERENCE = load_registry("features")

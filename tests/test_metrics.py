@@ -9,7 +9,7 @@ import pytest
 
 from twinstream.errors import UserError
 from twinstream.health import HealthServer
-from twinstream.metrics import LoopMetrics
+from twinstream.loop.loop_metrics import LoopMetrics
 
 
 class Worker:

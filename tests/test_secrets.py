@@ -59,7 +59,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("LOG_LEVEL", "DEBUG")
     monkeypatch.setenv("KAFKA_SERVERS", NOBODY)
     monkeypatch.setenv("REDIS_PORT", "1")
-    monkeypatch.setattr("twinstream.log.kafka.options.ANSWER_TIMEOUT_MS", 200)
+    monkeypatch.setattr("twinstream.log.kafka.client_options.ANSWER_TIMEOUT_MS", 200)
     monkeypatch.setattr("producers.sinks.kafka.CONNECT_TIMEOUT_MS", 200)
     yield
     root.handlers[:] = handlers

@@ -35,8 +35,9 @@ def check_without_events(group: FeatureGroup, window_ms: int) -> None:
         group.compute(window)
     except Rejected as rejected:
         name = rejected.detail.split()[0]
-        compute = next((feature.compute for feature in group.features if feature.name == name), None)
-        code = getattr(compute, "__code__", None)
+        functions = {feature.family: feature.derive for feature in group.features}
+        functions |= {feature.name: feature.compute for feature in group.features}
+        code = getattr(functions.get(name), "__code__", None)
         place = f"{code.co_filename}:{code.co_firstlineno}: " if code else ""
         raise UserError(
             f"{place}{rejected.detail} ({rejected.__cause__}) of a window without events, which is what a reader gets "

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeGuard
 
-from twinstream.core.definition import DefinitionError
 from twinstream.core.feature_group import FeatureGroup
+from twinstream.core.validation import DefinitionError
 from twinstream.errors import UserError
 from twinstream.registry import Registry
 

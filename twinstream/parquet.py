@@ -20,7 +20,7 @@ _EXACT = 2**53
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
+def told_if_unreadable(path: Path) -> Iterator[None]:
     """A block that reads `path`, or files in it; that they are no Parquet files is one line.
 
     Raises:
@@ -44,7 +44,7 @@ def parquet_schema(path: Path) -> pl.Schema:
         raise UserError(f"{path} is a folder; expected a Parquet file.")
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
-    with readable(path):
+    with told_if_unreadable(path):
         return pl.read_parquet_schema(path)  # type: ignore[return-value]
 
 
@@ -55,7 +55,7 @@ def parquet_height(path: Path) -> int:
         UserError: as of `parquet_schema`.
     """
     parquet_schema(path)
-    with readable(path):
+    with told_if_unreadable(path):
         return int(pl.scan_parquet(path).select(pl.len()).collect().item())
 
 
@@ -66,7 +66,7 @@ def read_columns(path: Path, names: Collection[str] | None = None, rows: int | N
         UserError: as of `parquet_schema`.
     """
     kept = [name for name in parquet_schema(path) if names is None or name in names]
-    with readable(path):
+    with told_if_unreadable(path):
         return pl.read_parquet(path, columns=kept, n_rows=rows)
 
 

@@ -53,7 +53,7 @@ class MeasuredLoop(Loop):
             lambda on_assigned, on_revoked: KafkaLog(settings, [job.topic], on_assigned, on_revoked),
             connect(settings),
             settings,
-            Registry([transaction_features.reading(job.topic)]),
+            Registry([transaction_features.with_topic(job.topic)]),
             reached=lambda step: self._stage(STAGES[step]),
         )
 

@@ -12,8 +12,8 @@ from producers.interrupts import interrupts
 from producers.records import Message
 from producers.sinks.base import Delivery
 from twinstream.errors import UserError
+from twinstream.log.kafka.client_options import connection_options
 from twinstream.log.kafka.connecting import build_client
-from twinstream.log.kafka.options import connection_options
 from twinstream.log.topics import create_topics, source_topic
 from twinstream.settings import Settings
 

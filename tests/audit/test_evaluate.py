@@ -11,19 +11,19 @@ from kafka import KafkaProducer
 
 from deploy.local import LocalKafka
 from features.transaction import transaction_features
-from twinstream.audit.evaluate import Evaluation, Sample, evaluation, sample
+from twinstream.audit.evaluate import Evaluation, Joined, evaluation, join_logs
 from twinstream.core.feature_group import Scoring
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record
 
-SCORING = Scoring("risk_score", label="label_fraud", beside="amount", within="currency")
+SCORING = Scoring("risk_score", label="label_fraud", baseline="amount", baseline_unit="currency")
 
 
-def join(feature_log: list[Record], source: list[Record]) -> Sample:
-    return sample(transaction_features, SCORING, feature_log, source)
+def join(feature_log: list[Record], source: list[Record]) -> Joined:
+    return join_logs(transaction_features, SCORING, feature_log, source)
 
 
-def measure(joined: Sample, alert_share: float) -> Evaluation:
+def measure(joined: Joined, alert_share: float) -> Evaluation:
     return evaluation(SCORING, joined, alert_share)
 
 
@@ -47,7 +47,7 @@ def test_scores_and_labels_are_joined_by_their_place_in_the_source() -> None:
         [scored(2, 0.9), scored(0, 0.1)], [labelled(0, False), labelled(1, True), labelled(2, 1, "99.5", "JPY")]
     )
 
-    assert joined == Sample([0.1, 0.9], [10.0, 99.5], ["EUR", "JPY"], [False, True])
+    assert joined == Joined([0.1, 0.9], [10.0, 99.5], ["EUR", "JPY"], [False, True])
 
 
 def test_what_has_no_label_does_not_count() -> None:
@@ -65,7 +65,7 @@ def test_records_of_a_topic_that_has_been_replaced_are_not_mixed_up() -> None:
 
 def test_a_score_that_finds_all_fraud_leads_over_an_amount_that_tells_nothing() -> None:
     frauds = [number % 50 == 0 for number in range(1_000)]
-    result = measure(Sample([0.9 if fraud else 0.1 for fraud in frauds], [5.0] * 1_000, ["EUR"] * 1_000, frauds), 0.01)
+    result = measure(Joined([0.9 if fraud else 0.1 for fraud in frauds], [5.0] * 1_000, ["EUR"] * 1_000, frauds), 0.01)
 
     assert (result.records, result.marked, result.alerts) == (1_000, 20, 10)
     risk, amount, _ = result.scores
@@ -76,7 +76,7 @@ def test_a_score_that_finds_all_fraud_leads_over_an_amount_that_tells_nothing() 
 
 
 def test_an_amount_that_is_right_when_read_backwards_counts_as_such() -> None:
-    result = measure(Sample([0.4, 0.6, 0.5], [1.0, 2.0, 3.0], ["EUR"] * 3, [True, False, False]), 0.5)
+    result = measure(Joined([0.4, 0.6, 0.5], [1.0, 2.0, 3.0], ["EUR"] * 3, [True, False, False]), 0.5)
 
     assert [quality.roc_auc for quality in result.scores[:2]] == [0.0, 0.0]
     assert result.auc_lead == -1.0
@@ -84,7 +84,7 @@ def test_an_amount_that_is_right_when_read_backwards_counts_as_such() -> None:
 
 def test_the_lead_is_over_the_better_of_the_amounts() -> None:
     result = measure(
-        Sample([0.0, 0.0, 0.0, 0.0], [2.0, 1.0, 200.0, 100.0], ["EUR", "EUR", "JPY", "JPY"], [True, False] * 2), 0.5
+        Joined([0.0, 0.0, 0.0, 0.0], [2.0, 1.0, 200.0, 100.0], ["EUR", "EUR", "JPY", "JPY"], [True, False] * 2), 0.5
     )
 
     assert [quality.roc_auc for quality in result.scores] == [0.5, 0.75, 1.0]
@@ -95,7 +95,7 @@ def test_the_lead_is_over_the_better_of_the_amounts() -> None:
 def test_without_fraud_and_its_opposite_there_is_nothing_to_evaluate(frauds: list[bool]) -> None:
     size = len(frauds)
     with pytest.raises(UserError, match=rf"{size} records .* label_fraud marks {sum(frauds)} of them.*make seed"):
-        measure(Sample([0.1] * size, [1.0] * size, ["EUR"] * size, frauds), 0.01)
+        measure(Joined([0.1] * size, [1.0] * size, ["EUR"] * size, frauds), 0.01)
 
 
 def evaluate(servers: str, *arguments: str) -> subprocess.CompletedProcess[str]:

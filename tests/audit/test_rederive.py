@@ -16,7 +16,7 @@ from tests.offline.logs import EVERY_GROUP, PARTITIONS, fill, processed, setting
 from tests.reference import BY_TOPIC, GROUPS, REGISTRY, computing
 from twinstream.audit import rederive
 from twinstream.audit.comparing import Comparison, Pairs
-from twinstream.audit.rederive import Sample, compare_logs, rederive_run, watch
+from twinstream.audit.rederive import Sample, compare_logs, monitor, rederive_run
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
@@ -216,7 +216,7 @@ def test_on_a_schedule_the_last_look_is_a_gauge() -> None:
         nonlocal port
         port = number
 
-    watch(lambda: next(looks), 0.01, 0, shown.append, until=scrape, on_port=listening)
+    monitor(lambda: next(looks), 0.01, 0, shown.append, until=scrape, on_port=listening)
     assert 'twinstream_parity_rows{log="features.order",outcome="compared"} 7.0' in scraped[0]
     assert 'twinstream_parity_rows{log="features.order",outcome="different"} 2.0' in scraped[1]
     assert "twinstream_parity_timestamp_seconds 1" in scraped[1]

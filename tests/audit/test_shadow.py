@@ -21,7 +21,8 @@ GROUP = GROUPS["transaction"]
 CANDIDATE = '''
 """The rate over the time since the oldest payment, and a new feature; the rest stays."""
 from twinstream.core.feature_group import Family
-from features.velocity import PaymentWindow, velocity
+from features.payments import PaymentWindow
+from features.velocity import velocity
 
 changed = Family("changed")
 

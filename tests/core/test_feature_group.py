@@ -12,9 +12,12 @@ from typer.testing import CliRunner
 
 import features
 import twinstream.core
+from features.events import Payment
 from tests.features.events import MIDDAY_MS, action, as_dict, payment
 from tests.reference import BY_TOPIC, GROUPS
+from twinstream import Family, FeatureGroup, Window
 from twinstream.cli import app
+from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.errors import UserError
 
@@ -107,6 +110,44 @@ def test_catalog_as_a_table_shows_one_group_when_asked() -> None:
 def test_catalog_of_an_unknown_group_names_the_groups() -> None:
     with pytest.raises(UserError, match=r"no group 'pigeons'\. Choose from transaction, order, clickstream"):
         CliRunner().invoke(app, ["catalog", "--group", "pigeons"], catch_exceptions=False)
+
+
+def counting(family: Family[int]) -> FeatureGroup:
+    """The order group with two features of a family that looks at a number."""
+
+    @family.feature(unit="events", meaning="The number.")
+    def number(count: int) -> int:
+        return count
+
+    @family.feature(unit="events", meaning="Its double.")
+    def double(count: int) -> int:
+        return 2 * count
+
+    return GROUPS["order"].with_features([*GROUPS["order"].features, *family.features])
+
+
+def test_what_a_family_derives_is_derived_once_at_each_moment() -> None:
+    moments = []
+
+    def count(window: Window[Payment]) -> int:
+        moments.append(window.now_ms)
+        return window.count
+
+    state = EntityState(counting(Family("numbers", derive=count)), WindowConfig(300_000))
+    vector = as_dict(state.insert(payment(MIDDAY_MS), MIDDAY_MS - 1))
+    assert (vector["number"], vector["double"]) == (1, 2)
+    vector = as_dict(state.vector_at(MIDDAY_MS + 300_000))
+    assert (vector["number"], vector["double"]) == (0, 0)
+    assert moments == [MIDDAY_MS, MIDDAY_MS + 300_000]
+
+
+def test_a_family_that_cannot_derive_is_named() -> None:
+    def count(window: Window[Payment]) -> int:
+        raise KeyError("injected")
+
+    state = EntityState(counting(Family("numbers", derive=count)), WindowConfig(300_000))
+    with pytest.raises(Rejected, match="internal: numbers raised KeyError"):
+        state.insert(payment(MIDDAY_MS), MIDDAY_MS - 1)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

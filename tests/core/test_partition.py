@@ -14,7 +14,7 @@ from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS
 from tests.reference import GROUPS, computing
 from twinstream.core.dead_letters import encode_dead_letter
 from twinstream.core.lateness import NOTHING_SEEN
-from twinstream.core.partition import Partition
+from twinstream.core.partition import PartitionProcessor
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import encode_feature_record
@@ -84,7 +84,7 @@ class Run:
 
     def __init__(self, max_events: int, states: dict[str, EntityState] | None = None, **start: Any) -> None:
         self.window = WindowConfig(WINDOW_MS, max_events)
-        self.partition = Partition(GROUP, self.window, LIMITS, lambda record: record, **start)
+        self.partition = PartitionProcessor(GROUP, self.window, LIMITS, lambda record: record, **start)
         self.states = {} if states is None else states
         self.features: list[tuple[int, bytes]] = []
         self.dead_letters: list[tuple[int, bytes]] = []

@@ -13,7 +13,7 @@ import yaml
 
 from deploy.local.broker import BROKER_PROPERTIES
 from deploy.local.jars import POM, ROOT
-from twinstream.metrics import LoopMetrics
+from twinstream.loop.loop_metrics import LoopMetrics
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

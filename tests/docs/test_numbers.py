@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from features.geo import JUMP_M, SHORTEST_TIME_MS
+from features.payments import JUMP_M, SHORTEST_TIME_MS
 from producers.kinesis import MAX_KEY_CHARACTERS
 from producers.parquet import ADDRESSES, CARDS, CHUNK_ROWS, ROW_GROUP_ROWS
 from producers.seeding.arrivals import DELAYED_SHARE
@@ -14,7 +14,7 @@ from producers.seeding.seeder import SHARES
 from producers.sinks.kafka import MAX_UNACKNOWLEDGED
 from twinstream.job.key_groups import PLANNED_PARTITIONS
 from twinstream.job.options import BATCH_INTERVAL_MS
-from twinstream.log.kafka.options import MAX_SOURCE_RECORD_BYTES
+from twinstream.log.kafka.client_options import MAX_SOURCE_RECORD_BYTES
 from twinstream.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

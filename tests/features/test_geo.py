@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.geo import EARTH_RADIUS_M, haversine_m
+from features.distances import EARTH_RADIUS_M, haversine_m
 from tests.core.test_state import state_of
 from tests.features.events import MIDDAY_MS, as_dict, payment
 

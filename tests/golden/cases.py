@@ -333,6 +333,6 @@ def _raising(feature: Feature, name: str, event_id: str) -> Feature:
     def compute(window: Any) -> Any:
         if window.newest is not None and window.newest.id == event_id:
             raise ZeroDivisionError("injected")
-        return feature.compute(window)
+        return feature.compute(window if feature.derive is None else feature.derive(window))
 
-    return replace(feature, compute=compute)
+    return replace(feature, compute=compute, derive=None)

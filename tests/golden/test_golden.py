@@ -8,7 +8,7 @@ from tests.features.events import as_dict
 from tests.golden.cases import Case, ExpectedDeadLetter, Read, check, check_reads, load_cases, merged
 from tests.reference import GROUPS
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
-from twinstream.core.partition import Partition
+from twinstream.core.partition import PartitionProcessor
 from twinstream.core.rejection import REASONS
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
@@ -33,7 +33,7 @@ class PartitionRunner:
         dead_letters: list[DeadLetter] = []
         with self.case.injected():
             for number in sorted({record.partition for record in self.case.records}):
-                partition = Partition(GROUPS[self.case.group], self.window, self.limits, lambda record: record)
+                partition = PartitionProcessor(GROUPS[self.case.group], self.window, self.limits, lambda record: record)
                 states = self.states[number] = {}
                 records = [record for record in self.case.records if record.partition == number]
                 for start in range(0, len(records), self.batch):

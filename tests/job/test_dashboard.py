@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import Histogram
 
 from tests.job.dashboard import Series, series, without_source
-from twinstream.metrics import LoopMetrics
+from twinstream.loop.loop_metrics import LoopMetrics
 
 
 @pytest.fixture

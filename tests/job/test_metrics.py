@@ -6,7 +6,7 @@ from tests.reference import GROUPS
 from twinstream.core.partition import Applied
 from twinstream.job.metrics import StageMetrics
 from twinstream.log.contract import Record
-from twinstream.metrics import LoopMetrics
+from twinstream.loop.loop_metrics import LoopMetrics
 
 
 class Counter:

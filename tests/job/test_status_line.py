@@ -10,9 +10,10 @@ from twinstream.terminal import Terminal
 
 def shown(*looks: tuple[float, str, int]) -> list[dict[str, object]]:
     """The fields of the lines logged for looks at a job: when, its state, and its restarts so far."""
-    clock = iter([0.0, *(at for at, _, _ in looks)])
-    with capture_logs() as lines, StatusLine(Terminal(file=StringIO()), now=lambda: next(clock)) as line:
-        for _, state, restarts in looks:
+    now_s = 0.0
+    with capture_logs() as lines, StatusLine(Terminal(file=StringIO()), now=lambda: now_s) as line:
+        for at_s, state, restarts in looks:
+            now_s = at_s
             line.show(Look(state, 0, 0), restarts, 0, lambda: "Redis is away")
     return [dict(each) for each in lines]
 

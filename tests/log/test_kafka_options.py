@@ -7,8 +7,8 @@ import pytest
 from kafka.errors import SaslAuthenticationFailedError
 
 from twinstream.errors import UserError
+from twinstream.log.kafka.client_options import connection_options, does_not_answer
 from twinstream.log.kafka.connecting import build_client
-from twinstream.log.kafka.options import connection_options, does_not_answer
 from twinstream.settings import load_settings
 
 

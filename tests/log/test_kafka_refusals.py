@@ -74,7 +74,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker on this machine that has not answered within two seconds never does."""
-    monkeypatch.setattr("twinstream.log.kafka.options.ANSWER_TIMEOUT_MS", 2_000)
+    monkeypatch.setattr("twinstream.log.kafka.client_options.ANSWER_TIMEOUT_MS", 2_000)
 
 
 PASSWORD: dict[str, Any] = {

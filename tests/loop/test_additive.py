@@ -16,7 +16,7 @@ def test_groups_and_features_come_and_go_between_kills_and_all_continue_where_th
         "features.transaction,features.clickstream,features.order",
         f"features.transaction,{clicks}",
     ):
-        worker = run.start(features=definitions, max_poll_records=20)
+        worker = run.start(features=definitions, max_poll_records=5)
         run.until_under_way()
         worker.kill()
     assert run.progress() != run.lab.ends(), "everything has been read already: a longer log is needed"

@@ -15,7 +15,15 @@ from twinstream.core.state import state_version
 from twinstream.errors import UserError
 from twinstream.log.contract import Committed, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
-from twinstream.loop.recovery import LONG_AGO, Note, Start, committed_note, encode_note, horizon_ms, plan_start
+from twinstream.loop.recovery import (
+    LONG_AGO,
+    OffsetMetadata,
+    Start,
+    committed_metadata,
+    encode_metadata,
+    horizon_ms,
+    plan_start,
+)
 from twinstream.online.epoch import epoch
 from twinstream.online.store import Progress
 from twinstream.settings import Settings
@@ -268,17 +276,18 @@ def test_the_horizon_lies_two_windows_and_three_latenesses_back() -> None:
 def test_another_rule_of_the_window_is_another_epoch_of_the_same_topic(changed: dict[str, int]) -> None:
     before, after = epoch("id-1", GROUP, SETTINGS), epoch("id-1", GROUP, SETTINGS.model_copy(update=changed))
     assert before != after
-    assert committed_note(Committed(5, encode_note(before, LatenessState(77))), after) == Note(before, 77)
+    committed = Committed(5, encode_metadata(before, LatenessState(77)))
+    assert committed_metadata(committed, after) == OffsetMetadata(before, 77)
 
 
 def test_another_life_of_the_topic_makes_a_committed_offset_meaningless() -> None:
-    note = encode_note(epoch("id-1", GROUP, SETTINGS), LatenessState(77))
-    assert committed_note(Committed(5, note), epoch("id-2", GROUP, SETTINGS)) is None
+    metadata = encode_metadata(epoch("id-1", GROUP, SETTINGS), LatenessState(77))
+    assert committed_metadata(Committed(5, metadata), epoch("id-2", GROUP, SETTINGS)) is None
 
 
 @pytest.mark.parametrize("metadata", ["", "somebody else's", "{}", '{"epoch": 3}', "\ud800", "[" * 100_000])
 def test_an_offset_that_is_not_ours_says_nothing(metadata: str) -> None:
-    assert committed_note(Committed(5, metadata), epoch("id-1", GROUP, SETTINGS)) is None
+    assert committed_metadata(Committed(5, metadata), epoch("id-1", GROUP, SETTINGS)) is None
 
 
 def test_the_state_version_is_part_of_the_epoch() -> None:

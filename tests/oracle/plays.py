@@ -131,7 +131,7 @@ def raising_feature(group: FeatureGroup) -> Iterator[None]:
         raise ValueError("injected")
 
     features = group.features
-    with computing(group, [*features, replace(features[-1], name="always_wrong", compute=always_wrong)]):
+    with computing(group, [*features, replace(features[-1], name="always_wrong", compute=always_wrong, derive=None)]):
         yield
 
 

@@ -29,12 +29,12 @@ from twinstream.terminal import Features, Terminal
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Joined:
     """Records that have both a score and a label, one place in every list for each; see `Scoring`."""
 
     scores: list[float]
-    beside: list[float]
-    within: list[str]
+    baselines: list[float]
+    units: list[str]
     marked: list[bool]
 
 
@@ -72,14 +72,14 @@ class Evaluation(msgspec.Struct, frozen=True):
     auc_lead: float
 
 
-def sample(group: FeatureGroup, scoring: Scoring, feature_log: Iterable[Record], source: Iterable[Record]) -> Sample:
+def join_logs(group: FeatureGroup, scoring: Scoring, feature_log: Iterable[Record], source: Iterable[Record]) -> Joined:
     """Join the two logs by place and id; records without a label are left out."""
     decode_row = row_decoder(_Scored, "feature record")
     scores: dict[tuple[int, int], tuple[str, float]] = {}
     for record in feature_log:
         row = decode_row(record)
         scores[row.partition, row.offset] = (row.event_id, float(row.features[scoring.score]))
-    joined = Sample([], [], [], [])
+    joined = Joined([], [], [], [])
     labelled = _labels(group, scoring)
     for record in source:
         event_id, score = scores.get((record.partition, record.offset), ("", 0.0))
@@ -87,13 +87,13 @@ def sample(group: FeatureGroup, scoring: Scoring, feature_log: Iterable[Record],
         if found is None or found.id != event_id or found.label is None:
             continue
         joined.scores.append(score)
-        joined.beside.append(float(found.beside))
-        joined.within.append(found.within)
+        joined.baselines.append(float(found.baseline))
+        joined.units.append(found.unit)
         joined.marked.append(bool(found.label))
     return joined
 
 
-def evaluation(scoring: Scoring, joined: Sample, alert_share: float) -> Evaluation:
+def evaluation(scoring: Scoring, joined: Joined, alert_share: float) -> Evaluation:
     """Measure the scores on a sample.
 
     Args:
@@ -111,12 +111,11 @@ def evaluation(scoring: Scoring, joined: Sample, alert_share: float) -> Evaluati
             f"{sum(marked)} of them. Run `make seed` and then `make run-features`."
         )
     alerts = max(1, round(len(marked) * alert_share))
+    within_unit = f"{scoring.baseline} within {scoring.baseline_unit}"
     scores = [
         _quality(scoring.score, joined.scores, marked, alerts),
-        _quality(scoring.beside, joined.beside, marked, alerts),
-        _quality(
-            f"{scoring.beside} within {scoring.within}", percentiles(joined.beside, joined.within), marked, alerts
-        ),
+        _quality(scoring.baseline, joined.baselines, marked, alerts),
+        _quality(within_unit, percentiles(joined.baselines, joined.units), marked, alerts),
     ]
     lead = scores[0].roc_auc - max(max(other.roc_auc, 1 - other.roc_auc) for other in scores[1:])
     return Evaluation(len(marked), sum(marked), alerts, scores, lead)
@@ -139,7 +138,7 @@ def evaluate(
         closing(read_topic(settings, feature_log)) as scored,
         closing(read_topic(settings, definition.topic)) as source,
     ):
-        joined = sample(definition, scoring, scored, source)
+        joined = join_logs(definition, scoring, scored, source)
     result = evaluation(scoring, joined, alerts / 100)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(result)))
@@ -188,8 +187,8 @@ def _labels(group: FeatureGroup, scoring: Scoring) -> Callable[[bytes], Any]:
     """Decodes what is needed of a source record; None when its place is taken by something else."""
     kind = msgspec.defstruct(
         "Labelled",
-        [("id", str), ("beside", Decimal), ("within", str), ("label", bool | int | None, None)],
-        rename={"id": group.id, "beside": scoring.beside, "within": scoring.within, "label": scoring.label},
+        [("id", str), ("baseline", Decimal), ("unit", str), ("label", bool | int | None, None)],
+        rename={"id": group.id, "baseline": scoring.baseline, "unit": scoring.baseline_unit, "label": scoring.label},
     )
     decode = msgspec.json.Decoder(kind).decode
 

@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 
 from twinstream.audit.comparing import Comparison, compare
-from twinstream.audit.rederive import Sample, rederive_run, watch
+from twinstream.audit.rederive import Sample, monitor, rederive_run
 from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.log.kafka import read_topic
@@ -135,7 +135,7 @@ def parity(
         if every is None:
             finish(rederive_run(settings, registry, sample, group), as_json)
         else:
-            watch(
+            monitor(
                 lambda: rederive_run(settings, registry, sample, group),
                 every,
                 metrics_port,

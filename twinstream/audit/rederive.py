@@ -40,7 +40,7 @@ from twinstream.log.kafka import (
 )
 from twinstream.log.rows import decode_letter, row_decoder
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
-from twinstream.offline.replay import States, batched, new_partition
+from twinstream.offline.replay import States, batched, new_processor
 from twinstream.registry import Registry
 from twinstream.settings import Settings
 
@@ -178,7 +178,7 @@ class _Replay:
         self, group: FeatureGroup, settings: Settings, number: int, source: Iterable[SourceRecord], end: int
     ) -> None:
         self._batches = batched(source)
-        self._partition, self._states = new_partition(group, settings), States()
+        self._partition, self._states = new_processor(group, settings), States()
         self._unsure_ms = settings.lateness_ms + settings.window_ms
         self.number, self.end = number, end
         self.batch = next(self._batches, [])
@@ -235,7 +235,7 @@ class _Rows:
             self.next = next(self._rows, None)
 
 
-def watch(
+def monitor(
     look: Callable[[], list[Comparison]],
     every_s: float,
     metrics_port: int,

@@ -3,7 +3,7 @@
 A candidate is a Python file with a family of features, written as they are in `features/`:
 
     from twinstream import Family
-    from features.velocity import PaymentWindow
+    from features.payments import PaymentWindow
 
     changed = Family("changed")
 
@@ -32,7 +32,7 @@ from twinstream.core.feature_group import Family, FeatureGroup
 from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.log.kafka import Record, end_offsets, read_topic
-from twinstream.offline.replay import States, batched, new_partition
+from twinstream.offline.replay import States, batched, new_processor
 from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Features, Terminal, styled
@@ -77,7 +77,7 @@ def side_by_side(
     frames: tuple[list[pl.DataFrame], list[pl.DataFrame]] = ([], [])
     kept = [["partition", "offset", *(feature.name for feature in version.features)] for version in (group, candidate)]
     for records in logs:
-        versions = [(new_partition(version, settings), States()) for version in (group, candidate)]
+        versions = [(new_processor(version, settings), States()) for version in (group, candidate)]
         for batch in batched(records):
             for (partition, states), frame, names in zip(versions, frames, kept, strict=True):
                 known = states.after(partition.sweep_until_ms)

@@ -8,19 +8,21 @@ import re
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
-from twinstream.core.definition import DefinitionError, check_event, check_fields, check_names, value_type
 from twinstream.core.event import RetainedEvent
 from twinstream.core.rejection import Rejected
+from twinstream.core.validation import DefinitionError, check_event, check_fields, check_names, value_type
 from twinstream.core.window import Window
 
 Value = int | float | bool | tuple[str, ...] | None
 """What a feature can be. A tuple is a list of names."""
 
-T = TypeVar("T", bound=Window[Any])
+T = TypeVar("T")
 V = TypeVar("V", bound=Value)
 
 _is_name = re.compile(r"[A-Za-z0-9._-]+").fullmatch
@@ -28,7 +30,10 @@ _is_name = re.compile(r"[A-Za-z0-9._-]+").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One feature: its definition and what is said about it in the catalog."""
+    """One feature: its definition and what is said about it in the catalog.
+
+    `compute` is a function of what `derive` makes of the window, or of the window itself where there is no `derive`.
+    """
 
     name: str
     type: str
@@ -37,10 +42,15 @@ class Feature:
     meaning: str
     family: str
     compute: Callable[[Any], Value]
+    derive: Callable[[Any], Any] | None = None
 
 
 class Family(Generic[T]):
-    """Features of one theme, computed from windows of type T.
+    """Features of one theme: functions of a window, or of what the family derives from a window.
+
+    Args:
+        name: of the theme.
+        derive: makes of a window what the features need in common, once for all of them; each then gets that instead.
 
     >>> family: Family[Window[Any]] = Family("size")
     >>> @family.feature(unit="events", meaning="Events in the window.")
@@ -50,10 +60,9 @@ class Family(Generic[T]):
     [('events', 'int')]
     """
 
-    def __init__(self, name: str, prepare: Callable[[T], None] | None = None) -> None:
-        """Name a family; `prepare`, if any, runs once on a window before its features are computed."""
+    def __init__(self, name: str, derive: Callable[[Any], T] | None = None) -> None:
         self.name = name
-        self.prepare = prepare
+        self.derive = derive
         self.features: list[Feature] = []
 
     def feature(self, *, unit: str, meaning: str) -> Callable[[Callable[[T], V]], Callable[[T], V]]:
@@ -61,8 +70,9 @@ class Family(Generic[T]):
 
         def register(compute: Callable[[T], V]) -> Callable[[T], V]:
             type_name, nullable = value_type(compute.__name__, get_type_hints(compute).get("return"))
+            about = " ".join(meaning.split())
             self.features.append(
-                Feature(compute.__name__, type_name, nullable, unit, " ".join(meaning.split()), self.name, compute)
+                Feature(compute.__name__, type_name, nullable, unit, about, self.name, compute, self.derive)
             )
             return compute
 
@@ -76,14 +86,14 @@ class Scoring:
     Attributes:
         score: the feature; the higher, the likelier.
         label: the field: true or 1 for what is to be found, null where nobody knows.
-        beside: a field with a number that the score is compared with.
-        within: a field that says which of those numbers can be compared with each other.
+        baseline: a field with a number that ranks the records, too; the score is compared with it.
+        baseline_unit: the field with that number's unit: only numbers of one unit can be compared with each other.
     """
 
     score: str
     label: str
-    beside: str
-    within: str
+    baseline: str
+    baseline_unit: str
 
 
 class FeatureGroup:
@@ -159,7 +169,7 @@ class FeatureGroup:
         other._set(features)
         return other
 
-    def reading(self, topic: str) -> "FeatureGroup":
+    def with_topic(self, topic: str) -> "FeatureGroup":
         """The same group over another source topic."""
         other = copy(self)
         other.topic = topic
@@ -170,10 +180,9 @@ class FeatureGroup:
         self.features = tuple(features)
         self.names = tuple(feature.name for feature in features)
         self.lists = tuple(at for at, feature in enumerate(features) if feature.type == "names")
-        self._computes = tuple(feature.compute for feature in features)
-        used = {feature.family for feature in features}
-        self._prepares = tuple(
-            (family.name, family.prepare) for family in self.families if family.prepare and family.name in used
+        self._computes = tuple(
+            (derive, tuple(feature.compute for feature in alike))
+            for derive, alike in groupby(features, attrgetter("derive"))
         )
         self.values: type[msgspec.Struct] = msgspec.defstruct(
             f"{self.name.title()}Features",
@@ -188,20 +197,25 @@ class FeatureGroup:
         Raises:
             Rejected: `internal`, naming the feature and what it raised. The traceback is on the cause.
         """
+        values: list[Value] = []
         try:
-            for _, prepare in self._prepares:
-                prepare(window)
-            return self.values(*[compute(window) for compute in self._computes])
+            for derive, computes in self._computes:
+                given = window if derive is None else derive(window)
+                values += [compute(given) for compute in computes]
         except Exception as fault:
             name = self._first_failing(window)
             raise Rejected("internal", f"{name} raised {type(fault).__name__}") from fault
+        return self.values(*values)
 
     def _first_failing(self, window: Window[Any]) -> str:
-        """Name of the family or feature that raises; the functions are pure, so it does so again."""
-        steps = [*self._prepares, *((feature.name, feature.compute) for feature in self.features)]
-        for name, compute in steps:
+        """Name of the feature that raises, or of the family whose `derive` does; pure, they do so again."""
+        for feature in self.features:
             try:
-                compute(window)
+                given = window if feature.derive is None else feature.derive(window)
             except Exception:
-                return name
+                return feature.family
+            try:
+                feature.compute(given)
+            except Exception:
+                return feature.name
         return "a feature"

@@ -41,7 +41,7 @@ class Applied(Generic[F]):
     faults: list[Rejected] = field(default_factory=list)
 
 
-class Partition(Generic[F]):
+class PartitionProcessor(Generic[F]):
     """Applies the records of one partition to the states of its entities, in offset order.
 
     Args:

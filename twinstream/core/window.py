@@ -64,20 +64,19 @@ class Window(Generic[E]):
         "size_ms",
         "truncated_ms",
     )
-    count: int
-    newest: E | None
-    previous: E | None
 
-    def __init__(self, size_ms: int, aggregates: Sequence[Aggregate[E]] = (), truncated_ms: int | None = None) -> None:
+    def __init__(self, size_ms: int, aggregates: Sequence[Aggregate[E]] = ()) -> None:
         self.size_ms = size_ms
         self.now_ms = 0
-        self.truncated_ms = truncated_ms
+        self.truncated_ms: int | None = None
         self._aggregates = aggregates
         self._events: list[E] = []
         self._first = 0  # events before it are forgotten, and deleted now and then
         self._lo = 0
         self._hi = 0
-        self._settle()
+        self.count = 0
+        self.newest: E | None = None
+        self.previous: E | None = None
 
     def __len__(self) -> int:
         """Number of events retained, inside the window or not."""
@@ -105,7 +104,7 @@ class Window(Generic[E]):
     def move_to(self, now_ms: int) -> None:
         """Let the window end at `now_ms`."""
         self._move_to(now_ms)
-        self._settle()
+        self._refresh()
 
     def insert(self, event: E) -> None:
         """Add an event, after those of the same time, and let the window end at its time."""
@@ -114,7 +113,7 @@ class Window(Generic[E]):
         self._hi += 1
         for aggregate in self._aggregates:
             aggregate.append(event)
-        self._settle()
+        self._refresh()
 
     def take_back(self, event: E) -> None:
         """Undo the `insert` of this event, the newest inserted; the window then ends at its time."""
@@ -123,7 +122,7 @@ class Window(Generic[E]):
         for aggregate in self._aggregates:
             aggregate.pop(event)
         del self._events[self._hi]
-        self._settle()
+        self._refresh()
 
     def forget_oldest(self) -> E:
         """Drop the oldest event and return it."""
@@ -135,7 +134,7 @@ class Window(Generic[E]):
         if self._lo < self._first:
             self._lo = self._first
             self._hi = max(self._hi, self._first)
-            self._settle()
+            self._refresh()
         if self._first > 64 and self._first * 2 > len(self._events):
             self._compact()
         return event
@@ -150,7 +149,7 @@ class Window(Generic[E]):
         else:
             self._lo += 1
             self._hi += 1
-        self._settle()
+        self._refresh()
 
     def fill(self, events: Sequence[E]) -> None:
         """Retain these events, sorted by (event time, offset), in a window that has none yet."""
@@ -183,7 +182,7 @@ class Window(Generic[E]):
                     aggregate.appendleft(events[lo])
         self._lo, self._hi = lo, hi
 
-    def _settle(self) -> None:
+    def _refresh(self) -> None:
         """Note, after every move, what many features look at."""
         events, hi = self._events, self._hi
         self.count = count = hi - self._lo

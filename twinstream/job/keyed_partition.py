@@ -22,7 +22,7 @@ from twinstream.core.dead_letters import encode_dead_letter
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.fingerprint import fingerprint
 from twinstream.core.lateness import NOTHING_SEEN, LatenessState
-from twinstream.core.partition import Applied, Partition
+from twinstream.core.partition import Applied, PartitionProcessor
 from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureMessage, feature_message
@@ -136,7 +136,7 @@ class KeyedPartition:
         lifetime_ms = window.size_ms + limits.allowed_lateness_ms
         self._states: dict[str, EntityState] = {}  # of the batch
         self._due = Due(keyed.due, max(1, lifetime_ms // BUCKETS), self._mark.pages)
-        self._partition = Partition(group, window, limits, feature_message, lateness=self._mark.lateness)
+        self._partition = PartitionProcessor(group, window, limits, feature_message, lateness=self._mark.lateness)
 
     @property
     def cached_entities(self) -> int:

@@ -13,6 +13,7 @@ import msgspec
 
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.state import EntityState, StateDelta, WindowConfig, applied_offset
+from twinstream.lru_cache import LruCache
 
 
 class KeyedMap(Protocol):
@@ -64,7 +65,7 @@ class EntityStates:
         self._group = group
         self._window = window
         self.capacity = capacity
-        self._cache: dict[str, tuple[EntityState, Place]] = {}  # least recently used first
+        self._cache = LruCache[str, tuple[EntityState, Place]]()
 
     def __len__(self) -> int:
         """Entities in memory."""
@@ -72,11 +73,15 @@ class EntityStates:
 
     def get(self, entity: str) -> EntityState | None:
         """An entity's state; None when it has none."""
-        cached = self._cache.pop(entity, None) or self._load(entity)
-        if cached is None:
+        cached = self._cache.get(entity)
+        if cached is not None:
+            self._cache.touch(entity)
+            return cached[0]
+        loaded = self._load(entity)
+        if loaded is None:
             return None
-        self._cache[entity] = cached  # most recently used, so last
-        return cached[0]
+        self._cache[entity] = loaded
+        return loaded[0]
 
     def place(self, entity: str) -> Place | None:
         """How an entity lies here."""
@@ -139,8 +144,7 @@ class EntityStates:
 
     def trim(self) -> None:
         """Let go of the states in memory that were used longest ago, above the capacity."""
-        while len(self._cache) > self.capacity:
-            del self._cache[next(iter(self._cache))]
+        self._cache.trim(self.capacity)
 
     def _load(self, entity: str) -> tuple[EntityState, Place] | None:
         stored = self._read(entity)

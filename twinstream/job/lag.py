@@ -1,18 +1,18 @@
 """How far a subtask is behind the log's end: Flink's own metrics do not tell that by topic and partition."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
 
+from twinstream.job.caught_up import Offsets
+from twinstream.log.kafka.client_options import READER_OPTIONS, connection_options
 from twinstream.log.kafka.connecting import build_client
-from twinstream.log.kafka.options import READER_OPTIONS, connection_options
 from twinstream.logging import get_logger
 from twinstream.settings import Settings
 
-Partition = tuple[str, int]
-Ask = Callable[[Collection[Partition]], Mapping[Partition, int]]
+Ask = Callable[[Collection[tuple[str, int]]], Offsets]
 
 ASK_EVERY_S = 5.0
 ASK_AGAIN_S = 30.0
@@ -37,7 +37,7 @@ class LogEnds:
         self.answered: bool | None = None
         """Whether Kafka answered last time; None before the first."""
 
-    def look(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+    def look(self, partitions: Collection[tuple[str, int]]) -> Offsets:
         """The ends of the partitions; nothing while it is not time to ask again."""
         now = self._now()
         if now < self._due:
@@ -56,7 +56,7 @@ def asking(settings: Settings) -> Ask:
     """Asks the Kafka of the settings; connects when it is asked first."""
     consumer: list[KafkaConsumer] = []
 
-    def ask(partitions: Collection[Partition]) -> Mapping[Partition, int]:
+    def ask(partitions: Collection[tuple[str, int]]) -> Offsets:
         if not consumer:
             consumer.append(build_client(KafkaConsumer, settings, connection_options(settings) | READER_OPTIONS))
         named = [ClientPartition(*partition) for partition in partitions]

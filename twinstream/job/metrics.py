@@ -1,4 +1,4 @@
-"""The job's metrics, under the loop's names where the meaning is the loop's.
+"""The job's metrics, each as `twinstream.metrics` declares it.
 
 They go out through Flink's own reporters, which put the operator's scope before each name; `deploy/prometheus` takes
 it away again, so that one dashboard shows either runtime. Flink's Python metrics have whole numbers only, and no
@@ -10,10 +10,19 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from twinstream import metrics
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.partition import Applied
 from twinstream.log.contract import Record
-from twinstream.metrics import BATCH_BUCKETS, END_TO_END_BUCKETS
+from twinstream.metrics import Metric
+
+NEXT_OFFSET = Metric(
+    "twinstream_next_offset",
+    "Offset after the last record of the partition that was processed; `FlinkRest` asks for it.",
+    ("topic", "partition"),
+)
+
+SHARED_ENTITIES = metrics.SHARED_ENTITIES._replace(labels=())  # of all groups together
 
 
 class Counts(Protocol):
@@ -40,15 +49,15 @@ class StageMetrics:
 
     def processed(self, group: FeatureGroup, applied: Applied[Any], records: Sequence[Record], seconds: float) -> None:
         """A batch of one partition has been processed, in so much time."""
-        self._count("twinstream_events_total", len(applied.features), group=group.name, outcome="accepted")
-        self._count("twinstream_events_total", len(applied.dead_letters), group=group.name, outcome="dead_letter")
+        self._count(metrics.EVENTS, len(applied.features), group.name, "accepted")
+        self._count(metrics.EVENTS, len(applied.dead_letters), group.name, "dead_letter")
         for letter in applied.dead_letters:
-            self._count("twinstream_dead_letters_total", 1, topic=letter.topic, reason=letter.reason)
-        self._observe("twinstream_batch_seconds", BATCH_BUCKETS, 1, lambda le: 1 if seconds <= le else 0)
+            self._count(metrics.DEAD_LETTERS, 1, letter.topic, letter.reason)
+        self._observe(metrics.BATCH_SECONDS, metrics.BATCH_BUCKETS, 1, lambda le: 1 if seconds <= le else 0)
         now_ms, timestamps = self._now_ms(), sorted(record.timestamp for record in records)
         self._observe(
-            "twinstream_end_to_end_seconds",
-            END_TO_END_BUCKETS,
+            metrics.END_TO_END_SECONDS,
+            metrics.END_TO_END_BUCKETS,
             len(timestamps),
             lambda le: len(timestamps) - bisect_left(timestamps, now_ms - le * 1000),
         )
@@ -58,57 +67,59 @@ class StageMetrics:
         if newest_event_time_ms is None:
             return
         seconds = (newest_event_time_ms - newest_record_ms) // 1_000
-        self._set("twinstream_event_time_ahead_seconds", seconds, topic=topic, partition=str(partition))
+        self._set(metrics.EVENT_TIME_AHEAD, seconds, topic, str(partition))
 
     def producer_timed(self, topic: str, is_so: bool) -> None:
         """Whether a source topic keeps its producers' timestamps."""
-        self._set("twinstream_source_producer_timed", int(is_so), topic=topic)
+        self._set(metrics.PRODUCER_TIMED, int(is_so), topic)
 
     def state(self, cached_entities: int, conflicts: int) -> None:
         """How many entities lie in memory, and how many writes met features of another partition."""
-        self._set("twinstream_cached_entities", cached_entities)
-        self._set("twinstream_entities_in_two_partitions_total", conflicts)
+        self._set(metrics.CACHED_ENTITIES, cached_entities)
+        self._set(SHARED_ENTITIES, conflicts)
 
     def position(self, topic: str, partition: int, next_offset: int) -> None:
         """How far the subtask has got in a partition."""
-        self._set("twinstream_next_offset", next_offset, topic=topic, partition=str(partition))
+        self._set(NEXT_OFFSET, next_offset, topic, str(partition))
 
     def lag(self, topic: str, partition: int, behind: int) -> None:
         """How many records of a partition are still to come."""
-        self._set("twinstream_consumer_lag", behind, topic=topic, partition=str(partition))
+        self._set(metrics.CONSUMER_LAG, behind, topic, str(partition))
 
     def redis(self, up: bool) -> None:
         """Whether Redis answered last time."""
-        self._set("twinstream_redis_up", int(up))
+        self._set(metrics.REDIS_UP, int(up))
 
     def kafka(self, up: bool) -> None:
         """Whether Kafka answered last time."""
-        self._set("twinstream_kafka_up", int(up))
+        self._set(metrics.KAFKA_UP, int(up))
 
     def repopulating(self, partitions: int) -> None:
         """Of how many partitions Redis has lost features, which it is about to get again."""
-        self._set("twinstream_partitions_repopulating", partitions)
+        self._set(metrics.REPOPULATING, partitions)
 
-    def _set(self, name: str, value: int, **labels: str) -> None:
+    def _set(self, metric: Metric, value: int, *labels: str) -> None:
         """A gauge, made of a counter that goes up and down."""
-        place = (name, *labels.values())
-        self._count(name, value - self._gauges.get(place, 0), **labels)
+        place = (metric.name, *labels)
+        self._count(metric, value - self._gauges.get(place, 0), *labels)
         self._gauges[place] = value
 
-    def _observe(self, name: str, buckets: Sequence[float], total: int, within: Callable[[float], int]) -> None:
+    def _observe(self, metric: Metric, buckets: Sequence[float], total: int, within: Callable[[float], int]) -> None:
+        """A histogram, made of a counter for each bucket and one of all; `within` counts what is up to a bound."""
+        in_bucket = Metric(f"{metric.name}_bucket", metric.meaning, ("le",))
         for le in buckets:
-            self._count(f"{name}_bucket", within(le), le=str(le))
-        self._count(f"{name}_bucket", total, le="+Inf")
-        self._count(f"{name}_count", total)
+            self._count(in_bucket, within(le), str(le))
+        self._count(in_bucket, total, "+Inf")
+        self._count(Metric(f"{metric.name}_count", metric.meaning), total)
 
-    def _count(self, name: str, by: int, **labels: str) -> None:
-        place = (name, *labels.values())
+    def _count(self, metric: Metric, by: int, *labels: str) -> None:
+        place = (metric.name, *labels)
         counter = self._counters.get(place)
         if counter is None:
             group = self._group
-            for label, value in labels.items():
+            for label, value in zip(metric.labels, labels, strict=True):
                 group = group.add_group(label, value)
-            counter = self._counters[place] = group.counter(name)
+            counter = self._counters[place] = group.counter(metric.name)
             counter.inc(by)  # even by 0: in process mode Flink hears of a counter when it is counted up
         elif by:
             counter.inc(by)

@@ -9,13 +9,14 @@ from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
 from twinstream.errors import UserError
+from twinstream.job.metrics import NEXT_OFFSET
 
 ANSWER_TIMEOUT_S = 30.0
 
 PATIENCE_S = 30.0
 """How long a job may be restarting before a savepoint of it is given up."""
 
-_POSITION = re.compile(r"topic\.(.+)\.partition\.(\d+)\.twinstream_next_offset$")
+_POSITION = re.compile(rf"topic\.(.+)\.partition\.(\d+)\.{NEXT_OFFSET.name}$")
 
 _TASKS_ARE_STARTING = "Not all required tasks are currently running"
 

@@ -8,11 +8,12 @@ from twinstream.errors import UserError
 from twinstream.job.caught_up import CaughtUp, Offsets
 from twinstream.job.options import consumer_group
 from twinstream.job.rest import FlinkRest
+from twinstream.live_line import RENEW_EVERY_S, LiveLine
 from twinstream.log.kafka import LogError, committed_offsets, end_offsets, record_ends
 from twinstream.logging import get_logger
 from twinstream.registry import Registry
 from twinstream.settings import Settings
-from twinstream.terminal import Terminal, spinner
+from twinstream.terminal import Terminal
 
 LOOK_EVERY_S = 0.5
 REPORT_EVERY_S = 10.0
@@ -123,21 +124,17 @@ class StatusLine:
     """A live line on a terminal, and a line in the log now and then elsewhere; use it in a `with` block."""
 
     def __init__(self, console: Terminal, now: Callable[[], float] = time.monotonic) -> None:
-        self._live = console.live(spinner("starting")) if console.is_terminal else None
+        self._line = LiveLine(console, RENEW_EVERY_S if console.is_terminal else REPORT_EVERY_S, now=now)
         self._now = now
-        self._shown = now()
-        self._processed: int | None = None
         self._restarts = 0
         self._restarted: float | None = None
 
     def __enter__(self) -> "StatusLine":
-        if self._live is not None:
-            self._live.start()
+        self._line.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+    def __exit__(self, *raised: object) -> None:
+        self._line.__exit__(*raised)
 
     def show(self, look: Look, restarts: int, checkpoints: int, why: Callable[[], str]) -> None:
         """Show a look at the job, unless the last one is very recent.
@@ -147,18 +144,16 @@ class StatusLine:
             restarts, checkpoints: how many it has had.
             why: asked for the cause of the last failure while the job is restarting, and for a while after.
         """
-        now = self._now()
-        seconds = now - self._shown
-        if seconds < (1.0 if self._live is not None else REPORT_EVERY_S):
+        rate = self._line.rate(look.processed)
+        if rate is None:
             return
-        rate = 0 if self._processed is None else max(0, look.processed - self._processed) / seconds
-        self._shown, self._processed = now, look.processed
+        now = self._now()
         if restarts > self._restarts:
             self._restarts, self._restarted = restarts, now
         lately = self._restarted is not None and now - self._restarted < SHOWN_S
         failing = lately or look.state in ("RESTARTING", "FAILING")
         cause = why() if failing else ""
-        if self._live is None:
+        if not self._line.is_shown:
             _logger.info(
                 "Job status",
                 state=look.state,
@@ -171,7 +166,7 @@ class StatusLine:
         else:
             text = f"{look.state.lower()}  {rate:,.0f} events/s  {look.behind:,} behind  "
             text += f"{checkpoints} checkpoints  {restarts} restarts"
-            self._live.update(spinner(f"{text}: {cause}" if cause else text))
+            self._line.show(f"{text}: {cause}" if cause else text)
 
 
 def explain(trace: str) -> str:

@@ -22,13 +22,14 @@ from enum import StrEnum
 
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.lateness import BEGINNING_MS
-from twinstream.core.partition import Applied, Partition
+from twinstream.core.partition import Applied, PartitionProcessor
 from twinstream.core.stamping import Stamped
 from twinstream.core.state import EntityState
 from twinstream.core.vectors import FeatureMessage
 from twinstream.log.contract import Committed, EventLog, TopicPartition
-from twinstream.loop.recovery import encode_note
-from twinstream.online.keys import Partition as StoredPartition
+from twinstream.loop.recovery import encode_metadata
+from twinstream.lru_cache import LruCache
+from twinstream.online.keys import Partition
 from twinstream.online.store import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
 
 
@@ -61,11 +62,11 @@ class Assigned:
         rebuilt_at: from this offset on, Redis has all again that it had lost; 0 when it had lost nothing.
         feature_topic, dead_letter_topic: where its results go.
         swept_until_ms: once the last batch is settled, Redis has no entity whose newest event is not newer than this.
-        states: the entities in memory, least recently used first.
+        states: the entities in memory.
     """
 
     source: TopicPartition
-    partition: Partition[FeatureMessage]
+    partition: PartitionProcessor[FeatureMessage]
     claim: Claim
     progress: Progress | None
     emit_from: int
@@ -73,7 +74,7 @@ class Assigned:
     feature_topic: str
     dead_letter_topic: str
     swept_until_ms: int = BEGINNING_MS
-    states: dict[str, EntityState] = field(default_factory=dict)
+    states: LruCache[str, EntityState] = field(default_factory=LruCache)
 
     def not_kept(self, items: list[Stamped | DeadLetter]) -> list[str]:
         """The entities to load; those in memory that have been swept from Redis are forgotten here, too."""
@@ -153,7 +154,7 @@ def commit(log: EventLog, store: OnlineStore, batch: list[Portion], started_s: f
     return Unsettled(batch, writes, started_s)
 
 
-def settle(store: OnlineStore, unsettled: Unsettled, reached: Reached) -> list[tuple[StoredPartition, str]]:
+def settle(store: OnlineStore, unsettled: Unsettled, reached: Reached) -> list[tuple[Partition, str]]:
     """Wait until Redis has a batch, and save the progress: the last steps of the protocol.
 
     Returns:
@@ -172,7 +173,7 @@ def settle(store: OnlineStore, unsettled: Unsettled, reached: Reached) -> list[t
 def _mark(portion: Portion) -> Committed:
     """The offset after the portion, with what a rebuild needs to know beside it."""
     next_offset, lateness = portion.progress
-    return Committed(next_offset, encode_note(portion.owner.claim.epoch, lateness))
+    return Committed(next_offset, encode_metadata(portion.owner.claim.epoch, lateness))
 
 
 def _writes(portion: Portion) -> Iterator[EntityWrite]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from twinstream.core.dead_letters import DeadLetter
-from twinstream.core.partition import Partition
+from twinstream.core.partition import PartitionProcessor
 from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, StateUnreadable, WindowConfig
 from twinstream.core.vectors import feature_message
@@ -197,9 +197,8 @@ class Loop:
         for portion in batch:
             states, changed = portion.owner.states, portion.applied.changed
             for entity in changed:
-                states[entity] = states.pop(entity)  # most recently used, so last
-            while len(states) > max(capacity, len(changed)):
-                del states[next(iter(states))]
+                states.touch(entity)
+            states.trim(max(capacity, len(changed)))
 
     def _quiet(self) -> None:
         """Nothing came: see now and then that Kafka is not away, and that Redis is as we left it."""
@@ -309,7 +308,7 @@ class Loop:
             rebuilding=progress is None and start.offset < start.emit_from,
         )
         self._targets[source] = self.log.end_offset(source)
-        partition = Partition(
+        partition = PartitionProcessor(
             group,
             self._window,
             self._limits,

@@ -33,8 +33,8 @@ LONG_AGO = LatenessState(0)
 """Noted where nobody knows the newest event time: a rebuild then reads the log from its beginning."""
 
 
-class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is committed beside an offset: the epoch, and what the lateness rule knew there.
+class OffsetMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The metadata that is committed with an offset: the epoch, and what the lateness rule knew there.
 
     Attributes:
         epoch: names everything that the states depend on.
@@ -51,30 +51,30 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
         return LatenessState(self.newest_ms, *self.rest)
 
 
-def committed_note(committed: Committed, current_epoch: str) -> Note | None:
-    """The note beside a committed offset; None when the offset is of another life of the topic, or not ours."""
-    note = _note(committed)
-    return note if note is not None and same_topic(note.epoch, current_epoch) else None
+def committed_metadata(committed: Committed, current_epoch: str) -> OffsetMetadata | None:
+    """What stands beside a committed offset; None when the offset is of another life of the topic, or not ours."""
+    metadata = _metadata(committed)
+    return metadata if metadata is not None and same_topic(metadata.epoch, current_epoch) else None
 
 
 def set_by_others(committed: Committed) -> bool:
     """Whether an offset of the group is none that a worker committed, but was set with a tool of Kafka's."""
-    return _note(committed) is None
+    return _metadata(committed) is None
 
 
-def encode_note(current_epoch: str, lateness: LatenessState) -> str:
-    """The note as the metadata of a committed offset."""
-    return msgspec.json.encode(Note(current_epoch, lateness[0], lateness[1:])).decode()
+def encode_metadata(current_epoch: str, lateness: LatenessState) -> str:
+    """The text that is committed beside an offset."""
+    return msgspec.json.encode(OffsetMetadata(current_epoch, lateness[0], lateness[1:])).decode()
 
 
-def _note(committed: Committed) -> Note | None:
+def _metadata(committed: Committed) -> OffsetMetadata | None:
     try:
-        return _decode_note(committed.metadata)
+        return _decode_metadata(committed.metadata)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 
-_decode_note = msgspec.json.Decoder(Note).decode
+_decode_metadata = msgspec.json.Decoder(OffsetMetadata).decode
 
 
 @dataclass(frozen=True, slots=True)

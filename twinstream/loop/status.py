@@ -1,64 +1,48 @@
 """What a person sees of a running worker: one live line on a terminal, and a summary at the end."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from twinstream.core.rejection import REASONS
+from twinstream.live_line import LiveLine
 from twinstream.log.contract import LogError
 from twinstream.loop.loop import Loop
-from twinstream.terminal import Terminal, plain, spinner, styled
-
-REFRESH_S = 1.0
+from twinstream.terminal import Terminal, plain, styled
 
 
 class Status:
     """Looks at a loop now and then: updates its gauges, and the live line where there is a terminal.
 
     Call `update` as often as you like; it looks once a second.
+
+    Attributes:
+        line: shown while its `with` block runs.
     """
 
     def __init__(self, loop: Loop, console: Terminal) -> None:
         self._loop = loop
-        self._console = console
-        self._live: Live | None = None
-        self._began = self._looked = self._called = time.monotonic()
-        self._counted = self._seen = 0
+        self.line = LiveLine(console, count=0)
+        self._began = self._called = time.monotonic()
+        self._seen = 0
         self._busy_s = 0.0
         self._lag = 0
 
-    @contextmanager
-    def shown(self) -> Iterator["Status"]:
-        """Show the live line while the block runs, if the console is a terminal."""
-        if not self._console.is_terminal:
-            yield self
-            return
-        with self._console.live(spinner("starting")) as live:
-            self._live = live
-            yield self
-            self._live = None
-
     def update(self) -> None:
         """Look at the loop, if a second has passed since the last look."""
-        now = time.monotonic()
-        self._count_busy(now)
-        if now - self._looked < REFRESH_S:
+        self._count_busy(time.monotonic())
+        rate = self.line.rate(self._loop.totals.input)
+        if rate is None:
             return
-        totals, metrics = self._loop.totals, self._loop.totals.metrics
-        rate = (totals.input - self._counted) / (now - self._looked)
-        self._looked, self._counted = now, totals.input
+        metrics = self._loop.totals.metrics
         ready, _ = self._loop.ready()
         if ready:
             self._look_at_lag()
         metrics.cached_entities.set(self._loop.cached_entities)
         metrics.repopulating.set(self._loop.repopulating)
-        if self._live is not None:
-            self._live.update(spinner(self._line(rate)))
+        self.line.show(self._line(rate))
 
     def _count_busy(self, now: float) -> None:
         """Add the time since the last call if records came in it: a rate is of work, not of waiting for it."""

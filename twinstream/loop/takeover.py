@@ -6,10 +6,10 @@ from twinstream.core.feature_group import FeatureGroup
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.log.retention import IfLogLost
 from twinstream.logging import get_logger
-from twinstream.loop.recovery import Start, committed_note, encode_note, plan_start, set_by_others
+from twinstream.loop.recovery import Start, committed_metadata, encode_metadata, plan_start, set_by_others
 from twinstream.loop.totals import Totals
 from twinstream.online.epoch import epoch
-from twinstream.online.keys import Partition as StoredPartition
+from twinstream.online.keys import Partition
 from twinstream.online.store import Claim, OnlineStore, Progress
 from twinstream.settings import Settings
 
@@ -45,10 +45,10 @@ def take_over(
         LogError, StoreUnavailable: one of them does not answer.
     """
     current = epoch(log.topic_id(source.topic), group, settings)
-    claim, progress = store.claim(StoredPartition(source.topic, source.partition, group.name), current)
+    claim, progress = store.claim(Partition(source.topic, source.partition, group.name), current)
     committed = log.committed(source)
-    note = committed_note(committed, current) if committed else None
-    mark = (committed.offset, note.lateness) if committed and note else None
+    metadata = committed_metadata(committed, current) if committed else None
+    mark = (committed.offset, metadata.lateness) if committed and metadata else None
     reset = committed.offset if committed and set_by_others(committed) else None
     start = plan_start(log, source, mark, progress, settings, if_log_lost, reset)
     if reset is not None:
@@ -68,7 +68,7 @@ def take_over(
     if start.commit is not None:
         with log.transaction() as transaction:
             offset, lateness = start.commit
-            transaction.commit_offsets({source: Committed(offset, encode_note(current, lateness))})
+            transaction.commit_offsets({source: Committed(offset, encode_metadata(current, lateness))})
     if start.deleted is not None and progress is not None:
         reached = Progress(start.offset, start.lateness)
         store.save_progress([(claim, progress, reached)])

@@ -8,8 +8,8 @@ from twinstream.log.contract import KafkaUnavailable, TransactionFailed
 from twinstream.log.retention import Deleted
 from twinstream.logging import get_logger
 from twinstream.loop.commit import Portion
-from twinstream.metrics import LoopMetrics
-from twinstream.online.keys import Partition as StoredPartition
+from twinstream.loop.loop_metrics import LoopMetrics
+from twinstream.online.keys import Partition
 from twinstream.online.store_errors import StoreUnavailable
 
 
@@ -69,7 +69,7 @@ class Totals:
         self.metrics.redis_up.set(1)
         self.metrics.kafka_up.set(1)
 
-    def committed(self, batch: list[Portion], shared: list[tuple[StoredPartition, str]], seconds: float) -> None:
+    def committed(self, batch: list[Portion], shared: list[tuple[Partition, str]], seconds: float) -> None:
         """A batch has become visible, this long after it was polled."""
         metrics, now_ms = self.metrics, time.time() * 1000
         for source, entity in shared:

@@ -70,7 +70,7 @@ def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Terminal
             loop.totals.metrics.registry, loop.ready, host=settings.metrics_host, port=settings.metrics_port
         ).start()
         _logger.info("Worker started", health=f"{health.url}/readyz", metrics=f"{health.url}/metrics")
-        with status.shown():
+        with status.line:
             loop.run(should_stop)
         health.stop()
     finally:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.lateness import BEGINNING_MS
-from twinstream.core.partition import Partition
+from twinstream.core.partition import PartitionProcessor
 from twinstream.core.rejection import Rejected
 from twinstream.core.stamping import SourceRecord, Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
@@ -49,7 +49,7 @@ def replay(
     Returns:
         How many were accepted, and why the others were set aside.
     """
-    partition = new_partition(group, settings)
+    partition = new_processor(group, settings)
     states = States()
     replayed = Outcome()
     for batch in batched(records):
@@ -76,7 +76,7 @@ def replay_as_known_now(
     All events of the shard are in memory at once, since the last of them may be the oldest; their bytes are not.
     Arguments as of `replay`.
     """
-    partition = new_partition(group, settings)
+    partition = new_processor(group, settings)
     replayed = Outcome()
     events: list[Stamped] = []
     for batch in batched(records):
@@ -88,8 +88,8 @@ def replay_as_known_now(
             else:
                 replayed.refuse(item.reason, _example(item))
                 continue
-            place = _Place(item.record if isinstance(item, Stamped) else item)
-            events.append(Stamped(place, entity, event, event.time_ms))
+            origin = _Origin(item.record if isinstance(item, Stamped) else item)
+            events.append(Stamped(origin, entity, event, event.time_ms))
         advance(len(batch))
     events.sort(key=lambda item: (item.event.time_ms, item.event.offset))
     states = States()
@@ -116,7 +116,7 @@ def _example(letter: DeadLetter) -> str:
     return f"{letter.detail}, in {short(letter.value or b'')}"
 
 
-class _Place:
+class _Origin:
     """Where a record came from, without its bytes."""
 
     __slots__ = ("append_timed", "key", "offset", "partition", "timestamp", "topic", "value")
@@ -150,11 +150,11 @@ class States:
         return self._states
 
 
-def new_partition(group: FeatureGroup, settings: Settings) -> Partition[FeatureRecord]:
+def new_processor(group: FeatureGroup, settings: Settings) -> PartitionProcessor[FeatureRecord]:
     """A partition before its first record, with the live runtimes' settings."""
     window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
     limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
-    return Partition(group, window, limits, lambda record: record)
+    return PartitionProcessor(group, window, limits, lambda record: record)
 
 
 def batched(items: Iterable[Item]) -> Iterator[list[Item]]:

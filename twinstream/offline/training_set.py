@@ -25,7 +25,7 @@ from twinstream.files import told_if_unwritable
 from twinstream.offline.columns import columns
 from twinstream.offline.dataset import AS_KNOWN_NOW, Dataset
 from twinstream.offline.outcome import Outcome
-from twinstream.parquet import check_times, event_times, read_columns, readable
+from twinstream.parquet import check_times, event_times, read_columns, told_if_unreadable
 
 _TIME, _KNOWN, _PLACE, _NEWEST, _ROW, _WHY = "__time", "__known", "__place", "__newest", "__row", "__why"
 
@@ -66,7 +66,7 @@ def training_set(
             raise UserError(f"{labels} has a column {clashes[0]} already. Drop or rename it.")
         asked = pl.DataFrame({"entity": _entities(rows, labels, each.entity_column), _TIME: times})
         vectors = _vectors(features, each.group, as_known_now)
-        with readable(features):
+        with told_if_unreadable(features):
             joined = join(asked, vectors, window_ms, as_known_now)
         outcomes[each.group.name] = _outcome(asked, joined[_WHY])
         joined = joined.drop(_WHY)

@@ -18,9 +18,9 @@ from kafka.errors import (
 from kafka.protocol.admin import DescribeConfigsRequest
 
 from twinstream.log.contract import KafkaUnavailable, LogError
+from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS, connection_options
 from twinstream.log.kafka.connecting import build_client
 from twinstream.log.kafka.diagnosis import advertised_by, diagnosis
-from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, connection_options
 from twinstream.log.kafka.rights import refused
 from twinstream.settings import Settings
 

@@ -13,8 +13,8 @@ from kafka.net.compat import KafkaNetClient
 
 from twinstream.errors import UserError
 from twinstream.log.contract import KafkaUnavailable
+from twinstream.log.kafka.client_options import servers_of
 from twinstream.log.kafka.diagnosis import advertised_by, diagnosis
-from twinstream.log.kafka.options import servers_of
 from twinstream.log.kafka.tls import tls_context
 from twinstream.settings import Settings
 

@@ -5,7 +5,7 @@ import ssl
 import struct
 from collections.abc import Iterable
 
-from twinstream.log.kafka.options import does_not_answer, servers_of
+from twinstream.log.kafka.client_options import does_not_answer, servers_of
 from twinstream.log.kafka.tls import tls_context
 from twinstream.probing import NO_TLS, TIMEOUT_S, speaks_tls, tls_failure, unreachable
 from twinstream.settings import Settings

@@ -32,6 +32,11 @@ from twinstream.log.contract import (
     TopicPartition,
 )
 from twinstream.log.kafka.batch_decoder import FetchedRecords
+from twinstream.log.kafka.client_options import (
+    ANSWER_TIMEOUT_MS,
+    MEMBER_OPTIONS,
+    connection_options,
+)
 from twinstream.log.kafka.connecting import build_client
 from twinstream.log.kafka.membership import (
     Rebalances,
@@ -41,11 +46,6 @@ from twinstream.log.kafka.membership import (
     ours,
     see_join_through,
     theirs,
-)
-from twinstream.log.kafka.options import (
-    ANSWER_TIMEOUT_MS,
-    MEMBER_OPTIONS,
-    connection_options,
 )
 from twinstream.log.kafka.requests import Brokers, translated
 from twinstream.log.kafka.transactions import KafkaTransaction, TransactionalWriter

@@ -11,8 +11,8 @@ from kafka.protocol.consumer import LeaveGroupRequest
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from twinstream.log.contract import NameTaken, TopicPartition
+from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS, connection_options
 from twinstream.log.kafka.connecting import build_client
-from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, connection_options
 from twinstream.settings import Settings
 
 

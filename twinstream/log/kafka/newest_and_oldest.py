@@ -10,7 +10,7 @@ from kafka.record.default_records import DefaultRecordBatch
 from twinstream.errors import UserError
 from twinstream.log.contract import Record
 from twinstream.log.kafka.batch_decoder import FetchedRecords, varint
-from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS
+from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS
 from twinstream.log.kafka.topic_reader import reader
 from twinstream.settings import Settings
 

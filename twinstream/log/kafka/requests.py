@@ -11,8 +11,8 @@ from kafka.protocol.admin import DescribeConfigsRequest
 from kafka.protocol.metadata import MetadataRequest
 
 from twinstream.log.contract import Committed, KafkaUnavailable, LogError, NotAllowed, TopicPartition
+from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS, does_not_answer
 from twinstream.log.kafka.membership import ours, theirs
-from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS, does_not_answer
 from twinstream.log.kafka.rights import refused
 from twinstream.settings import Settings
 

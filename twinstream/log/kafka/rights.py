@@ -18,9 +18,9 @@ from kafka.protocol.consumer import HeartbeatRequest
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from twinstream.log.contract import KafkaUnavailable, NotAllowed
+from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS, connection_options, servers_of
 from twinstream.log.kafka.connecting import build_client
 from twinstream.log.kafka.diagnosis import advertised_by, diagnosis
-from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, connection_options, servers_of
 from twinstream.settings import Settings
 
 READING = ("Read", "DescribeConfigs")

@@ -8,8 +8,8 @@ from kafka import KafkaProducer
 from kafka.errors import AuthorizationError, KafkaError, ProducerFencedError
 
 from twinstream.log.contract import Fenced, TopicPartition, TransactionFailed
+from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
 from twinstream.log.kafka.connecting import build_client
-from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
 from twinstream.log.kafka.rights import refused
 from twinstream.settings import Settings
 

@@ -11,9 +11,9 @@ from kafka.errors import AuthorizationError, RetriableError
 from twinstream.errors import UserError
 from twinstream.log.contract import KafkaUnavailable, Record
 from twinstream.log.kafka.batch_decoder import FetchedRecords
+from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
 from twinstream.log.kafka.connecting import build_client
 from twinstream.log.kafka.diagnosis import advertised_by, diagnosis
-from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, READER_OPTIONS, connection_options
 from twinstream.log.kafka.rights import refused
 from twinstream.settings import Settings
 

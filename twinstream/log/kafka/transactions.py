@@ -45,9 +45,9 @@ from twinstream.log.contract import (
     TransactionFailed,
 )
 from twinstream.log.kafka.batch_encoder import BatchBuffer
+from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
 from twinstream.log.kafka.connecting import build_client
 from twinstream.log.kafka.membership import name_taken
-from twinstream.log.kafka.options import ANSWER_TIMEOUT_MS, WRITER_OPTIONS, connection_options
 from twinstream.log.kafka.rights import refused
 from twinstream.settings import Settings
 
