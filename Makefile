@@ -113,13 +113,13 @@ seed: $(loop) ## SEED_COUNT events into Kafka, bad records among them
 run-features: $(loop) ## The loop until Ctrl-C
 	@$(RUN) flink/stream_processor.py $(ARGS)
 run-flink: $(flink) ## The PyFlink job (FLINK_CLUSTER=…, SAVEPOINT=…)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink run $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m twinstream flink run $(ARGS)
 flink-cluster: $(flink) ## A standalone Flink cluster from the pip package
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m deploy.flink up $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m twinstream flink up $(ARGS)
 flink-cluster-down: $(flink) ## End it
-	@$(RUN) -m deploy.flink down $(ARGS)
+	@$(RUN) -m twinstream flink down $(ARGS)
 flink-savepoint: $(flink) ## Stop the running PyFlink job with a savepoint
-	@$(RUN) -m deploy.flink savepoint $(ARGS)
+	@$(RUN) -m twinstream flink savepoint $(ARGS)
 data: $(data) ## One million payments as Parquet in outputs/
 	@$(RUN) -m producers parquet $(ARGS)
 profile: $(data) ## An HTML profile of today's Parquet file

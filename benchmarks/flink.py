@@ -29,11 +29,11 @@ from benchmarks.lab.latency import BEHIND_MS, CATCH_UP_S, WARM_UP_S
 from benchmarks.lab.load import Load, seed
 from benchmarks.lab.services import Services, services
 from benchmarks.lab.worker import Feed
-from deploy.flink.__main__ import submitted
-from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
-from deploy.local.jars import ROOT
+from deploy.local.paths import ROOT
+from twinstream.job.cluster import FlinkCluster
 from twinstream.job.rest import FlinkRest
+from twinstream.job.submitting import submitted
 from twinstream.settings import Settings
 
 console = Console(width=120, highlight=False)
@@ -162,7 +162,7 @@ def running(
     )
     arguments = [msgspec.json.encode(plan).decode()]
     shipped = [local.directory / "shipped"]
-    job = submitted(flink.address, arguments, flink.directory, {"PYTHONPATH": str(ROOT)}, SCRIPT, shipped)
+    job = submitted(flink.address, arguments, flink.directory, {"PYTHONPATH": str(ROOT)}, ["-py", str(SCRIPT)], shipped)
     rest = FlinkRest(flink.address)
     try:
         yield Running(run, job, rest)

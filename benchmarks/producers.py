@@ -22,9 +22,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.jars import ROOT
 from deploy.local.kafka import LocalKafka
-from deploy.local.ports import free_port
+from deploy.local.paths import ROOT
+from twinstream.local.ports import free_port
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console(highlight=False)

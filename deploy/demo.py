@@ -16,7 +16,7 @@ from rich.table import Table
 
 from deploy.local.__main__ import up
 from deploy.local.compose import docker_answers
-from deploy.local.jars import RUN_DIRECTORY, MissingTool, require_tools
+from deploy.local.paths import KAFKA, RUN_DIRECTORY
 from deploy.local.redis import LocalRedis
 from deploy.local.services import Ports
 from producers.commands.seed import seed
@@ -26,6 +26,7 @@ from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.rejection import REASONS
 from twinstream.definitions import load_registry
 from twinstream.errors import UserError
+from twinstream.local.jars import MissingTool
 from twinstream.log.memory import MemoryBroker, MemoryLog
 from twinstream.log.topics import PARTITIONS
 from twinstream.logging import configure_logging
@@ -78,7 +79,7 @@ def _missing_broker() -> MissingTool | None:
     if docker_answers():
         return None
     try:
-        require_tools("kafka")
+        KAFKA.require_tools()
     except MissingTool as missing:
         return missing
     return None

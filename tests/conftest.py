@@ -14,10 +14,10 @@ try:
 
     from deploy.local import LocalKafka, LocalRedis, free_port
     from deploy.local.head_start import has_archive
-    from deploy.local.ports import keep_to_part
     from tests import properties
     from tests.reference import REGISTRY
     from tests.topics import create_anew
+    from twinstream.local.ports import keep_to_part
     from twinstream.log.topics import Topic, all_topics, create_topics
 except ModuleNotFoundError as missing:
     remedy = "Run: make requirements && source .venv/bin/activate"

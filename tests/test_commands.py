@@ -31,12 +31,11 @@ APPS = {
     "python -m producers": "producers.cli",
     "twinstream": "twinstream.cli",
     "python -m deploy.local": "deploy.local.__main__",
-    "python -m deploy.flink": "deploy.flink.__main__",
     "python flink/stream_processor.py": "twinstream.loop.worker",
     "python flink/jobs/feature_job.py": "twinstream.job.command",
 }
 WIDTHS = (80, 120)
-STARTS_THE_JOB = "deploy.flink run"
+STARTS_THE_JOB = "flink run"
 """Its --help is the job's."""
 
 

@@ -19,7 +19,7 @@ BARE = (
     ["-m", "features", "catalog"],
     ["-m", "twinstream", "catalog"],
     ["-m", "deploy.local", "up"],
-    ["-m", "deploy.flink", "run"],
+    ["-m", "twinstream", "flink", "run"],
     ["-m", "deploy.demo"],
     ["flink/stream_processor.py"],
     ["flink/test_stream_processor.py"],
@@ -36,7 +36,7 @@ LACKING = (
     ("polars", ["-m", "store", "backfill", "--in", "README.parquet"], "make venv-data"),
     ("typer", ["-m", "store", "get"], "make venv"),
     ("pytest", ["flink/test_stream_processor.py"], "make test-features"),
-    ("pyflink", ["-m", "deploy.flink", "up"], "make venv-flink"),
+    ("pyflink", ["-m", "twinstream", "flink", "up"], "make venv-flink"),
 )
 """What is missing, where that is noticed, and what installs it."""
 

@@ -7,6 +7,7 @@ from twinstream.catalog import catalog
 from twinstream.check import check
 from twinstream.errors import UserError
 from twinstream.init import init
+from twinstream.job.flink_command import app as flink
 from twinstream.letters.commands import app as dead_letters
 from twinstream.log.kafka import LogError
 from twinstream.log.listing import topics
@@ -69,6 +70,7 @@ app.command(
     "`twinstream shadow --candidate next.py --in outputs/payments_1M_2026-03-01.parquet --share 0.1`"
 )(shadow)
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(flink, name="flink")
 
 
 def main(program: str = "twinstream") -> None:

@@ -31,6 +31,10 @@ INSTALLED_BY = {
 }
 """Which command installs what can be imported under these names."""
 
+_CHECKOUT = (ROOT / "Makefile").is_file()
+_EXTRAS = {"make venv-data": "offline", "make venv-flink": "flink", "make test-features": "test"}
+"""What has the same packages where there is no Makefile."""
+
 
 @contextmanager
 def missing_packages_named() -> Iterator[None]:
@@ -59,12 +63,24 @@ def remedy(module: str, root: Path = ROOT) -> str:
     """
     name = _top(module)
     command = INSTALLED_BY[name]
+    if not _CHECKOUT:
+        return f"{name} is not installed here. Run: pip install 'twinstream[{_EXTRAS.get(command, 'local')}]'"
     environment = root / ".venv"
     if Path(sys.prefix).resolve() == environment.resolve():
         return f"{name} is not installed here. Run: {command}"
     if any(environment.glob(f"lib/python*/site-packages/{name}*")):
         return f"{name} is not installed for {sys.executable}, but in the project's environment. Run: {ACTIVATE}"
     return f"{name} is not installed here. Run: {command} && {ACTIVATE}"
+
+
+def typed(target: str, command: str) -> str:
+    """What to type: a target of the checkout's Makefile, or the command where only the package is installed.
+
+    Args:
+        target: as in `make target`, with its variables.
+        command: the same in words of the command.
+    """
+    return f"make {target}" if _CHECKOUT else command
 
 
 def require(*modules: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.contenders.stopwatch import Job
 from benchmarks.lab.services import Services
-from deploy.local.jars import ROOT
+from deploy.local.paths import ROOT
 from twinstream.settings import Settings
 
 QUIX_PYTHON = ROOT / ".venv-bench" / "bin" / "python"

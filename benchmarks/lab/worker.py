@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 
 from benchmarks.lab.load import Transactions
 from benchmarks.lab.services import Services
-from deploy.local.jars import ROOT
+from deploy.local.paths import ROOT
 
 TICK_S = 0.001
 PROBE_EVERY = 40

@@ -1,7 +1,7 @@
 """Kafka and Redis as plain local processes, for `make up` and for the tests."""
 
 from deploy.local.kafka import LocalKafka
-from deploy.local.ports import free_port
 from deploy.local.redis import LocalRedis
+from twinstream.local.ports import free_port
 
 __all__ = ["LocalKafka", "LocalRedis", "free_port"]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from deploy.local.compose import Compose, docker_answers
-from deploy.local.jars import ROOT, RUN_DIRECTORY
+from deploy.local.paths import ROOT, RUN_DIRECTORY
 from deploy.local.services import Ports, Service, local_services
 from twinstream.definitions import load_registry
 from twinstream.log.topics import ensure_topics

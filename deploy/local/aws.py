@@ -6,9 +6,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from deploy.local.daemon import Daemon
-from deploy.local.ports import HOST, require_free
 from twinstream.errors import UserError
+from twinstream.local.daemon import Daemon
+from twinstream.local.ports import HOST, require_free
 from twinstream.packages import remedy
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

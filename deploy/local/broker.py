@@ -1,6 +1,6 @@
 """How the single-node broker is configured: what `make up` writes, and what `docker-compose.yml` has to agree with."""
 
-from deploy.local.ports import HOST
+from twinstream.local.ports import HOST
 from twinstream.log.topics import DEAD_LETTER_BYTES, PARTITIONS
 
 BROKER_PROPERTIES: dict[str, object] = {

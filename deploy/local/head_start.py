@@ -11,7 +11,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.local.jars import jars_directory, java_build
+from deploy.local.paths import KAFKA
+from twinstream.local.jars import java_binary, java_build
 
 _FORMATTED = ("bootstrap.checkpoint", "meta.properties")
 """What formatting writes. The last one tells the broker that it is done."""
@@ -60,9 +61,9 @@ def keep_formatted(data: Path) -> None:
 
 
 def _archive() -> Path:
-    return _kept() / _ARCHIVES.replace("*", java_build())
+    return _kept() / _ARCHIVES.replace("*", java_build(java_binary(KAFKA.name)))
 
 
 def _kept() -> Path:
-    directory = jars_directory("kafka")
+    directory = KAFKA.directory
     return directory.with_name(f"{directory.name}-start")

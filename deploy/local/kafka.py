@@ -11,12 +11,13 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from deploy.local.broker import server_properties
-from deploy.local.daemon import Daemon
 from deploy.local.head_start import class_options, copy_formatted, keep_archive, keep_formatted
-from deploy.local.jars import fetch_jars, java_binary, require_tools
-from deploy.local.ports import HOST, free_port, is_open, require_free
-from deploy.local.scratch import fresh, java_environment
+from deploy.local.paths import KAFKA
 from twinstream.errors import UserError
+from twinstream.local.daemon import Daemon
+from twinstream.local.jars import java_binary
+from twinstream.local.ports import HOST, free_port, is_open, require_free
+from twinstream.local.scratch import fresh, java_environment
 
 _JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 
@@ -60,7 +61,7 @@ class LocalKafka:
     def check(self) -> None:
         """Refuse in one line what would keep it from starting."""
         if not self._daemon.running:
-            require_tools("kafka")
+            KAFKA.require_tools()
             require_free(self.port, "KAFKA_SERVERS=localhost:9192, for example")
 
     def start(self) -> bool:
@@ -73,11 +74,11 @@ class LocalKafka:
         config.write_text(server_properties(self.port, free_port(), self.data.name))
         environment = os.environ | java_environment(fresh(self._scratch))
         java = [
-            java_binary(),
+            java_binary(KAFKA.name),
             *_JVM_OPTIONS,
             f"-Dlog4j2.configurationFile={_LOGGING}",
             "-cp",
-            f"{fetch_jars('kafka')}/*",
+            f"{KAFKA.fetch()}/*",
         ]
         if not (self.data / "meta.properties").exists() and not copy_formatted(self.data):
             self._format(java, config, environment)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import redis
 
-from deploy.local.daemon import Daemon
-from deploy.local.ports import HOST, require_free
 from twinstream.errors import UserError
+from twinstream.local.daemon import Daemon
+from twinstream.local.ports import HOST, require_free
 
 _CONFIG = """\
 bind {host}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from deploy.local.broker import BROKER_PROPERTIES
-from deploy.local.jars import POM, ROOT
+from deploy.local.paths import KAFKA, ROOT
 from twinstream.loop.loop_metrics import LoopMetrics
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -57,7 +57,7 @@ def test_broker_is_the_local_one() -> None:
     environment = SERVICES["kafka"]["environment"]
     expected = {f"KAFKA_{name.upper().replace('.', '_')}": str(value) for name, value in BROKER_PROPERTIES.items()}
     assert expected.items() <= environment.items()
-    pom = ElementTree.parse(POM).getroot()
+    pom = ElementTree.parse(KAFKA.pom).getroot()
     version = pom.findtext("m:properties/m:kafka.version", namespaces={"m": "http://maven.apache.org/POM/4.0.0"})
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{version}"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local.daemon import Daemon
 from twinstream.errors import UserError
+from twinstream.local.daemon import Daemon
 
 PORT = 1
 SLEEP = ["sleep", "600"]

@@ -1,21 +1,24 @@
 """What the first broker leaves for the next ones: they start sooner, and are what they would have been."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from deploy.local import LocalKafka, free_port, head_start
-from deploy.local.jars import java_binary
+from deploy.local.paths import KAFKA
 from twinstream.errors import UserError
+from twinstream.local.jars import java_binary
 
 
 @pytest.fixture(autouse=True)
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the head start is kept: nothing is there yet."""
-    monkeypatch.setattr(head_start, "jars_directory", lambda _: tmp_path / "kafka")
-    return tmp_path / "kafka-start"
+    here = replace(KAFKA, kept_in=tmp_path)
+    monkeypatch.setattr(head_start, "KAFKA", here)
+    return here.directory.with_name(f"{here.directory.name}-start")
 
 
 def test_the_second_broker_has_its_classes_and_its_data_folder_from_the_first(
@@ -46,4 +49,4 @@ def test_an_archive_that_does_not_fit_is_ignored(tmp_path: Path, kept: Path) -> 
     (kept / name).write_bytes(b"of another Java")
     (option,) = head_start.class_options(tmp_path)
     assert option == f"-XX:SharedArchiveFile={kept / name}"
-    subprocess.run([java_binary(), option, "-version"], check=True, capture_output=True)
+    subprocess.run([java_binary("Kafka"), option, "-version"], check=True, capture_output=True)

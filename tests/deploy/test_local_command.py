@@ -13,7 +13,7 @@ import deploy.local.__main__ as command
 from deploy.local import LocalKafka, LocalRedis, free_port
 from deploy.local.aws import LocalAws
 from deploy.local.compose import Compose, docker_answers
-from deploy.local.jars import ROOT
+from deploy.local.paths import ROOT
 from deploy.local.services import Ports, local_services
 from twinstream.errors import UserError
 from twinstream.settings import load_settings

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from kafka.admin import ConfigResource
 from kafka.errors import MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
 from deploy.local import LocalKafka, free_port
-from deploy.local.daemon import Daemon
-from deploy.local.jars import MissingTool, fetch_jars, jars_directory, require_tools
+from deploy.local.paths import KAFKA
 from tests.reference import REGISTRY
 from twinstream.errors import UserError
+from twinstream.local.daemon import Daemon
+from twinstream.local.jars import MissingTool
 from twinstream.log.topics import (
     DEAD_LETTER_BYTES,
     all_topics,
@@ -167,21 +169,20 @@ def test_old_java_is_refused_by_version(tmp_path: Path, monkeypatch: pytest.Monk
     java.chmod(0o755)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(MissingTool, match=r"^Kafka needs Java 17 or newer; .*java is 11\. Install"):
-        require_tools("kafka")
+        KAFKA.require_tools()
 
 
 def test_missing_maven_matters_only_until_the_jars_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fetch_jars("kafka")
+    KAFKA.fetch()
     java = tmp_path / "java"
     java.write_text("#!/bin/sh\necho 'openjdk version \"17\"' >&2\n")
     java.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    require_tools("kafka")
-    monkeypatch.setattr("deploy.local.jars.RUN_DIRECTORY", tmp_path)
-    assert not jars_directory("kafka").exists()
+    KAFKA.require_tools()
+    elsewhere = replace(KAFKA, kept_in=tmp_path)
     with pytest.raises(MissingTool, match=r"^Kafka's jars are fetched by Maven, and mvn was not found on PATH\. "):
-        require_tools("kafka")
+        elsewhere.require_tools()
 
 
 def test_failure_of_maven_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,6 +190,5 @@ def test_failure_of_maven_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
     maven.write_text("#!/bin/sh\necho '[ERROR] no such jar'\nexit 1\n")
     maven.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr("deploy.local.jars.RUN_DIRECTORY", tmp_path)
-    with pytest.raises(UserError, match=r"^Maven could not fetch the jars of pom\.xml: no such jar$"):
-        fetch_jars("kafka")
+    with pytest.raises(UserError, match=r"^Maven could not fetch Kafka's jars: no such jar$"):
+        replace(KAFKA, kept_in=tmp_path).fetch()

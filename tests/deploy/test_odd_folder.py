@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local import free_port
-from deploy.local.jars import ROOT, RUN_DIRECTORY, fetch_jars
+from deploy.local.paths import KAFKA, ROOT, RUN_DIRECTORY
+from twinstream.job.distribution import FLINK
 
 NEEDED = ("config", "deploy", "features", "flink", "producers", "schema", "store", "twinstream")
 LOCALE = {"LC_ALL", "LC_CTYPE", "LANG", "PYTHONUTF8", "PYTHONIOENCODING"}
@@ -59,8 +60,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
     path = home / "données 1"
     for name in NEEDED:
         shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for profile in ("kafka", "flink"):
-        fetch_jars(profile)
+    for jars in (KAFKA, FLINK):
+        jars.fetch()
     (path / ".run").mkdir()
     (path / ".run" / "jars").symlink_to(RUN_DIRECTORY / "jars")
     (path / ".venv").symlink_to(ROOT / ".venv")
@@ -77,11 +78,11 @@ def test_demo_producers_loop_and_job_run_there_and_leave_nothing_elsewhere(folde
     folder.run("-m", "deploy.local", "up")  # finds the data of before
     folder.run("-m", "producers", "parquet", "--rows", "1000", "--out", "outputs")
     job = {"CONSUMER_GROUP": "job", "OUTPUT_PREFIX": "job.", "REDIS_DB": "1"}
-    stopped = folder.run("-m", "deploy.flink", "run", "--until-caught-up", **job)
+    stopped = folder.run("-m", "twinstream", "flink", "run", "--until-caught-up", **job)
     savepoints = folder.path / ".run" / "flink" / "state" / "savepoints"
     assert f"make run-flink SAVEPOINT='{savepoints}/savepoint-" in stopped
     folder.run("-m", "producers", "seed", "--count", "1000", "--seed", "7")
-    folder.run("-m", "deploy.flink", "run", "--until-caught-up", SAVEPOINT="latest", **job)
+    folder.run("-m", "twinstream", "flink", "run", "--until-caught-up", SAVEPOINT="latest", **job)
     assert len(list(savepoints.iterdir())) == 2
     folder.run("-m", "deploy.local", "down")
     assert [found.name for found in folder.path.parent.iterdir()] == [folder.path.name]

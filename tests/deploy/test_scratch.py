@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.local.jars import ROOT
-from deploy.local.scratch import claim, claimed, java_environment
+from deploy.local.paths import ROOT
+from twinstream.local.scratch import claim, claimed, java_environment
 
 CLAIM = """
 import os, sys
 from pathlib import Path
-from deploy.local.scratch import claim
+from twinstream.local.scratch import claim
 print(claim(Path(sys.argv[1])), flush=True)
 os.execvp("sleep", ["sleep", "600"])
 """

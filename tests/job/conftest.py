@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
 from tests.job.lab import FlinkRun
 from tests.loop.lab import Lab, Run
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import Outputs
+from twinstream.job.cluster import FlinkCluster
 
 EVENTS = 50_000
 

@@ -11,7 +11,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import yaml
 
-from deploy.local.jars import ROOT
+from deploy.local.paths import ROOT
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "loop.json"
 PROMETHEUS = ROOT / "deploy" / "prometheus" / "prometheus.yml"

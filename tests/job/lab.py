@@ -21,16 +21,16 @@ from typing import Any
 import psutil
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from deploy.flink.__main__ import submitted
-from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
-from deploy.local.jars import ROOT
+from deploy.local.paths import ROOT
 from tests.loop.lab import Run
 from tests.loop.outputs import SETTINGS
 from tests.reference import REGISTRY
 from twinstream.definitions import load_registry
 from twinstream.errors import UserError
+from twinstream.job.cluster import FlinkCluster
 from twinstream.job.rest import FlinkRest
+from twinstream.job.submitting import submitted
 
 PATIENCE_S = 300.0
 CHECKPOINT_INTERVAL_MS = 1_000
@@ -172,7 +172,7 @@ def embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> Ite
     stdout, stderr = run.lab.directory / "embedded.out", run.lab.directory / "embedded.err"
     with stdout.open("wb") as out, stderr.open("wb") as err:
         process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.flink", "run", *arguments],
+            [sys.executable, "-m", "twinstream", "flink", "run", *arguments],
             env=os.environ | environment | {"FLINK_DIRECTORY": str(directory), "NO_COLOR": "1"},
             cwd=ROOT,
             stdout=out,

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.flink.__main__ import local_port, settings_of
-from deploy.flink.cluster import FlinkCluster
-from deploy.flink.distribution import temporary_folder
 from twinstream.errors import UserError
+from twinstream.job.cluster import FlinkCluster
+from twinstream.job.distribution import temporary_folder
+from twinstream.job.flink_command import local_port
+from twinstream.job.submitting import settings_of
 
 
 def test_a_taken_port_advises_a_line_that_works(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.flink.cluster import FlinkCluster
 from deploy.local import free_port
 from tests.job.dashboard import until_every_panel_has_a_source
 from tests.job.lab import PATIENCE_S, FlinkRun, embedded, run_embedded, wait_for
@@ -16,6 +15,7 @@ from tests.loop.outputs import SETTINGS, Outputs, assert_same
 from tests.reference import REGISTRY
 from twinstream.audit.comparing import Comparison
 from twinstream.audit.rederive import Sample, rederive_run
+from twinstream.job.cluster import FlinkCluster
 from twinstream.settings import Settings
 
 pytestmark = pytest.mark.timeout(600)

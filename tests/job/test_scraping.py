@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from deploy.local.jars import ROOT
+from deploy.local.paths import ROOT
 
 SCRAPES = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
 OPERATOR = "flink_taskmanager_job_task_operator_"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from deploy.local.aws import LocalAws
-from deploy.local.ports import free_port
 from producers.aws import aws_client
+from twinstream.local.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_MS = 1_700_000_000_000

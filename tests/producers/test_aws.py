@@ -17,10 +17,10 @@ from botocore.exceptions import (
 )
 
 from deploy.local.aws import LocalAws
-from deploy.local.ports import free_port
 from producers.aws import aws_client, friendly_errors
 from tests.producers.conftest import Run
 from twinstream.errors import UserError
+from twinstream.local.ports import free_port
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from deploy.local import LocalKafka
 from deploy.local.aws import LocalAws
-from deploy.local.ports import free_port
 from producers.cli import app
 from producers.clock import ManualClock
 from producers.commands.replay import messages, parse_speed, read_payments, replay
@@ -30,6 +29,7 @@ from tests.producers.conftest import ROOT, START_MS, Run
 from tests.producers.test_kafka_sink import read_all
 from tests.reference import BY_TOPIC, REGISTRY
 from twinstream.errors import UserError
+from twinstream.local.ports import free_port
 from twinstream.log.topics import ensure_topics
 from twinstream.settings import load_settings
 

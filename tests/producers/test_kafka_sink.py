@@ -6,13 +6,13 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from deploy.local import LocalKafka
-from deploy.local.ports import free_port
 from producers.position import first_free_ms, newest_event_ms
 from producers.profiles import make_profile
 from producers.records import Message, encode
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
 from tests.producers.conftest import START_MS
 from twinstream.errors import UserError
+from twinstream.local.ports import free_port
 from twinstream.settings import load_settings
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from deploy.local.aws import LocalAws
-from deploy.local.ports import free_port
 from producers.aws import aws_client
 from producers.clock import ManualClock
 from producers.commands.kinesis import send_to_kinesis
@@ -25,6 +24,7 @@ from producers.sinks.kinesis import KinesisSink
 from tests.producers.conftest import START_MS, Run
 from tests.producers.faulty_proxy import faulty_proxy
 from twinstream.errors import UserError
+from twinstream.local.ports import free_port
 
 AWS = Path(sys.executable).with_name("aws")
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from deploy.local.aws import LocalAws
-from deploy.local.ports import free_port
 from producers.aws import aws_client
 from producers.parquet import generate_dataset
 from producers.profiling import profile_path
@@ -17,6 +16,7 @@ from producers.sinks.s3 import S3Sink
 from producers.upload import Destination, read_destination, upload_files
 from tests.producers.conftest import Run
 from twinstream.errors import UserError
+from twinstream.local.ports import free_port
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """One file in an empty folder, and the wheel: the file's group in the loop, the job, a backfill and a training set."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from kafka import KafkaProducer
 from deploy.local import LocalKafka, LocalRedis, free_port
 from tests.test_definitions import LOGINS
 from tests.topics import create
+from twinstream.job.distribution import FLINK
+from twinstream.local.jars import java_binary
 from twinstream.log.topics import source_topic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a fresh environment: the wheel with the extras `offline` and `test`, as the lock has them."""
+    """The programs of a fresh environment: the wheel with some of its extras, as the lock has them."""
     folder = tmp_path_factory.mktemp("environment")
     pins = folder / "pins.txt"
     lines = (ROOT / "requirements.lock").read_text().splitlines()
@@ -50,7 +51,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     uv = str(Path(sys.executable).with_name("uv"))
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")], check=True)
     python = folder / "venv" / "bin" / "python"
-    install = ["--quiet", "--python", str(python), "--constraint", str(pins), f"{wheel}[offline,test]"]
+    install = ["--quiet", "--python", str(python), "--constraint", str(pins), f"{wheel}[flink,offline,test]"]
     subprocess.run([uv, "pip", "install", *install], check=True)
     return python.parent
 
@@ -62,6 +63,8 @@ class Project:
         self.folder = folder
         (folder / "shop").mkdir()
         (folder / "shop" / "logins.py").write_text(LOGINS)
+        (folder / ".run").mkdir()
+        (folder / ".run" / "jars").symlink_to(FLINK.fetch().parent)
         self.programs = programs
         self.settings = {
             "KAFKA_SERVERS": broker.servers,
@@ -71,7 +74,7 @@ class Project:
             "CHECKPOINT_INTERVAL_MS": "1000",
             "COLUMNS": "80",
             "FEATURES": "shop/logins.py",
-            "PATH": f"{programs}:/usr/bin:/bin",
+            "PATH": f"{programs}:{Path(java_binary('Flink')).parent}:/usr/bin:/bin",
             "TMPDIR": str(folder),
         }
 
@@ -83,12 +86,10 @@ class Project:
         return done.stdout + done.stderr
 
     def run_job(self, *words: str, **settings: str) -> None:
-        """The same file as a Flink job, from this environment: the fresh one has no Flink."""
-        job = {"FLINK_DIRECTORY": str(self.folder / "flink"), "FLINK_UI_PORT": str(free_port())}
-        job |= {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "METRICS_PORT": str(free_port())}
-        command = [sys.executable, "-m", "deploy.flink", "run", "--until-caught-up", *words]
-        done = self._run(command, dict(os.environ) | self.settings | job | settings)
-        assert done.returncode == 0, done.stderr
+        """The same file as a Flink job."""
+        ports = {"FLINK_UI_PORT": str(free_port()), "METRICS_PORT": str(free_port())}
+        said = self.type("flink", "run", "--until-caught-up", *words, **ports, **settings)
+        assert "env SAVEPOINT=" in said
 
     def _run(self, command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -194,8 +194,9 @@ def follow(
 
 
 @app.command(
-    epilog="Examples:  make run-flink   |   make run-flink FLINK_CLUSTER=localhost:8081   |   "
-    "make run-flink SAVEPOINT=latest   |   make run-flink ARGS='--mode process --parallelism 2'"
+    epilog="Examples:\n\n`twinstream flink run --savepoint latest`\n\n"
+    "`twinstream flink run --features shop/features.py --mode process --parallelism 2`\n\n"
+    "`make run-flink FLINK_CLUSTER=localhost:8081 ARGS='--parallelism 4'`"
 )
 def main(
     features: Features = None,

@@ -7,9 +7,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from twinstream.errors import UserError
+from twinstream.packages import typed
 from twinstream.settings import Settings
 
 END_DEADLINE_S = 15.0
@@ -47,7 +46,8 @@ def require_libraries() -> None:
         UserError: it was not.
     """
     if "TWINSTREAM_SOURCES" not in os.environ:
-        raise UserError("Flink's libraries are prepared by what starts the job. Start it with: make run-flink")
+        start = typed("run-flink", "twinstream flink run")
+        raise UserError(f"Flink's libraries are prepared by what starts the job. Start it with: {start}")
 
 
 def require_free(settings: Settings, rest_port: int) -> None:
@@ -79,6 +79,7 @@ def python_of_workers() -> str:
 
 def end_flink() -> None:
     """End the Java process that Flink ran in, and delete what it needed while it ran."""
+    import psutil
     from pyflink import java_gateway
 
     if java_gateway._gateway is not None:

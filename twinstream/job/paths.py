@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from twinstream.errors import UserError
+from twinstream.packages import typed
 
 
 def flink_path(given: str) -> str:
@@ -49,7 +50,8 @@ def resume_line(savepoint: str) -> str:
     "make run-flink SAVEPOINT='/a folder/savepoint-1'"
     """
     path = "/" + savepoint.removeprefix("file:").lstrip("/") if savepoint.startswith("file:") else savepoint
-    return f"make run-flink SAVEPOINT={shlex.quote(path)}"
+    given = f"SAVEPOINT={shlex.quote(path)}"
+    return typed(f"run-flink {given}", f"env {given} twinstream flink run")
 
 
 def _plain(path: str) -> str:

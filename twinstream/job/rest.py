@@ -10,8 +10,12 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from twinstream.errors import UserError
 from twinstream.job.metrics import NEXT_OFFSET
+from twinstream.packages import typed
 
 ANSWER_TIMEOUT_S = 30.0
+
+DEFAULT_PORT = 8081
+"""Of a cluster's REST interface and web UI."""
 
 PATIENCE_S = 30.0
 """How long a job may be restarting before a savepoint of it is given up."""
@@ -180,7 +184,7 @@ class FlinkRest:
             raise UserError(f"Flink at {self.address} refused {path}: {reason}") from None
         except (URLError, OSError) as error:
             raise UserError(
-                f'Flink does not answer at {self.address} ({error}). Start a cluster with "make flink-cluster" or set '
-                "FLINK_CLUSTER."
+                f"Flink does not answer at {self.address} ({error}). Start a cluster with "
+                f'"{typed("flink-cluster", "twinstream flink up")}" or set FLINK_CLUSTER.'
             ) from None
         return json.loads(content) if content else None

@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.flink.distribution import FLINK_DIRECTORY, environment, flink_home, prepare, temporary_folder
-from deploy.local.daemon import Daemon
-from deploy.local.jars import java_binary
-from deploy.local.ports import free_port, is_open, require_free
-from deploy.local.scratch import fresh, remove
 from twinstream.errors import UserError
+from twinstream.job.distribution import FLINK, FLINK_DIRECTORY, environment, flink_home, prepare, temporary_folder
 from twinstream.job.embedded import PROMETHEUS_REPORTER
-from twinstream.job.rest import FlinkRest
+from twinstream.job.rest import DEFAULT_PORT, FlinkRest
+from twinstream.local.daemon import Daemon
+from twinstream.local.jars import java_binary
+from twinstream.local.ports import free_port, is_open, require_free
+from twinstream.local.scratch import fresh, remove
 
-DEFAULT_PORT = 8081
 METRICS_PORT = 9250
 """Prometheus finds the JobManager here, the TaskManagers at the next ones."""
 
@@ -60,9 +59,9 @@ class FlinkCluster:
 
     def start(self) -> None:
         """Start what does not run yet, and wait until every TaskManager offers its slots."""
-        java_binary()
+        java_binary(FLINK.name)
         if not self._job_manager.running:
-            require_free(self.port, f"make flink-cluster FLINK_CLUSTER=localhost:{free_port()}, for example")
+            require_free(self.port, f"FLINK_CLUSTER=localhost:{free_port()}, for example")
             prepare(self._options(), self.directory)
             self._start(self._job_manager, "jobmanager.sh", lambda: is_open(self.port))
         self.add_task_managers(0)

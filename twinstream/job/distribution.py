@@ -14,20 +14,24 @@ from pathlib import Path
 
 import yaml
 
-from deploy.local.jars import ROOT, RUN_DIRECTORY, fetch_jars, java_binary
-from deploy.local.scratch import java_environment
 from twinstream.definitions import files_of
 from twinstream.errors import UserError
+from twinstream.local.jars import Jars, java_binary
+from twinstream.local.scratch import java_environment
 from twinstream.packages import remedy
 from twinstream.registry import Registry
+from twinstream.settings import CONFIG_FILE
 
+RUN_DIRECTORY = Path.cwd() / ".run"
 FLINK_DIRECTORY = RUN_DIRECTORY / "flink"
+FLINK = Jars("Flink", Path(__file__).with_name("pom.xml"), RUN_DIRECTORY / "jars")
 
 _SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """Java options of a program that ends within seconds: compiled for a long life, it takes twice the processor time."""
 
-SHIPPED = ("twinstream", "flink", "config")
-"""What a worker of the job needs of this repository, beside the feature definitions."""
+ENGINE = Path(__file__).resolve().parent.parent
+SHIPPED = (ENGINE, CONFIG_FILE.parent)
+"""What a worker of the job needs beside the feature definitions."""
 
 
 def flink_home() -> Path:
@@ -51,7 +55,7 @@ def library_folder(directory: Path = FLINK_DIRECTORY) -> Path:
     folder.mkdir(parents=True)
     # A Flink within the job's process knows no plugins, so the reporter of metrics is among the libraries.
     shipped = ("lib/*.jar", "opt/flink-python-*.jar", "plugins/metrics-prometheus/*.jar")
-    for jar in [*(jar for pattern in shipped for jar in home.glob(pattern)), *fetch_jars("flink").glob("*.jar")]:
+    for jar in [*(jar for pattern in shipped for jar in home.glob(pattern)), *FLINK.fetch().glob("*.jar")]:
         (folder / jar.name).symlink_to(jar)
     return folder
 
@@ -71,10 +75,10 @@ def configuration_folder(options: Mapping[str, str], directory: Path = FLINK_DIR
 def shipped_sources(registry: Registry, directory: Path = FLINK_DIRECTORY) -> Path:
     """A folder with the packages that the workers import; Flink copies it to each of them."""
     files = {
-        str(file.relative_to(ROOT)): file
-        for name in SHIPPED
-        for file in (ROOT / name).rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts and not file.name.startswith("test_")
+        str(file.relative_to(ENGINE.parent)): file
+        for folder in SHIPPED
+        for file in folder.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
     } | files_of(registry)
     digest = hashlib.sha256()
     for place in sorted(files):
@@ -137,7 +141,7 @@ def client_command(directory: Path = FLINK_DIRECTORY) -> list[str]:
     configuration = directory / "conf"
     options = yaml.safe_load((configuration / "config.yaml").read_text(encoding="utf-8"))["env.java.opts.all"]
     return [
-        java_binary(),
+        java_binary(FLINK.name),
         *_SHORT_LIVED,
         *str(options).split(),
         f"-Dlog.file={directory / 'log' / 'client.log'}",
