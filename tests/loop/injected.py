@@ -10,7 +10,7 @@ from signal import Signals
 from typing import Any, NamedTuple
 
 from tests.reference import GROUPS, compute_from_now_on
-from twinstream.log.kafka import options, transactions
+from twinstream.log.kafka import client_options, transactions
 from twinstream.loop import worker
 from twinstream.loop.commit import Step
 from twinstream.loop.loop import Loop
@@ -82,9 +82,9 @@ def work(injection: Injection, arguments: list[str], environment: dict[str, str]
     if injection.failing_feature:
         make_fail(injection.failing_feature)
     if injection.session_timeout_ms:
-        options.MEMBER_OPTIONS["session_timeout_ms"] = injection.session_timeout_ms
+        client_options.MEMBER_OPTIONS["session_timeout_ms"] = injection.session_timeout_ms
     if injection.transaction_timeout_ms:
-        options.WRITER_OPTIONS["transaction_timeout_ms"] = injection.transaction_timeout_ms
+        client_options.WRITER_OPTIONS["transaction_timeout_ms"] = injection.transaction_timeout_ms
     if injection.outcome_timeout_s:
         transactions.OUTCOME_TIMEOUT_S = injection.outcome_timeout_s
     sys.argv[1:] = arguments
