@@ -25,7 +25,7 @@ from twinstream.log.kafka import (
     TopicAdmin,
     TopicPartition,
     TransactionFailed,
-    options,
+    client_options,
     read_topic,
     transactions,
 )
@@ -75,7 +75,7 @@ def test_missing_broker_is_one_line_within_five_seconds(tmp_path: Path) -> None:
     "attempt", [TopicAdmin, lambda where: list(read_topic(where, "topic"))], ids=["admin", "reader"]
 )
 def test_tools_tell_of_a_missing_broker_too(attempt: Callable[[str], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "ANSWER_TIMEOUT_MS", 1_000)
+    monkeypatch.setattr(client_options, "ANSWER_TIMEOUT_MS", 1_000)
     threads = network_threads()
     with pytest.raises(KafkaUnavailable, match=r"^Kafka does not answer at 127\.0\.0\.1:\d+: nothing listens there"):
         attempt(f"127.0.0.1:{free_port()}")
@@ -119,7 +119,7 @@ def test_killed_worker_is_replaced_within_seconds_and_its_transaction_is_gone(la
 def test_transaction_that_the_broker_timed_out_fails_and_the_next_one_commits(
     lab: KafkaLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(options.WRITER_OPTIONS, "transaction_timeout_ms", 1_000)
+    monkeypatch.setitem(client_options.WRITER_OPTIONS, "transaction_timeout_ms", 1_000)
     source, output = lab.topic(), lab.topic()
     worker = lab.worker([source]).join()
 
@@ -303,7 +303,7 @@ def test_record_that_the_topic_refuses_is_an_error_with_its_remedy(lab: KafkaLab
 
 
 def test_output_topic_that_does_not_exist_fails_the_transaction(lab: KafkaLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(options.WRITER_OPTIONS, "max_block_ms", 1_000)
+    monkeypatch.setitem(client_options.WRITER_OPTIONS, "max_block_ms", 1_000)
     source = lab.topic()
     worker = lab.worker([source]).join()
     with pytest.raises(TransactionFailed):

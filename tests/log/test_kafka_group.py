@@ -9,7 +9,7 @@ import pytest
 from deploy.local import LocalKafka
 from tests.log.log_lab import PATIENCE_S, KafkaLab, Worker, write
 from twinstream.errors import UserError
-from twinstream.log.kafka import Committed, Fenced, NameTaken, TopicPartition, TransactionFailed, options
+from twinstream.log.kafka import Committed, Fenced, NameTaken, TopicPartition, TransactionFailed, client_options
 from twinstream.log.kafka.membership import leave_group
 
 
@@ -102,7 +102,7 @@ def test_worker_of_the_same_name_fences_the_first(lab: KafkaLab, tmp_path: Path)
 def test_worker_that_was_suspended_for_long_is_not_taken_for_another_and_goes_on(
     lab: KafkaLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(options.MEMBER_OPTIONS, "max_poll_interval_ms", 1_000)
+    monkeypatch.setitem(client_options.MEMBER_OPTIONS, "max_poll_interval_ms", 1_000)
     source, output = lab.topic(partitions=1), lab.topic()
     worker = lab.worker([source]).join()
 
