@@ -52,6 +52,7 @@ ALLOWED = {
     "twinstream/offline": libraries("offline"),
     "twinstream/audit": libraries("offline"),
     "twinstream/job": libraries("flink") | {"py4j"},
+    "twinstream/local": libraries("flink"),
     "features": {"msgspec"},
     "flink": {"pytest"},
     "store": set(),

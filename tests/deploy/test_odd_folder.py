@@ -60,6 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
     path = home / "données 1"
     for name in NEEDED:
         shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Makefile", path)
     for jars in (KAFKA, FLINK):
         jars.fetch()
     (path / ".run").mkdir()
@@ -86,5 +87,5 @@ def test_demo_producers_loop_and_job_run_there_and_leave_nothing_elsewhere(folde
     assert len(list(savepoints.iterdir())) == 2
     folder.run("-m", "deploy.local", "down")
     assert [found.name for found in folder.path.parent.iterdir()] == [folder.path.name]
-    assert {found.name for found in folder.path.iterdir()} == {*NEEDED, ".run", ".venv", "outputs"}
+    assert {found.name for found in folder.path.iterdir()} == {*NEEDED, "Makefile", ".run", ".venv", "outputs"}
     assert {found.name for found in folder.temporary.iterdir()} <= {f"twinstream-slots-{os.getuid()}"}

@@ -18,7 +18,7 @@ def test_a_taken_port_advises_a_line_that_works(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=rf"^Port {port} is in use by ") as refusal:
             FlinkCluster(tmp_path, port).start()
-    advised = re.search(r"make flink-cluster FLINK_CLUSTER=(\S+:\d+)", str(refusal.value))
+    advised = re.search(r"FLINK_CLUSTER=(\S+:\d+)", str(refusal.value))
     assert advised is not None
     assert local_port(advised[1]) != port
 

@@ -61,7 +61,7 @@ class FlinkCluster:
         """Start what does not run yet, and wait until every TaskManager offers its slots."""
         java_binary(FLINK.name)
         if not self._job_manager.running:
-            require_free(self.port, f"FLINK_CLUSTER=localhost:{free_port()}, for example")
+            require_free(self.port, f"FLINK_CLUSTER=localhost:{free_port()} for example")
             prepare(self._options(), self.directory)
             self._start(self._job_manager, "jobmanager.sh", lambda: is_open(self.port))
         self.add_task_managers(0)
