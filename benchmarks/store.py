@@ -19,9 +19,8 @@ from deploy.local import LocalRedis, free_port
 from features import transaction_features
 from features.events import Payment
 from twinstream.core.state import EntityState, WindowConfig
-from twinstream.online.connection import connect
-from twinstream.online.keys import Partition
-from twinstream.online.store import Claim, EntityWrite, OnlineStore
+from twinstream.online.contract import Claim, EntityWrite, OnlineStore, Partition
+from twinstream.online.redis.connection import connect
 from twinstream.settings import load_settings
 
 GROUP = transaction_features

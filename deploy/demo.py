@@ -6,11 +6,9 @@ to start: then the same loop runs on a log in this process, and only Redis is re
 
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from zlib import crc32
 
-import redis
 from rich.padding import Padding
 from rich.table import Table
 
@@ -31,9 +29,8 @@ from twinstream.log.topics import PARTITIONS
 from twinstream.logging import configure_logging
 from twinstream.loop.loop import Loop
 from twinstream.loop.worker import kafka_loop, run
-from twinstream.online.connection import connect
-from twinstream.online.keys import features_key
-from twinstream.online.single_writer import check_writer
+from twinstream.online.redis.connection import connect, connect_reader
+from twinstream.online.redis.keys import features_key
 from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, plain, print_error, styled
@@ -62,7 +59,7 @@ def demo(console: Terminal) -> bool:
     if missing is None:
         up()
         with closing(connect(settings)) as store:
-            check_writer(store.pipe, store.writer, registry.names)
+            store.check_writer(registry.names)
         seed(settings, count=COUNT, seed=SEED)
         loop = kafka_loop(settings, registry)
     else:
@@ -103,26 +100,18 @@ def _memory_loop(settings: Settings, registry: Registry) -> Loop:
 
 def _show(console: Terminal, settings: Settings, loop: Loop) -> bool:
     """Print some features of each group and the dead letters by reason."""
-    client = redis.Redis.from_url(settings.redis_connection_url, decode_responses=True)
     written = True
-    for group, columns in SHOWN.items():
-        rows = list(_features(client, group))
-        written = written and bool(rows)
-        console.print("", _features_table(loop.registry.named(group), columns, rows), sep="\n")
+    with closing(connect_reader(settings)) as store:
+        for group, columns in SHOWN.items():
+            rows = list(store.all_features(group))
+            written = written and bool(rows)
+            console.print("", _features_table(loop.registry.named(group), columns, rows), sep="\n")
     letters = loop.totals.dead_letters
     counts = {reason: sum(letters[topic, reason] for topic in loop.registry.topics) for reason in REASONS}
     told = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
     console.print("", styled((f"{letters.total()} dead letters", "bold")), told, sep="\n")
     console.print(f"\nLook around: redis-cli -p {Ports.of(settings).redis} KEYS 'features:*'")
-    client.close()
     return written
-
-
-def _features(client: redis.Redis, group: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every entity's features, as anyone would read them."""
-    prefix = features_key(group, "")
-    for key in client.scan_iter(f"{prefix}*", count=1000):
-        yield key, client.hgetall(key)  # type: ignore[misc]
 
 
 def _features_table(group: FeatureGroup, columns: tuple[str, ...], rows: list[tuple[str, dict[str, str]]]) -> Table:
@@ -133,8 +122,8 @@ def _features_table(group: FeatureGroup, columns: tuple[str, ...], rows: list[tu
     title = styled((f"{len(rows):,} keys", "bold"), f" {features_key(group.name, '*')}")
     table = Table(title=title, title_justify="left", title_style="", box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(overflow="fold")
-    for key, fields in rows[:ROWS]:
-        table.add_row(plain(key))
+    for entity, fields in rows[:ROWS]:
+        table.add_row(plain(features_key(group.name, entity)))
         shown = "  ".join(f"{name}={for_a_person(fields[name], types[name])}" for name in columns)
         table.add_row(Padding(plain(shown), (0, 0, 0, 4)))
     return table

@@ -16,8 +16,8 @@ from twinstream.errors import UserError
 from twinstream.log.contract import Committed, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
 from twinstream.loop.recovery import LONG_AGO, Note, Start, committed_note, encode_note, horizon_ms, plan_start
+from twinstream.online.contract import Progress
 from twinstream.online.epoch import epoch
-from twinstream.online.store import Progress
 from twinstream.settings import Settings
 
 GROUP = GROUPS["transaction"]

@@ -16,9 +16,8 @@ from tests.loop.lab import Lab, Run, assert_same, mixed_messages
 from tests.reference import BY_TOPIC
 from twinstream.log.kafka import committed_offsets
 from twinstream.loop.commit import Step
-from twinstream.online.keys import Partition
+from twinstream.online.contract import OnlineStore, Partition
 from twinstream.online.single_writer import Runtime
-from twinstream.online.store import OnlineStore
 from twinstream.settings import Settings
 
 LAB_LINE = "CONSUMER_GROUP={group}, and the {refused} with CONSUMER_GROUP={group} cannot go on from there."

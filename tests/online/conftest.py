@@ -7,8 +7,7 @@ import pytest
 import redis
 
 from tests.online.worker import Worker
-from twinstream.online.keys import Partition
-from twinstream.online.store import OnlineStore
+from twinstream.online.contract import OnlineStore, Partition
 
 
 @pytest.fixture(params=["redis", "fakeredis"])

@@ -8,8 +8,8 @@ import redis
 from tests.features.events import MIDDAY_MS
 from tests.online.worker import Worker, everything, features, first
 from twinstream.core.lateness import LatenessState
-from twinstream.online.keys import Partition
-from twinstream.online.store import ENTITIES_PER_SWEEP, OnlineStore, Progress
+from twinstream.online.contract import OnlineStore, Partition, Progress
+from twinstream.online.redis.store import ENTITIES_PER_SWEEP
 from twinstream.online.store_errors import StoreMismatch
 
 

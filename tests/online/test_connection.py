@@ -14,8 +14,8 @@ import redis
 from deploy.local import LocalRedis, free_port
 from tests.certificates import Authority
 from twinstream.errors import UserError
-from twinstream.online.connection import check, connect
-from twinstream.online.keys import Partition
+from twinstream.online.contract import Partition
+from twinstream.online.redis.connection import check, connect
 from twinstream.settings import load_settings
 
 

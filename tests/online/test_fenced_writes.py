@@ -8,7 +8,8 @@ import redis
 from tests.features.events import MIDDAY_MS, payment
 from tests.online.worker import TRANSACTION, WINDOW, Worker, change, everything, features, first
 from twinstream.core.state import EntityState, StateDelta
-from twinstream.online.store import ENTITIES_PER_WRITE, EntityWrite, OnlineStore
+from twinstream.online.contract import EntityWrite, OnlineStore
+from twinstream.online.redis.store import ENTITIES_PER_WRITE
 from twinstream.online.store_errors import StoreMismatch
 
 

@@ -11,7 +11,7 @@ from deploy.local import LocalRedis, free_port
 from tests.features.events import MIDDAY_MS, WINDOW_MS
 from tests.online.worker import Worker, first
 from tests.reference import GROUPS
-from twinstream.online.store import OnlineStore
+from twinstream.online.contract import OnlineStore
 
 
 def get(server_port: int, *arguments: str) -> subprocess.CompletedProcess[str]:

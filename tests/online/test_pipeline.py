@@ -10,8 +10,8 @@ from redis.exceptions import ResponseError
 from tests.features.events import MIDDAY_MS
 from tests.online.worker import Worker, features, first
 from twinstream.errors import UserError
-from twinstream.online.pipeline import PIECE_BYTES, Sent
-from twinstream.online.store import BatchWrite, OnlineStore
+from twinstream.online.contract import BatchWrite, OnlineStore
+from twinstream.online.redis.pipeline import PIECE_BYTES, Sent
 from twinstream.online.store_errors import StoreUnavailable
 
 

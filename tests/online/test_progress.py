@@ -8,7 +8,7 @@ import redis
 from tests.features.events import MIDDAY_MS
 from tests.online.worker import Worker, everything
 from twinstream.core.lateness import LatenessState
-from twinstream.online.store import Progress
+from twinstream.online.contract import Progress
 from twinstream.online.store_errors import StoreMismatch
 
 

@@ -14,8 +14,8 @@ from tests.reference import REGISTRY
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.errors import UserError
+from twinstream.online.contract import OnlineStore
 from twinstream.online.reader import Reader
-from twinstream.online.store import OnlineStore
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import pytest
 import redis
 
 from tests.online.worker import Worker, everything, first
-from twinstream.online.keys import Partition
+from twinstream.online.contract import OnlineStore, Partition
 from twinstream.online.single_writer import OtherWriter, Runtime, Writer, check_writer
-from twinstream.online.store import OnlineStore
 
 ORDERS_0 = Partition("orders", 0, "order")
 OTHERS = {"another runtime": ("tests", Runtime.JOB), "another consumer group": ("others", Runtime.LOOP)}

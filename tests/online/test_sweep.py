@@ -8,7 +8,8 @@ import redis
 from tests.features.events import MIDDAY_MS, payment
 from tests.online.worker import Worker, everything, features, first
 from twinstream.core.lateness import LatenessState
-from twinstream.online.store import ENTITIES_PER_SWEEP, Progress
+from twinstream.online.contract import Progress
+from twinstream.online.redis.store import ENTITIES_PER_SWEEP
 from twinstream.online.store_errors import StoreMismatch
 
 

@@ -9,8 +9,7 @@ from tests.features.events import MIDDAY_MS, WINDOW_MS, payment
 from tests.reference import GROUPS
 from twinstream.core.lateness import LatenessState
 from twinstream.core.state import EntityState, WindowConfig
-from twinstream.online.keys import Partition
-from twinstream.online.store import EntityWrite, Finish, Load, OnlineStore, Progress, StoredState
+from twinstream.online.contract import EntityWrite, Finish, Load, OnlineStore, Partition, Progress, StoredState
 
 TRANSACTION = GROUPS["transaction"]
 WINDOW = WindowConfig(WINDOW_MS)

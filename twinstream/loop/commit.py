@@ -28,8 +28,8 @@ from twinstream.core.state import EntityState
 from twinstream.core.vectors import FeatureMessage
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.loop.recovery import encode_note
-from twinstream.online.keys import Partition as StoredPartition
-from twinstream.online.store import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
+from twinstream.online.contract import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
+from twinstream.online.contract import Partition as StoredPartition
 
 
 class Step(StrEnum):

@@ -8,9 +8,9 @@ from twinstream.log.retention import IfLogLost
 from twinstream.logging import get_logger
 from twinstream.loop.recovery import Start, committed_note, encode_note, plan_start, set_by_others
 from twinstream.loop.totals import Totals
+from twinstream.online.contract import Claim, OnlineStore, Progress
+from twinstream.online.contract import Partition as StoredPartition
 from twinstream.online.epoch import epoch
-from twinstream.online.keys import Partition as StoredPartition
-from twinstream.online.store import Claim, OnlineStore, Progress
 from twinstream.settings import Settings
 
 
