@@ -22,6 +22,7 @@ from twinstream.log.retention import IfLogLost
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.loop.commit import Reached
 from twinstream.loop.loop import Loop
+from twinstream.online.contract import OnlineStore
 from twinstream.online.memory import MemoryDatabase, MemoryStore
 from twinstream.online.redis.keys import features_key
 from twinstream.registry import Registry
@@ -37,13 +38,14 @@ class Driver:
     Args:
         registry: the groups under test; by default those that FEATURES names, as everywhere.
         partitions: of every topic.
+        store: where states and features go, instead of a store in this process.
         reached: called after every step of a batch; may raise to make the worker fail there.
         settings: of the loop, by name.
 
     Attributes:
         now_ms: the broker's clock, which stamps records as they are sent.
         broker: the log.
-        database: what the online store has; it can be cleared, or set back to a copy.
+        database: what the store in this process has; it can be cleared, or set back to a copy.
         store: the worker's view of it.
         loop: the worker; `restart` makes a new one.
     """
@@ -53,6 +55,7 @@ class Driver:
         registry: Registry | None = None,
         *,
         partitions: int = 1,
+        store: OnlineStore | None = None,
         reached: Reached | None = None,
         **settings: Any,
     ) -> None:
@@ -61,7 +64,7 @@ class Driver:
         self.registry = load_registry(self.settings.features) if registry is None else registry
         self.broker = MemoryBroker(self.registry.topics, partitions, lambda: self.now_ms)
         self.database = MemoryDatabase()
-        self.store = MemoryStore(self.database, self.settings.namespace)
+        self.store = store or MemoryStore(self.database, self.settings.namespace)
         self._reached: Reached = reached or (lambda step: None)
         self.restart()
 

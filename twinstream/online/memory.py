@@ -1,6 +1,6 @@
 """An online store in this process: the same contract as Redis, for tests and for machines without one.
 
-`MemoryDatabase` holds what stores share, as workers share a database of Redis; `MemoryStore` is one worker's view of it.
+`MemoryDatabase` holds what stores share, as workers share a Redis database; `MemoryStore` is one worker's view of it.
 """
 
 import uuid
