@@ -34,7 +34,7 @@ def test_nobody_there_is_one_line_with_the_remedy() -> None:
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twinstream.online.connection.REPLY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("twinstream.online.redis.connection.REPLY_TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         with pytest.raises(UserError, match="does not answer"):
