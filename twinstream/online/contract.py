@@ -122,7 +122,10 @@ class Load(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """A partition's progress, from where to where, and up to which newest event time (ms) its entities may go."""
+    """A partition's progress, from where to where, and up to which newest event time (ms) its entities may go.
+
+    What the lateness rule knows only grows: `new` has seen what `expected` had.
+    """
 
     claim: Claim
     expected: Progress | None
@@ -222,6 +225,7 @@ class OnlineStore(OnlineReader, Protocol):
 
         Raises:
             StoreMismatch: the partition is not the claim's any more. Nothing has been removed.
+            OtherWriter: the store has lost everything, and the features have become another's since.
         """
 
     def load(self, loads: Sequence[Load]) -> list[dict[str, StoredState | None]]:

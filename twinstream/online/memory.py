@@ -147,8 +147,7 @@ class MemoryStore:
     def claim(self, partition: Partition, epoch: str) -> tuple[Claim, Progress | None]:
         """Take a partition over from whoever had it."""
         self._database.before_call("claim")
-        self._check_writer(partition.group)
-        self._database.writers[partition.group] = self._writer
+        self._become_writer(partition.group)
         claim = Claim(partition, epoch, uuid.uuid4().hex)
         kept = self._database.partitions.get(self._place(partition))
         if kept is not None and kept.epoch == epoch:
@@ -162,6 +161,7 @@ class MemoryStore:
     def forget(self, claim: Claim) -> None:
         """Remove all that is stored of a partition; the claim stays good."""
         self._database.before_call("forget")
+        self._become_writer(claim.partition.group)
         kept = self._held(claim)
         self._remove(claim.partition, kept, list(kept.entities))
         kept.progress = None
@@ -245,6 +245,10 @@ class MemoryStore:
         known = self._database.writers.get(group, self._writer)
         if known != self._writer:
             raise OtherWriter("the store of this process", group, known, self._writer)
+
+    def _become_writer(self, group: str) -> None:
+        self._check_writer(group)
+        self._database.writers[group] = self._writer
 
     def _sweep(self, claim: Claim, until_ms: int) -> int:
         kept = self._held(claim)
