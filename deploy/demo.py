@@ -1,7 +1,8 @@
 """`make demo`: from nothing to features in Redis, once, with a look at what came out.
 
 Starts Kafka and Redis, seeds events, runs the loop until it has caught up. Without Docker and Java there is no broker
-to start: then the same loop runs on a log in this process, and only Redis is real.
+to start: then the same loop runs on a log in this process, and only Redis is real. With `--in-process` neither is, and
+nothing has to be started or installed beside Python.
 """
 
 import sys
@@ -29,6 +30,8 @@ from twinstream.log.topics import PARTITIONS
 from twinstream.logging import configure_logging
 from twinstream.loop.loop import Loop
 from twinstream.loop.worker import kafka_loop, run
+from twinstream.online.contract import OnlineReader, OnlineStore
+from twinstream.online.memory import MemoryDatabase, MemoryStore
 from twinstream.online.redis.connection import connect, connect_reader
 from twinstream.online.redis.keys import features_key
 from twinstream.registry import Registry
@@ -47,27 +50,41 @@ SHOWN = {
 """The features that the demo shows of each group: too many columns say nothing."""
 
 
-def demo(console: Terminal) -> bool:
+def demo(console: Terminal, in_process: bool = False) -> bool:
     """Run the demo; return whether features of every group were really written.
+
+    Args:
+        console: where it is told.
+        in_process: log and store are in this process, and nothing is started.
 
     Raises:
         UserError: something that the user has to mend first.
     """
     settings = load_settings().model_copy(update={"metrics_port": 0})
     registry = load_registry(settings.features)
+    if in_process:
+        store = MemoryStore(MemoryDatabase(), settings.namespace)
+        return _run_and_show(console, settings, _memory_loop(settings, registry, store), store)
     missing = _missing_broker()
     if missing is None:
         up()
-        with closing(connect(settings)) as store:
-            store.check_writer(registry.names)
+        with closing(connect(settings)) as claimed:
+            claimed.check_writer(registry.names)
         seed(settings, count=COUNT, seed=SEED)
         loop = kafka_loop(settings, registry)
     else:
         console.print(styled(("No broker here, so this demo runs on a log in this process.", "yellow"), f" {missing}"))
         LocalRedis(RUN_DIRECTORY / "redis", Ports.of(settings).redis).start()
-        loop = _memory_loop(settings, registry)
+        loop = _memory_loop(settings, registry, connect(settings))
+    with closing(connect_reader(settings)) as reader:
+        written = _run_and_show(console, settings, loop, reader)
+    console.print(f"\nLook around: redis-cli -p {Ports.of(settings).redis} KEYS 'features:*'")
+    return written
+
+
+def _run_and_show(console: Terminal, settings: Settings, loop: Loop, store: OnlineReader) -> bool:
     run(loop, settings, until_caught_up=True, console=console)
-    return _show(console, settings, loop)
+    return _show(console, store, loop)
 
 
 def _missing_broker() -> MissingTool | None:
@@ -81,9 +98,8 @@ def _missing_broker() -> MissingTool | None:
     return None
 
 
-def _memory_loop(settings: Settings, registry: Registry) -> Loop:
+def _memory_loop(settings: Settings, registry: Registry, store: OnlineStore) -> Loop:
     """The loop on a log in this process, seeded with the same events."""
-    store = connect(settings)
     broker = MemoryBroker(registry.topics, PARTITIONS)
     now_ms = time.time_ns() // 1_000_000
     plan = SeedPlan(SEED, COUNT, dict.fromkeys(SHARES, Span(now_ms - SPAN_MS, now_ms)), ends_now=True)
@@ -98,19 +114,17 @@ def _memory_loop(settings: Settings, registry: Registry) -> Loop:
     )
 
 
-def _show(console: Terminal, settings: Settings, loop: Loop) -> bool:
+def _show(console: Terminal, store: OnlineReader, loop: Loop) -> bool:
     """Print some features of each group and the dead letters by reason."""
     written = True
-    with closing(connect_reader(settings)) as store:
-        for group, columns in SHOWN.items():
-            rows = list(store.all_features(group))
-            written = written and bool(rows)
-            console.print("", _features_table(loop.registry.named(group), columns, rows), sep="\n")
+    for group, columns in SHOWN.items():
+        rows = list(store.all_features(group))
+        written = written and bool(rows)
+        console.print("", _features_table(loop.registry.named(group), columns, rows), sep="\n")
     letters = loop.totals.dead_letters
     counts = {reason: sum(letters[topic, reason] for topic in loop.registry.topics) for reason in REASONS}
     told = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
     console.print("", styled((f"{letters.total()} dead letters", "bold")), told, sep="\n")
-    console.print(f"\nLook around: redis-cli -p {Ports.of(settings).redis} KEYS 'features:*'")
     return written
 
 
@@ -140,16 +154,16 @@ def for_a_person(value: str, type_name: str) -> str:
     return value.replace(",", ", ")
 
 
-def main() -> int:
+def main(in_process: bool = False) -> int:
     """Run the demo; 0 if features of every group were written, 1 if not, 2 if it could not run."""
     configure_logging("WARNING")
     console = Terminal()
     try:
-        return 0 if demo(console) else 1
+        return 0 if demo(console, in_process) else 1
     except UserError as error:
         print_error(error)
         return 2
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(in_process="--in-process" in sys.argv[1:]))
