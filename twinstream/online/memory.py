@@ -188,9 +188,9 @@ class MemoryStore:
 
     def writing(self, writes: Writes) -> "MemoryBatchWrite":
         """The same in steps."""
-        return MemoryBatchWrite(self, self._database, writes)
+        return MemoryBatchWrite(self._write_one, self._database, writes)
 
-    def write_one(self, claim: Claim, write: EntityWrite) -> bool:
+    def _write_one(self, claim: Claim, write: EntityWrite) -> bool:
         """Write an entity; whether another partition has features of it, too.
 
         Raises:
@@ -276,10 +276,18 @@ class MemoryStore:
 
 
 class MemoryBatchWrite:
-    """The writes of a batch, all done when they are sent."""
+    """The writes of a batch, all done when they are sent.
 
-    def __init__(self, store: MemoryStore, database: MemoryDatabase, writes: Writes) -> None:
-        self._store = store
+    Args:
+        write_one: writes an entity; whether another partition has features of it, too.
+        database: is told of the calls.
+        writes: what to write.
+    """
+
+    def __init__(
+        self, write_one: Callable[[Claim, EntityWrite], bool], database: MemoryDatabase, writes: Writes
+    ) -> None:
+        self._write_one = write_one
         self._database = database
         self._writes = writes
         self._conflicts: list[tuple[Partition, str]] = []
@@ -295,7 +303,7 @@ class MemoryBatchWrite:
         for claim, entities in self._writes:
             for write in entities:
                 try:
-                    conflict = self._store.write_one(claim, write)
+                    conflict = self._write_one(claim, write)
                 except StoreMismatch as refused:
                     self._refused = self._refused or refused
                     continue
