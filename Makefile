@@ -107,7 +107,7 @@ topics: $(loop) ## Create missing topics (also under OUTPUT_PREFIX)
 
 .PHONY: demo seed run-features run-flink flink-cluster flink-cluster-down flink-savepoint data profile
 demo: $(loop) ## All of it once, from nothing to features in Redis
-	@$(RUN) -m deploy.demo
+	@$(RUN) -m deploy.demo $(ARGS)
 seed: $(loop) ## SEED_COUNT events into Kafka, bad records among them
 	@$(RUN) -m producers seed --count $(SEED_COUNT) --seed $(SEED) $(ARGS)
 run-features: $(loop) ## The loop until Ctrl-C

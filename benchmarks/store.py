@@ -19,9 +19,9 @@ from deploy.local import LocalRedis, free_port
 from features import transaction_features
 from features.events import Payment
 from twinstream.core.state import EntityState, WindowConfig
-from twinstream.online.connection import connect
-from twinstream.online.keys import Partition
-from twinstream.online.store import Claim, EntityWrite, OnlineStore
+from twinstream.online.contract import Claim, EntityWrite, OnlineStore, Partition
+from twinstream.online.redis.connection import connect
+from twinstream.online.redis.pipeline import Pipe
 from twinstream.settings import load_settings
 
 GROUP = transaction_features
@@ -59,7 +59,7 @@ def batches(events: int, step_ms: int) -> list[list[EntityWrite]]:
 def speed(store: OnlineStore, client: redis.Redis) -> Table:
     """Microseconds per entity written, in batches of 500."""
     made = batches(BATCHES, STEP_MS)
-    pipeline = client.pipeline(transaction=False)
+    pipeline, pipe = client.pipeline(transaction=False), Pipe(client, "the benchmark's Redis")
 
     def plain(_: Claim, writes: list[EntityWrite]) -> None:
         for write in writes:
@@ -75,7 +75,7 @@ def speed(store: OnlineStore, client: redis.Redis) -> Table:
             commands.append(
                 ("HSET", f"state:{write.entity}", "offset", write.offset, "head", write.delta.head, *chunks)
             )
-        store.pipe.run(commands)
+        pipe.run(commands)
 
     table = Table("µs per entity", "elapsed", "client CPU", "Redis CPU", title=f"Writing {ENTITIES} entities at a time")
     contenders: dict[str, Write] = {

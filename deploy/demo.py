@@ -1,16 +1,15 @@
 """`make demo`: from nothing to features in Redis, once, with a look at what came out.
 
 Starts Kafka and Redis, seeds events, runs the loop until it has caught up. Without Docker and Java there is no broker
-to start: then the same loop runs on a log in this process, and only Redis is real.
+to start: then the same loop runs on a log in this process, and only Redis is real. With `--in-process` neither is, and
+nothing has to be started or installed beside Python.
 """
 
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from zlib import crc32
 
-import redis
 from rich.padding import Padding
 from rich.table import Table
 
@@ -32,9 +31,10 @@ from twinstream.log.topics import PARTITIONS
 from twinstream.logging import configure_logging
 from twinstream.loop.loop import Loop
 from twinstream.loop.worker import kafka_loop, run
-from twinstream.online.connection import connect
-from twinstream.online.keys import features_key
-from twinstream.online.single_writer import check_writer
+from twinstream.online.contract import OnlineReader, OnlineStore
+from twinstream.online.memory import MemoryDatabase, MemoryStore
+from twinstream.online.redis.connection import connect, connect_reader
+from twinstream.online.redis.keys import features_key
 from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Terminal, plain, print_error, styled
@@ -51,27 +51,41 @@ SHOWN = {
 """The features that the demo shows of each group: too many columns say nothing."""
 
 
-def demo(console: Terminal) -> bool:
+def demo(console: Terminal, in_process: bool = False) -> bool:
     """Run the demo; return whether features of every group were really written.
+
+    Args:
+        console: where it is told.
+        in_process: log and store are in this process, and nothing is started.
 
     Raises:
         UserError: something that the user has to mend first.
     """
     settings = load_settings().model_copy(update={"metrics_port": 0})
     registry = load_registry(settings.features)
+    if in_process:
+        store = MemoryStore(MemoryDatabase(), settings.namespace)
+        return _run_and_show(console, settings, _memory_loop(settings, registry, store), store)
     missing = _missing_broker()
     if missing is None:
         up()
-        with closing(connect(settings)) as store:
-            check_writer(store.pipe, store.writer, registry.names)
+        with closing(connect(settings)) as claimed:
+            claimed.check_writer(registry.names)
         seed(settings, count=COUNT, seed=SEED)
         loop = kafka_loop(settings, registry)
     else:
         console.print(styled(("No broker here, so this demo runs on a log in this process.", "yellow"), f" {missing}"))
         LocalRedis(RUN_DIRECTORY / "redis", Ports.of(settings).redis).start()
-        loop = _memory_loop(settings, registry)
+        loop = _memory_loop(settings, registry, connect(settings))
+    with closing(connect_reader(settings)) as reader:
+        written = _run_and_show(console, settings, loop, reader)
+    console.print(f"\nLook around: redis-cli -p {Ports.of(settings).redis} KEYS 'features:*'")
+    return written
+
+
+def _run_and_show(console: Terminal, settings: Settings, loop: Loop, store: OnlineReader) -> bool:
     run(loop, settings, until_caught_up=True, console=console)
-    return _show(console, settings, loop)
+    return _show(console, store, loop)
 
 
 def _missing_broker() -> MissingTool | None:
@@ -85,9 +99,8 @@ def _missing_broker() -> MissingTool | None:
     return None
 
 
-def _memory_loop(settings: Settings, registry: Registry) -> Loop:
+def _memory_loop(settings: Settings, registry: Registry, store: OnlineStore) -> Loop:
     """The loop on a log in this process, seeded with the same events."""
-    store = connect(settings)
     broker = MemoryBroker(registry.topics, PARTITIONS)
     now_ms = time.time_ns() // 1_000_000
     plan = SeedPlan(SEED, COUNT, dict.fromkeys(SHARES, Span(now_ms - SPAN_MS, now_ms)), ends_now=True)
@@ -102,28 +115,18 @@ def _memory_loop(settings: Settings, registry: Registry) -> Loop:
     )
 
 
-def _show(console: Terminal, settings: Settings, loop: Loop) -> bool:
+def _show(console: Terminal, store: OnlineReader, loop: Loop) -> bool:
     """Print some features of each group and the dead letters by reason."""
-    client = redis.Redis.from_url(settings.redis_connection_url, decode_responses=True)
     written = True
     for group, columns in SHOWN.items():
-        rows = list(_features(client, group))
+        rows = list(store.all_features(group))
         written = written and bool(rows)
         console.print("", _features_table(loop.registry.named(group), columns, rows), sep="\n")
     letters = loop.totals.dead_letters
     counts = {reason: sum(letters[topic, reason] for topic in loop.registry.topics) for reason in REASONS}
     told = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
     console.print("", styled((f"{letters.total()} dead letters", "bold")), told, sep="\n")
-    console.print(f"\nLook around: redis-cli -p {Ports.of(settings).redis} KEYS 'features:*'")
-    client.close()
     return written
-
-
-def _features(client: redis.Redis, group: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every entity's features, as anyone would read them."""
-    prefix = features_key(group, "")
-    for key in client.scan_iter(f"{prefix}*", count=1000):
-        yield key, client.hgetall(key)  # type: ignore[misc]
 
 
 def _features_table(group: FeatureGroup, columns: tuple[str, ...], rows: list[tuple[str, dict[str, str]]]) -> Table:
@@ -134,8 +137,8 @@ def _features_table(group: FeatureGroup, columns: tuple[str, ...], rows: list[tu
     title = styled((f"{len(rows):,} keys", "bold"), f" {features_key(group.name, '*')}")
     table = Table(title=title, title_justify="left", title_style="", box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(overflow="fold")
-    for key, fields in rows[:ROWS]:
-        table.add_row(plain(key))
+    for entity, fields in rows[:ROWS]:
+        table.add_row(plain(features_key(group.name, entity)))
         shown = "  ".join(f"{name}={for_a_person(fields[name], types[name])}" for name in columns)
         table.add_row(Padding(plain(shown), (0, 0, 0, 4)))
     return table
@@ -152,16 +155,16 @@ def for_a_person(value: str, type_name: str) -> str:
     return value.replace(",", ", ")
 
 
-def main() -> int:
+def main(in_process: bool = False) -> int:
     """Run the demo; 0 if features of every group were written, 1 if not, 2 if it could not run."""
     configure_logging("WARNING")
     console = Terminal()
     try:
-        return 0 if demo(console) else 1
+        return 0 if demo(console, in_process) else 1
     except UserError as error:
         print_error(error)
         return 2
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(in_process="--in-process" in sys.argv[1:]))

@@ -13,9 +13,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
     from twinstream.packages import require
 
-    require(
-        "pytest", "hypothesis", "fakeredis", "hiredis", "kafka", "msgspec", "pydantic_settings", "redis", "structlog"
-    )
+    require("pytest", "hypothesis", "kafka", "msgspec", "pydantic_settings", "structlog")
 
 import pytest  # noqa: E402
 
@@ -208,7 +206,7 @@ def test_a_redis_that_lost_everything_is_rebuilt_from_the_log() -> None:
     driver = Driver(partitions=2, max_poll_records=17)
     mixed_log(driver)
     driver.run()
-    driver.redis.flushall()
+    driver.database.clear()
     driver.restart()
     driver.run()
     assert driver.outputs() == reference()
@@ -220,7 +218,7 @@ def test_a_redis_that_lost_everything_under_a_live_worker_is_noticed() -> None:
     def reached(at: Step) -> None:
         seen.append(at)
         if at is Step.APPLIED and seen.count(at) == 4:
-            driver.redis.flushall()
+            driver.database.clear()
 
     driver = Driver(partitions=2, max_poll_records=17, reached=reached)
     mixed_log(driver)

@@ -25,7 +25,7 @@ INSTALLED_BY = {
         ("make venv", "rich structlog tenacity typer tzdata yaml"),
         ("make venv-data", "boto3 botocore dotenv duckdb flask moto pkg_resources polars pyarrow ydata_profiling"),
         ("make venv-flink", "apache_beam py4j pyflink"),
-        ("make test-features", "fakeredis hypothesis pytest pytest_timeout"),
+        ("make test-features", "hypothesis pytest pytest_timeout"),
     )
     for name in names.split()
 }

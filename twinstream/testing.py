@@ -1,17 +1,16 @@
-"""The test driver: the whole loop in this process, with no Kafka and no Redis server, and a clock moved by hand.
+"""The test driver: the whole loop in this process, with no Kafka and no Redis, and a clock moved by hand.
 
     driver = Driver()
     driver.send("logins", {"login_id": "l1", "account_id": "a1", ...})
     driver.run()
     driver.features("login", "a1")["logins"]       # '1'
 
-What runs is the real loop with the real commit protocol and the real Lua scripts; only the log and the Redis server
-are in memory. Test your own features with it.
+What runs is the real loop with the real commit protocol, on a log and an online store in this process, which keep the
+contracts that Kafka and Redis keep. Test your own features with it.
 """
 
 from typing import Any
 
-import fakeredis
 import msgspec
 
 from twinstream.core.dead_letters import DeadLetter, decode_dead_letter
@@ -23,8 +22,9 @@ from twinstream.log.retention import IfLogLost
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.loop.commit import Reached
 from twinstream.loop.loop import Loop
-from twinstream.online.keys import features_key
-from twinstream.online.store import OnlineStore
+from twinstream.online.contract import OnlineStore
+from twinstream.online.memory import MemoryDatabase, MemoryStore
+from twinstream.online.redis.keys import features_key
 from twinstream.registry import Registry
 from twinstream.settings import Settings
 
@@ -33,16 +33,20 @@ START_MS = 1_800_000_000_000
 
 
 class Driver:
-    """A broker, a Redis and one worker.
+    """A broker, an online store and one worker.
 
     Args:
         registry: the groups under test; by default those that FEATURES names, as everywhere.
         partitions: of every topic.
+        store: where states and features go, instead of a store in this process.
         reached: called after every step of a batch; may raise to make the worker fail there.
         settings: of the loop, by name.
 
     Attributes:
         now_ms: the broker's clock, which stamps records as they are sent.
+        broker: the log.
+        database: what the store in this process has; it can be cleared, or set back to a copy.
+        store: the worker's view of it.
         loop: the worker; `restart` makes a new one.
     """
 
@@ -51,6 +55,7 @@ class Driver:
         registry: Registry | None = None,
         *,
         partitions: int = 1,
+        store: OnlineStore | None = None,
         reached: Reached | None = None,
         **settings: Any,
     ) -> None:
@@ -58,8 +63,8 @@ class Driver:
         self.settings = Settings(**settings)
         self.registry = load_registry(self.settings.features) if registry is None else registry
         self.broker = MemoryBroker(self.registry.topics, partitions, lambda: self.now_ms)
-        self.redis: Any = fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2)
-        self.store = OnlineStore(self.redis, self.settings.namespace, "memory")
+        self.database = MemoryDatabase()
+        self.store = store or MemoryStore(self.database, self.settings.namespace)
         self._reached: Reached = reached or (lambda step: None)
         self.restart()
 
@@ -98,12 +103,11 @@ class Driver:
         return [decode_dead_letter(record.value or b"") for record in self.broker.records(name)]
 
     def features(self, group: str, entity: str) -> dict[str, str]:
-        """What anyone reads in Redis about an entity."""
-        fields = self.redis.hgetall(features_key(group, entity))
-        return {name.decode(): value.decode() for name, value in fields.items()}
+        """What everybody reads of an entity; empty when there is nothing."""
+        return self.store.features(group, entity)
 
     def outputs(self) -> dict[str, Any]:
-        """Everything a run has made, to be compared with another: feature logs, dead letters, features in Redis."""
+        """Everything a run has made, to be compared with another: feature logs, dead letters, features by their key."""
         logs = {
             topic: [(record.key, record.value) for record in self.broker.records(topic)]
             for group in self.registry
@@ -112,5 +116,9 @@ class Driver:
                 dead_letter_topic(group.topic, self.settings.output_prefix).name,
             )
         }
-        keys = [key for group in self.registry.names for key in self.redis.keys(features_key(group, "*"))]
-        return logs | {key.decode(): self.redis.hgetall(key) for key in sorted(keys)}
+        features = {
+            features_key(group, entity): {name.encode(): value.encode() for name, value in fields.items()}
+            for group in self.registry.names
+            for entity, fields in sorted(self.store.all_features(group))
+        }
+        return logs | features

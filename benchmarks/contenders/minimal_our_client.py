@@ -12,7 +12,7 @@ from benchmarks.contenders.minimal import Payment
 from benchmarks.contenders.stopwatch import Job, Stopwatch
 from twinstream.log.contract import Committed, TopicPartition
 from twinstream.log.kafka import KafkaLog
-from twinstream.online.pipeline import Command, Pipe
+from twinstream.online.redis.pipeline import Command, Pipe
 from twinstream.settings import load_settings
 
 

@@ -19,7 +19,7 @@ from twinstream.interpreter import tune_interpreter
 from twinstream.log.kafka import KafkaLog
 from twinstream.loop.commit import Portion, Step
 from twinstream.loop.loop import Loop
-from twinstream.online.connection import connect
+from twinstream.online.redis.connection import connect
 from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
 

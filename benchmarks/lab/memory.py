@@ -10,8 +10,9 @@ from benchmarks.lab.services import Services
 from features import transaction_features
 from twinstream.log.memory import MemoryBroker, MemoryLog
 from twinstream.loop.loop import Loop
-from twinstream.online.connection import connect
-from twinstream.online.keys import Keys, Partition, features_key
+from twinstream.online.contract import Partition
+from twinstream.online.redis.connection import connect
+from twinstream.online.redis.keys import Keys, features_key
 from twinstream.registry import Registry
 from twinstream.settings import load_settings
 

@@ -13,7 +13,7 @@ from tests.core.test_lateness import outcome
 from twinstream.core.lateness import NOTHING_SEEN, RUN_LENGTH, LatenessRule, LatenessState
 from twinstream.job.keyed_partition import Mark
 from twinstream.loop.recovery import OffsetMetadata, encode_metadata
-from twinstream.online.progress import lateness_of, lateness_text
+from twinstream.online.redis.progress import lateness_of, lateness_text
 
 SECOND = 1_000
 LATENESS_MS = SKEW_MS = 30 * SECOND

@@ -2,7 +2,8 @@
 
 import pytest
 
-from deploy.demo import SHOWN, for_a_person
+from deploy.demo import SHOWN, for_a_person, main
+from deploy.local import free_port
 from tests.reference import GROUPS
 
 
@@ -26,3 +27,14 @@ def test_values_are_shown_as_a_person_reads_them(value: str, type_name: str, sho
 def test_every_feature_that_is_shown_exists() -> None:
     for group, names in SHOWN.items():
         assert set(names) <= set(GROUPS[group].names)
+
+
+def test_in_this_process_it_needs_no_service(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KAFKA_SERVERS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("REDIS_PORT", str(free_port()))
+    assert main(in_process=True) == 0
+    shown = capsys.readouterr().out
+    assert all(f"features:{group}:" in shown for group in GROUPS)
+    assert "dead letters" in shown

@@ -1,4 +1,4 @@
-"""The golden cases on the whole loop: its commit protocol and Lua scripts, with log and Redis in memory."""
+"""The golden cases on the whole loop and its commit protocol, with the log in memory; states there, and in Redis."""
 
 import pytest
 
@@ -8,17 +8,20 @@ from tests.reference import REGISTRY
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.state import WindowConfig
 from twinstream.core.vectors import FeatureRecord
+from twinstream.online.contract import OnlineStore
 from twinstream.online.reader import Reader
+from twinstream.online.redis.store import RedisStore
 from twinstream.testing import Driver
 
 
 class DriverRunner:
     """Sends the records of a case to the test driver, its clock at each record's timestamp."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, store: OnlineStore | None) -> None:
         settings = case.settings
         self.case = case
         self.driver = Driver(
+            store=store,
             partitions=1 + max(record.partition for record in case.records),
             window_size_minutes=settings.window_ms // 60_000,
             allowed_lateness_seconds=settings.lateness_ms // 1_000,
@@ -45,8 +48,16 @@ class DriverRunner:
         return as_dict(reading.vector)
 
 
+@pytest.fixture(params=["in-process", "redis"])
+def store(request: pytest.FixtureRequest) -> OnlineStore | None:
+    """The driver's own, or Redis."""
+    if request.param == "in-process":
+        return None
+    return RedisStore(request.getfixturevalue("redis_client"), "twinstream", "there")
+
+
 @pytest.mark.parametrize("case", load_cases(), ids=lambda case: case.name)
-def test_golden_case(case: Case) -> None:
-    runner = DriverRunner(case)
+def test_golden_case(case: Case, store: OnlineStore | None) -> None:
+    runner = DriverRunner(case, store)
     check(case, *runner.run())
     check_reads(case, runner.read)

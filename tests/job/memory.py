@@ -1,10 +1,8 @@
 """The job's partitions without Flink: keyed state in dictionaries that can be checkpointed and restored."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any, NamedTuple
-
-import fakeredis
 
 from tests.reference import BY_TOPIC
 from twinstream.core.stamping import StampingLimits
@@ -13,9 +11,10 @@ from twinstream.job.keyed_partition import Computation, KeyedPartition
 from twinstream.job.write_behind import Mirror
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
-from twinstream.online.keys import Partition as Source
+from twinstream.online.contract import Partition as Source
+from twinstream.online.memory import MemoryDatabase, MemoryStore
+from twinstream.online.redis.keys import features_key
 from twinstream.online.single_writer import Runtime
-from twinstream.online.store import OnlineStore
 from twinstream.settings import Settings
 
 
@@ -66,18 +65,25 @@ class Sent(NamedTuple):
 
 
 class MemoryJob:
-    """A job of one subtask over one partition, with its own Redis.
+    """A job of one subtask over one partition, with an online store of its own unless it is given one.
 
     Attributes:
+        store: what the job writes with.
         rows: what has been given to the sink.
     """
 
     def __init__(
-        self, topic: str, partition: int = 0, redis: Any = None, begins_beside: str = "", **settings: Any
+        self,
+        topic: str,
+        partition: int = 0,
+        database: MemoryDatabase | None = None,
+        begins_beside: str = "",
+        **settings: Any,
     ) -> None:
         self.settings = Settings(**settings)
         self.begins_beside = begins_beside
-        self.redis = redis or fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2)
+        self.database = database or MemoryDatabase()
+        self.store = MemoryStore(self.database, self.settings.namespace, Runtime.JOB)
         self.topic, self.partition = topic, partition
         self.rows: list[Sent] = []
         self.keyed = MemoryKeyed()
@@ -100,20 +106,10 @@ class MemoryJob:
             dead_letter_topic(self.topic).name,
             self.begins_beside,
         )
-        store = OnlineStore(self.redis, settings.namespace, "memory", Runtime.JOB)
-        mirror = Mirror(store, Source(self.topic, self.partition, group.name), group, "epoch")
+        self.source = Source(self.topic, self.partition, group.name)
+        mirror = Mirror(self.store, self.source, group, "epoch")
         self.working = KeyedPartition(computation, self.keyed, mirror)
         self.working.share_memory(settings.cache_entities)
-
-    def redis_copy(self) -> dict[bytes, bytes]:
-        """Everything in Redis, as a backup would keep it."""
-        return {key: self.redis.dump(key) for key in self.redis.keys("*")}
-
-    def set_redis_back(self, copy: Mapping[bytes, bytes]) -> None:
-        """Let Redis forget everything since the copy was made."""
-        self.redis.flushall()
-        for key, value in copy.items():
-            self.redis.restore(key, 0, value)
 
     def run(self, records: Sequence[Record], random: Random, largest: int = 60) -> None:
         """Process records in batches of any sizes. The timer fires after some of them, and after the last."""
@@ -134,7 +130,17 @@ class MemoryJob:
         logs: dict[str, Any] = {}
         for row in self.rows:
             logs.setdefault(row.topic, []).append((self.partition, row.key, row.value))
-        return logs | {key.decode(): self.redis.hgetall(key) for key in self.redis.keys("features:*")}
+        features = self.store.all_features(self.source.group)
+        return logs | {
+            features_key(self.source.group, entity): {name.encode(): value.encode() for name, value in fields.items()}
+            for entity, fields in features
+        }
+
+    @property
+    def stored_offset(self) -> int | None:
+        """How far the online store has the partition: the next offset; None when it has nothing."""
+        recorded = self.store.progress(self.source)
+        return None if recorded is None or recorded.progress is None else recorded.progress.next_offset
 
 
 def batches(records: Sequence[Record], random: Random, largest: int) -> Iterable[Sequence[Record]]:

@@ -82,16 +82,16 @@ def test_restored_job_makes_the_same_with_redis_behind_it(
     random = Random(seed)
     job = MemoryJob(topic, **job_settings(cache_entities=20))
     for batch in batches(sources[topic], random, 400):
-        before = job.redis_copy()
+        before = job.database.copy()
         job.process(batch)
         if random.random() < 0.3:
-            job.set_redis_back(before)
+            job.database.set_back(before)
         job.restore(*job.checkpoint())
         if random.random() < 0.3:
             job.working.settle()
     job.working.settle()
     assert_same(job.outputs(), expected[topic])
-    assert job.redis.hget(f"progress:twinstream:{topic}:0", "offset") == b"%d" % len(sources[topic])
+    assert job.stored_offset == len(sources[topic])
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -101,7 +101,7 @@ def test_redis_that_lost_everything_is_filled_again(
     job = MemoryJob(topic, **job_settings())
     half = len(sources[topic]) // 2
     job.run(sources[topic][:half], Random(1))
-    job.redis.flushall()
+    job.database.clear()
     job.run(sources[topic][half:], Random(2))
     assert_same(job.outputs(), expected[topic])
 
@@ -113,7 +113,7 @@ def test_redis_that_lost_everything_is_filled_after_a_restore(
     records = sources["transactions"]
     job.run(records[:-1], Random(1))
     kept = job.checkpoint()
-    job.redis.flushall()
+    job.database.clear()
     job.restore(*kept)
     job.run(records[-1:], Random(2))
     assert_same(job.outputs(), expected["transactions"])
@@ -126,9 +126,9 @@ def test_stale_copy_of_redis_is_brought_up_to_date(
     records = sources["transactions"]
     third = len(records) // 3
     job.run(records[:third], Random(1))
-    saved = job.redis_copy()
+    saved = job.database.copy()
     job.run(records[third : 2 * third], Random(2))
-    job.set_redis_back(saved)
+    job.database.set_back(saved)
     job.run(records[2 * third :], Random(3))
     assert_same(job.outputs(), expected["transactions"])
 
@@ -136,7 +136,7 @@ def test_stale_copy_of_redis_is_brought_up_to_date(
 def test_states_of_idle_entities_are_forgotten(sources: dict[str, list[Record]]) -> None:
     job = MemoryJob("transactions", **job_settings())
     job.run(sources["transactions"], Random(1))
-    alive = {key.removeprefix(b"features:transaction:").decode() for key in job.redis.keys("features:*")}
+    alive = {entity for entity, _ in job.store.all_features("transaction")}
     assert set(job.keyed.entities) >= {f"/{entity}" for entity in alive}
     assert {key.partition("/")[2] for key in job.keyed.entities} == alive
     assert len(job.keyed.due) < 2 * len(alive)

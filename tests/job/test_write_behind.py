@@ -1,5 +1,6 @@
 """Redis away, or taken by another worker, while the job writes to it."""
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -8,15 +9,14 @@ from tenacity import wait_none
 
 from tests.job.memory import MemoryJob
 from tests.loop.outputs import SETTINGS
+from twinstream.core.lateness import NOTHING_SEEN
 from twinstream.job import write_behind as mirror
 from twinstream.log.contract import Record
-from twinstream.online.pipeline import Pipe
-from twinstream.online.store import BatchWrite, OnlineStore
+from twinstream.online.contract import Progress
 from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
 from twinstream.testing import START_MS
 
 PAYMENT = b'{"transaction_id":"t%d","card_id":"%s","amount":1,"currency":"EUR","event_time":%d}'
-PROGRESS = "progress:twinstream:transactions:0"
 
 
 def payments(first: int, count: int, card: str = "c") -> list[Record]:
@@ -28,38 +28,33 @@ def payments(first: int, count: int, card: str = "c") -> list[Record]:
     ]
 
 
+def failing(call: str, *outcomes: Exception | None) -> Callable[[str], None]:
+    """Lets the calls of a name fail, or not, one after the other; the later ones are carried out."""
+    remaining = iter(outcomes)
+
+    def before_call(name: str) -> None:
+        fault = next(remaining, None) if name == call else None
+        if fault is not None:
+            raise fault
+
+    return before_call
+
+
 def test_batch_waits_for_redis_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    failures = iter([True] * 5)
-    really = BatchWrite.send
-
-    def send(self: BatchWrite) -> None:
-        if next(failures, False):
-            raise StoreUnavailable("away")
-        really(self)
-
-    monkeypatch.setattr(BatchWrite, "send", send)
     monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
     job = MemoryJob("transactions", **SETTINGS)
+    job.database.before_call = failing("send", *[StoreUnavailable("away")] * 5)
     job.run(payments(0, 10), Random(0))
-    assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
+    assert job.store.features("transaction", "c")["txn_count"] == "10"
     assert len(job.rows) == 10
 
 
 def test_redis_that_goes_away_with_a_batch_gets_it_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    failures = iter([True] * 3)
-    really = BatchWrite.outcome
-
-    def outcome(self: BatchWrite) -> Any:
-        if next(failures, False):
-            self.give_up()
-            raise StoreUnavailable("away")
-        return really(self)
-
-    monkeypatch.setattr(BatchWrite, "outcome", outcome)
     monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
     job = MemoryJob("transactions", **SETTINGS)
+    job.database.before_call = failing("outcome", *[StoreUnavailable("away")] * 3)
     job.run(payments(0, 10), Random(0))
-    assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
+    assert job.store.features("transaction", "c")["txn_count"] == "10"
 
 
 def test_batch_that_was_lost_on_its_way_after_the_last_checkpoint_gets_there_by_the_timer() -> None:
@@ -68,11 +63,11 @@ def test_batch_that_was_lost_on_its_way_after_the_last_checkpoint_gets_there_by_
     job.process(payments(5, 5))
     assert job.working.unsettled
     kept = job.checkpoint()
-    job.redis.flushall()
+    job.database.clear()
     job.restore(*kept)
     job.working.settle()
-    assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
-    assert job.redis.hget(PROGRESS, "offset") == b"10", "or nobody could tell that Redis has all of it"
+    assert job.store.features("transaction", "c")["txn_count"] == "10"
+    assert job.stored_offset == 10, "or nobody could tell that Redis has all of it"
 
 
 def test_restored_batch_that_was_not_settled_asks_redis_for_its_own_entities_only(
@@ -82,17 +77,17 @@ def test_restored_batch_that_was_not_settled_asks_redis_for_its_own_entities_onl
     job.run(payments(0, 5, "a"), Random(0))
     job.working.process(payments(5, 5, "b"))
     asked: list[str] = []
-    really = OnlineStore.load
+    really = job.store.load
 
-    def load(self: OnlineStore, loads: Any) -> Any:
+    def load(loads: Any) -> Any:
         asked.extend(entity for each in loads for entity in each.entities)
-        return really(self, loads)
+        return really(loads)
 
-    monkeypatch.setattr(OnlineStore, "load", load)
+    monkeypatch.setattr(job.store, "load", load)
     job.restore(*job.checkpoint())
     job.working.settle()
     assert asked == ["b"]
-    assert job.redis.hget(PROGRESS, "offset") == b"10"
+    assert job.stored_offset == 10
 
 
 def test_restored_batch_that_was_not_settled_takes_with_it_the_entities_that_it_outlived() -> None:
@@ -101,7 +96,7 @@ def test_restored_batch_that_was_not_settled_takes_with_it_the_entities_that_it_
     job.working.process(payments(200, 1, "new"))
     job.restore(*job.checkpoint())
     job.working.settle()
-    assert job.redis.keys("features:*") == [b"features:transaction:new"]
+    assert [entity for entity, _ in job.store.all_features("transaction")] == ["new"]
 
 
 def test_redis_that_goes_away_while_it_gets_everything_back_gets_the_rest_later(
@@ -111,38 +106,27 @@ def test_redis_that_goes_away_while_it_gets_everything_back_gets_the_rest_later(
     monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
     job = MemoryJob("transactions", **SETTINGS)
     job.run(payments(0, 1, "z"), Random(0))
-    stale = job.redis_copy()
+    stale = job.database.copy()
     job.run([record for card in "abc" for record in payments(ord(card), 1, card)], Random(0))
     kept = job.checkpoint()
-    job.set_redis_back(stale)
-    failures = iter([False, True])
-    really = OnlineStore.write
-
-    def write(self: OnlineStore, *args: Any) -> Any:
-        if next(failures, False):
-            raise StoreUnavailable("away")
-        return really(self, *args)
-
-    monkeypatch.setattr(OnlineStore, "write", write)
+    job.database.set_back(stale)
+    job.database.before_call = failing("send", None, StoreUnavailable("away"))
     job.restore(*kept)
     job.working.settle()
-    assert [job.redis.hget(f"features:transaction:{card}", "txn_count") for card in "abc"] == [b"1"] * 3
+    assert [job.store.features("transaction", card)["txn_count"] for card in "abc"] == ["1"] * 3
 
 
 def test_job_that_ends_settles_its_last_batch() -> None:
     job = MemoryJob("transactions", **SETTINGS)
     job.working.process(payments(0, 5))
     job.working.leave()
-    assert job.redis.hget(PROGRESS, "offset") == b"5"
+    assert job.stored_offset == 5
 
 
 def test_batch_fails_when_redis_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def send(self: BatchWrite) -> None:
-        raise StoreUnavailable("away")
-
-    monkeypatch.setattr(BatchWrite, "send", send)
     monkeypatch.setattr(mirror, "PATIENCE_S", 0.2)
     job = MemoryJob("transactions", **SETTINGS)
+    job.database.before_call = failing("send", *[StoreUnavailable("away")] * 100)
     with pytest.raises(StoreUnavailable):
         job.run(payments(0, 1), Random(0))
 
@@ -150,18 +134,15 @@ def test_batch_fails_when_redis_stays_away(monkeypatch: pytest.MonkeyPatch) -> N
 def test_partition_taken_by_another_worker_is_taken_back() -> None:
     job = MemoryJob("transactions", **SETTINGS)
     job.run(payments(0, 5), Random(0))
-    other = MemoryJob("transactions", redis=job.redis, **SETTINGS)
+    other = MemoryJob("transactions", database=job.database, **SETTINGS)
     other.run(payments(0, 5), Random(1))
     job.run(payments(5, 5), Random(0))
-    assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
+    assert job.store.features("transaction", "c")["txn_count"] == "10"
 
 
-def test_job_gives_way_to_a_worker_that_keeps_the_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    def outcome(self: BatchWrite) -> Any:
-        raise StoreMismatch("taken over")
-
+def test_job_gives_way_to_a_worker_that_keeps_the_partition() -> None:
     job = MemoryJob("transactions", **SETTINGS)
-    monkeypatch.setattr(BatchWrite, "outcome", outcome)
+    job.database.before_call = failing("outcome", *[StoreMismatch("taken over")] * 100)
     with pytest.raises(StoreMismatch):
         job.run(payments(0, 5), Random(0))
 
@@ -179,32 +160,32 @@ def test_redis_that_lost_everything_is_repopulated_though_no_record_comes() -> N
     job.run([record for card in "abc" for record in payments(ord(card), 1, card)], Random(0))
     before = job.outputs()
     assert not looked_after(job)
-    job.redis.flushall()
+    job.database.clear()
     assert looked_after(job)
     assert not looked_after(job)
     assert job.outputs() == before
     job.run(payments(ord("d"), 1, "d"), Random(0))
-    assert job.redis.hget("features:transaction:d", "txn_count") == b"1"
+    assert job.store.features("transaction", "d")["txn_count"] == "1"
 
 
 def test_redis_that_is_set_back_to_a_copy_is_repopulated_though_no_record_comes() -> None:
     job = MemoryJob("transactions", **SETTINGS)
     job.run(payments(0, 5), Random(0))
-    stale = job.redis_copy()
+    stale = job.database.copy()
     job.run(payments(5, 5), Random(0))
-    job.set_redis_back(stale)
+    job.database.set_back(stale)
     assert looked_after(job)
-    assert job.redis.hget("features:transaction:c", "txn_count") == b"10"
+    assert job.store.features("transaction", "c")["txn_count"] == "10"
 
 
 def test_restored_partition_that_gets_no_record_notices_what_redis_has_lost_meanwhile() -> None:
     job = MemoryJob("transactions", **SETTINGS)
     job.run(payments(0, 5), Random(0))
     kept = job.checkpoint()
-    job.redis.flushall()
+    job.database.clear()
     job.restore(*kept)
     job.working.settle()
-    assert job.redis.hget("features:transaction:c", "txn_count") == b"5"
+    assert job.store.features("transaction", "c")["txn_count"] == "5"
 
 
 def test_redis_ahead_of_a_restored_job_has_lost_nothing() -> None:
@@ -220,15 +201,13 @@ def test_redis_ahead_of_a_restored_job_has_lost_nothing() -> None:
 def test_what_another_epoch_has_written_is_not_lost() -> None:
     job = MemoryJob("transactions", **SETTINGS)
     job.run(payments(0, 5), Random(0))
-    job.redis.hset(PROGRESS, mapping={"epoch": "another", "offset": 1})
+    claim, _ = job.store.claim(job.source, "another")
+    job.store.save_progress([(claim, None, Progress(1, NOTHING_SEEN))])
     assert not job.working.redis_has_lost()
 
 
-def test_redis_that_does_not_answer_has_not_lost_anything_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(self: Pipe, commands: Any) -> Any:
-        raise StoreUnavailable("away")
-
+def test_redis_that_does_not_answer_has_not_lost_anything_yet() -> None:
     job = MemoryJob("transactions", **SETTINGS)
     job.run(payments(0, 5), Random(0))
-    monkeypatch.setattr(Pipe, "run", run)
+    job.database.before_call = failing("progress", StoreUnavailable("away"))
     assert not job.working.redis_has_lost()

@@ -95,7 +95,7 @@ def test_with_redis_emptied_the_offset_is_all_there_is_and_wins(
     driver: Driver, said: list[tuple[str, dict[str, Any]]]
 ) -> None:
     log = driver.feature_records("transaction")
-    driver.redis.flushall()
+    driver.database.clear()
     assert start_again(driver, 7) == list(range(7, COUNT))
     assert driver.feature_records("transaction")[COUNT:] == log[7:], "windows reach back before the offset"
     ((event, values),) = said

@@ -45,7 +45,7 @@ def failing_once(error: Exception, then: Any) -> Any:
 
 def test_a_redis_that_lost_everything_is_filled_again(driver: Driver) -> None:
     before = driver.outputs()
-    driver.redis.flushall()
+    driver.database.clear()
     cycles(driver, 12)
     assert driver.outputs() == before
     assert driver.loop.totals.recoveries == 1

@@ -124,7 +124,7 @@ def test_a_rebuild_repeats_every_decision(
     hurt = Driver(reached=reached, max_poll_records=max_poll_records, **rules)
     send(hurt, log[: loss.after])
     hurt.run()
-    hurt.redis.flushall()
+    hurt.database.clear()
     send(hurt, log[loss.after :])
     if loss.after >= len(log):
         hurt.restart()  # nothing comes that would make the living worker look
@@ -133,7 +133,7 @@ def test_a_rebuild_repeats_every_decision(
         hurt.run()
     except Crash:
         if loss.flush_again:
-            hurt.redis.flushall()
+            hurt.database.clear()
         hurt.restart()
         hurt.run()
     assert hurt.outputs() == uninterrupted.outputs()

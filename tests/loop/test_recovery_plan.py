@@ -24,8 +24,8 @@ from twinstream.loop.recovery import (
     horizon_ms,
     plan_start,
 )
+from twinstream.online.contract import Progress
 from twinstream.online.epoch import epoch
-from twinstream.online.store import Progress
 from twinstream.settings import Settings
 
 GROUP = GROUPS["transaction"]

@@ -11,7 +11,7 @@ def test_partitions_that_are_being_rebuilt_from_the_log_are_counted_until_redis_
         driver.send("transactions", payment | {"event_time": START_MS + number})
     driver.run()
     assert driver.loop.repopulating == 0
-    driver.redis.flushall()
+    driver.database.clear()
     driver.restart()
     for _ in ("joins the group", "reads a record"):
         driver.loop.cycle()

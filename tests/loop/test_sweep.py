@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+import redis
 
-from twinstream.online import store as online
+from twinstream.online.redis import store as online
 from twinstream.testing import START_MS, Driver
 
 
@@ -12,9 +13,11 @@ class Crash(BaseException):
     """Ends a worker where it stands, as SIGKILL would."""
 
 
-def test_a_sweep_that_was_cut_short_is_finished_by_the_next_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_that_was_cut_short_is_finished_by_the_next_worker(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(online, "ENTITIES_PER_SWEEP", 2)
-    driver = Driver()
+    driver = Driver(store=online.RedisStore(redis_client, "twinstream", "there"))
     for number in range(7):
         driver.send("transactions", payment(number, 0, f"idle-{number}"))
     driver.run()
@@ -28,10 +31,10 @@ def test_a_sweep_that_was_cut_short_is_finished_by_the_next_worker(monkeypatch: 
         failing.setattr(driver.store, "sweep", crash)
         with pytest.raises(Crash):
             driver.run()
-    assert len(driver.redis.keys("features:*")) == 6
+    assert len(redis_client.keys("features:*")) == 6
     driver.restart()
     driver.run()
-    assert driver.redis.keys("features:*") == [b"features:transaction:busy"]
+    assert redis_client.keys("features:*") == [b"features:transaction:busy"]
 
 
 def payment(number: int, at_ms: int, card: str) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from tests.loop.lab import Lab, Run, assert_same, mixed_messages
 from tests.reference import BY_TOPIC
 from twinstream.log.kafka import committed_offsets
 from twinstream.loop.commit import Step
-from twinstream.online.keys import Partition
+from twinstream.online.contract import Partition
+from twinstream.online.redis.store import RedisStore
 from twinstream.online.single_writer import Runtime
-from twinstream.online.store import OnlineStore
 from twinstream.settings import Settings
 
 LAB_LINE = "CONSUMER_GROUP={group}, and the {refused} with CONSUMER_GROUP={group} cannot go on from there."
@@ -27,7 +27,7 @@ LAB_LINE = "CONSUMER_GROUP={group}, and the {refused} with CONSUMER_GROUP={group
 @pytest.fixture
 def claimed_by_the_job(run: Run) -> Run:
     """A run whose Redis is a job's."""
-    store = OnlineStore(run.redis, run.group, "there", Runtime.JOB)
+    store = RedisStore(run.redis, run.group, "there", Runtime.JOB)
     for topic, group in BY_TOPIC.items():
         store.claim(Partition(topic, 0, group.name), "of the job")
     return run

@@ -50,7 +50,7 @@ def test_every_record_is_accepted_or_a_dead_letter_of_one_reason() -> None:
 
 def test_what_is_applied_again_is_not_counted_as_input() -> None:
     def reached(step: Step) -> None:
-        if step is Step.TRANSACTION_COMMITTED and not driver.redis.exists("features:transaction:card-1"):
+        if step is Step.TRANSACTION_COMMITTED and not driver.features("transaction", "card-1"):
             raise Crash
 
     driver = Driver(reached=reached)

@@ -13,9 +13,11 @@ import redis
 
 from deploy.local import LocalRedis, free_port
 from tests.certificates import Authority
+from tests.online.worker import Worker, first
 from twinstream.errors import UserError
-from twinstream.online.connection import check, connect
-from twinstream.online.keys import Partition
+from twinstream.online.contract import Partition
+from twinstream.online.redis.connection import check, connect, connect_reader
+from twinstream.online.redis.store import RedisStore
 from twinstream.settings import load_settings
 
 
@@ -34,7 +36,7 @@ def test_nobody_there_is_one_line_with_the_remedy() -> None:
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twinstream.online.connection.REPLY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("twinstream.online.redis.connection.REPLY_TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         with pytest.raises(UserError, match="does not answer"):
@@ -62,6 +64,34 @@ def test_a_redis_that_evicts_keys_is_refused(redis_server: LocalRedis, redis_cli
             connect(load_settings(redis_url=redis_server.url))
     finally:
         redis_client.config_set("maxmemory-policy", "noeviction")
+
+
+def test_a_reader_is_told_in_one_line_that_nobody_is_there() -> None:
+    with pytest.raises(UserError, match="Redis does not answer"):
+        connect_reader(load_settings(redis_host="localhost", redis_port=free_port()))
+
+
+def test_a_replica_takes_readers_and_no_worker(
+    redis_server: LocalRedis, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    redis_client.config_set("repl-diskless-sync-delay", "0")
+    replica = LocalRedis(tmp_path, free_port())
+    replica.start()
+    try:
+        with replica.client() as client:
+            client.replicaof("127.0.0.1", redis_server.port)
+        worker = Worker(RedisStore(redis_client, "twinstream", "the primary"))
+        worker.write(first())
+        assert redis_client.wait(1, 9_000) == 1, "the replica has what was written"
+        settings = load_settings(redis_url=replica.url)
+        reader = connect_reader(settings)
+        assert reader.features("transaction", "card") == worker.features()
+        assert reader.state("transaction", "card") == worker.store.state("transaction", "card")
+        reader.close()
+        with pytest.raises(UserError, match="is a replica"):
+            connect(settings)
+    finally:
+        replica.kill()
 
 
 @pytest.mark.parametrize(

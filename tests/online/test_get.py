@@ -11,7 +11,7 @@ from deploy.local import LocalRedis, free_port
 from tests.features.events import MIDDAY_MS, WINDOW_MS
 from tests.online.worker import Worker, first
 from tests.reference import GROUPS
-from twinstream.online.store import OnlineStore
+from twinstream.online.redis.store import RedisStore
 
 
 def get(server_port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +28,7 @@ def get(server_port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def card(redis_client: redis.Redis) -> None:
     """A card with one event at midday."""
-    Worker(OnlineStore(redis_client, "tests", "there")).write(first("card_1", 7))
+    Worker(RedisStore(redis_client, "tests", "there")).write(first("card_1", 7))
 
 
 @pytest.mark.usefixtures("card")

@@ -8,61 +8,68 @@ import redis
 from redis.exceptions import ResponseError
 
 from tests.features.events import MIDDAY_MS
-from tests.online.worker import Worker, features, first
+from tests.online.worker import Worker, first
 from twinstream.errors import UserError
-from twinstream.online.pipeline import PIECE_BYTES, Sent
-from twinstream.online.store import BatchWrite, OnlineStore
+from twinstream.online.redis.pipeline import PIECE_BYTES, Pipe, Sent
+from twinstream.online.redis.store import RedisBatchWrite, RedisStore
 from twinstream.online.store_errors import StoreUnavailable
 
 
-def test_replies_come_in_the_order_of_the_commands(store: OnlineStore) -> None:
+@pytest.fixture
+def pipe(redis_client: redis.Redis) -> Pipe:
+    return Pipe(redis_client, "the Redis of the tests")
+
+
+def test_replies_come_in_the_order_of_the_commands(pipe: Pipe) -> None:
     commands = [("ECHO", str(number)) for number in range(1_000)]
 
-    assert store.pipe.run(commands) == [str(number).encode() for number in range(1_000)]
+    assert pipe.run(commands) == [str(number).encode() for number in range(1_000)]
 
 
-def test_values_larger_than_a_piece_are_sent_whole(store: OnlineStore) -> None:
+def test_values_larger_than_a_piece_are_sent_whole(pipe: Pipe) -> None:
     value = b"x" * (3 * PIECE_BYTES)
 
-    assert store.pipe.run([("SET", "big", value), ("GET", "big")])[1] == value
+    assert pipe.run([("SET", "big", value), ("GET", "big")])[1] == value
 
 
-def test_scripts_that_redis_forgot_are_loaded_again(client: redis.Redis, worker: Worker) -> None:
+def test_scripts_that_redis_forgot_are_loaded_again(redis_client: redis.Redis, worker: Worker) -> None:
     worker.write(first("a", 0))
-    client.script_flush()
+    redis_client.script_flush()
 
     worker.write(first("b", 1), first("c", 2))
-    client.script_flush()
+    redis_client.script_flush()
     worker.finish(3, sweep_until_ms=MIDDAY_MS - 1)
 
-    assert features(client, "c")["offset"] == "2"
+    assert worker.features("c")["offset"] == "2"
 
 
 def test_scripts_flushed_in_the_middle_of_a_pipeline_leave_nothing_half_done(
-    client: redis.Redis, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    redis_client: redis.Redis, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = first()
     many = [one._replace(entity=f"card{number}") for number in range(100)]
-    all_at_once = BatchWrite._make
+    all_at_once = RedisBatchWrite._make
 
     def flush_in_between(*arguments: Any) -> Iterator[Any]:
         """The scripts are gone when the first block has been written."""
         for number, command in enumerate(all_at_once(*arguments)):
             if number == 1:
-                while not client.exists("features:transaction:card0"):
+                while not redis_client.exists("features:transaction:card0"):
                     """Redis has not executed it yet."""
-                client.script_flush()
+                redis_client.script_flush()
             yield command
 
-    monkeypatch.setattr("twinstream.online.pipeline.PIECE_BYTES", 1)  # so every block is sent when it is made
-    monkeypatch.setattr(BatchWrite, "_make", flush_in_between)
+    monkeypatch.setattr("twinstream.online.redis.pipeline.PIECE_BYTES", 1)  # so every block is sent when it is made
+    monkeypatch.setattr(RedisBatchWrite, "_make", flush_in_between)
     worker.write(*many)
 
-    assert len(client.keys("features:*")) == 100
+    assert len(redis_client.keys("features:*")) == 100
 
 
-def test_a_key_of_another_application_is_one_line_that_names_the_remedy(client: redis.Redis, worker: Worker) -> None:
-    client.set("features:transaction:card", "mine")
+def test_a_key_of_another_application_is_one_line_that_names_the_remedy(
+    redis_client: redis.Redis, worker: Worker
+) -> None:
+    redis_client.set("features:transaction:card", "mine")
 
     with pytest.raises(UserError, match="WRONGTYPE.*REDIS_DB"):
         worker.write(first())
@@ -80,7 +87,7 @@ def test_a_key_of_another_application_is_one_line_that_names_the_remedy(client: 
     ],
 )
 def test_a_refusal_that_passes_is_to_be_waited_for(
-    store: OnlineStore, monkeypatch: pytest.MonkeyPatch, answer: str
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
     monkeypatch.setattr(Sent, "_receive", lambda *_: [ResponseError(answer)])
 
@@ -89,9 +96,8 @@ def test_a_refusal_that_passes_is_to_be_waited_for(
 
 
 def test_a_full_redis_is_unavailable_and_the_write_is_done_when_there_is_room(
-    redis_client: redis.Redis,
+    redis_client: redis.Redis, worker: Worker
 ) -> None:
-    worker = Worker(OnlineStore(redis_client, "tests", "there"))
     redis_client.config_set("maxmemory", "1")
     try:
         with pytest.raises(StoreUnavailable, match="OOM"):
@@ -100,14 +106,14 @@ def test_a_full_redis_is_unavailable_and_the_write_is_done_when_there_is_room(
         redis_client.config_set("maxmemory", "0")
 
     worker.write(first())
-    assert features(redis_client)["txn_count"] == "1"
+    assert worker.features()["txn_count"] == "1"
 
 
 def test_a_call_that_was_interrupted_leaves_no_reply_for_the_next(
-    store: OnlineStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    pipe: Pipe, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.ping()
-    connection_type = client.connection_pool.connection_class
+    pipe.run([("PING",)])
+    connection_type = redis_client.connection_pool.connection_class
     read = connection_type.read_response
     interrupted: list[bool] = []
 
@@ -119,6 +125,6 @@ def test_a_call_that_was_interrupted_leaves_no_reply_for_the_next(
 
     monkeypatch.setattr(connection_type, "read_response", interrupt_once)
     with pytest.raises(KeyboardInterrupt):
-        store.pipe.run([("ECHO", "one"), ("ECHO", "two")])
+        pipe.run([("ECHO", "one"), ("ECHO", "two")])
 
-    assert store.pipe.run([("ECHO", "three")]) == [b"three"]
+    assert pipe.run([("ECHO", "three")]) == [b"three"]

@@ -11,8 +11,8 @@ from tests.features.events import MIDDAY_MS, payment
 from tests.online.worker import TRANSACTION, WINDOW, Worker, change, first
 from twinstream.core.lateness import LatenessState
 from twinstream.core.state import EntityState
-from twinstream.online.connection import connect
-from twinstream.online.store import OnlineStore, Progress
+from twinstream.online.contract import OnlineStore, Progress
+from twinstream.online.redis.connection import connect
 from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
 from twinstream.settings import load_settings
 

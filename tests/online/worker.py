@@ -1,16 +1,11 @@
 """A worker that holds one partition and writes real states, as small as one can be."""
 
-from typing import Any
-
-import redis
-
 from features.events import Payment
 from tests.features.events import MIDDAY_MS, WINDOW_MS, payment
 from tests.reference import GROUPS
 from twinstream.core.lateness import LatenessState
 from twinstream.core.state import EntityState, WindowConfig
-from twinstream.online.keys import Partition
-from twinstream.online.store import EntityWrite, Finish, Load, OnlineStore, Progress, StoredState
+from twinstream.online.contract import EntityWrite, Finish, Load, OnlineStore, Partition, Progress, StoredState
 
 TRANSACTION = GROUPS["transaction"]
 WINDOW = WindowConfig(WINDOW_MS)
@@ -40,6 +35,10 @@ class Worker:
         """Write; the entities in conflict."""
         return [entity for _, entity in self.store.write([(self.claim, writes)]).conflicts]
 
+    def features(self, entity: str = "card") -> dict[str, str]:
+        """What everybody reads of an entity."""
+        return self.store.features(self.claim.partition.group, entity)
+
     def put(self, entity: str, *events: Payment) -> EntityWrite:
         """Load a state, insert events and write it; what was written."""
         written = change(entity, self.state(entity), *events)
@@ -66,20 +65,3 @@ def change(entity: str, state: EntityState, *events: Payment) -> EntityWrite:
 def first(entity: str = "card", offset: int = 0, time_ms: int = MIDDAY_MS) -> EntityWrite:
     """The write of an entity's first event."""
     return change(entity, EntityState(TRANSACTION, WINDOW), payment(time_ms, offset))
-
-
-def features(client: redis.Redis, entity: str = "card") -> dict[str, str]:
-    """What everybody reads of an entity."""
-    fields: dict[bytes, bytes] = client.hgetall(f"features:transaction:{entity}")  # type: ignore[assignment]
-    return {name.decode(): value.decode() for name, value in fields.items()}
-
-
-def everything(client: redis.Redis) -> dict[bytes, Any]:
-    """All that is in Redis, but who writes it."""
-    content: dict[bytes, Any] = {}
-    for key in client.scan_iter():
-        if key.startswith(b"writer:"):
-            continue
-        kind = client.type(key)
-        content[key] = client.zrange(key, 0, -1, withscores=True) if kind == b"zset" else client.hgetall(key)
-    return content

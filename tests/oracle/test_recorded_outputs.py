@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import redis
 
 from tests.loop.logs import SPAN_MS, mixed_messages
 from tests.loop.outputs import SETTINGS
+from twinstream.online.contract import OnlineStore
+from twinstream.online.redis.store import RedisStore
 from twinstream.testing import START_MS, Driver
 
 RECORDED = Path(__file__).with_name("recorded_outputs.json")
 PARTITIONS = 3
 
 
-def digests() -> dict[str, Any]:
-    """For each topic of results the number of its records and the digest of their bytes; likewise of all in Redis."""
-    driver = Driver(partitions=PARTITIONS, **SETTINGS)
+def digests(store: OnlineStore | None = None) -> dict[str, Any]:
+    """For each topic of results the number of its records and the digest of their bytes; likewise of all features."""
+    driver = Driver(partitions=PARTITIONS, store=store, **SETTINGS)
     messages = mixed_messages(6_000, end_ms=START_MS)
     for number, (topic, message, _) in enumerate(messages):
         driver.now_ms = START_MS - SPAN_MS * (len(messages) - number) // len(messages) + 2_000
@@ -44,6 +47,10 @@ def digest(rows: Any) -> str:
 
 def test_the_reference_groups_give_the_bytes_that_were_recorded() -> None:
     assert digests() == json.loads(RECORDED.read_text())
+
+
+def test_redis_has_the_same_bytes(redis_client: redis.Redis) -> None:
+    assert digests(RedisStore(redis_client, "twinstream", "there")) == json.loads(RECORDED.read_text())
 
 
 if __name__ == "__main__":

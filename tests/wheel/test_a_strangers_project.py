@@ -129,7 +129,7 @@ def tree(folder: Path) -> str:
 def test_the_wheel_has_the_engine_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"twinstream"}
-    assert {"twinstream/py.typed", "twinstream/online/lua/write.lua", "twinstream/cli.py"} <= set(names)
+    assert {"twinstream/py.typed", "twinstream/online/redis/lua/write.lua", "twinstream/cli.py"} <= set(names)
 
 
 def test_without_definitions_one_line_says_what_to_name(installed: Path, tmp_path: Path) -> None:

@@ -8,11 +8,9 @@ must be there once, and none may be without its pair.
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
-import redis
 import typer
 from rich.table import Table
 
@@ -23,7 +21,9 @@ from twinstream.errors import UserError
 from twinstream.log.kafka import read_topic
 from twinstream.log.rows import row_decoder
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
-from twinstream.online.keys import features_key
+from twinstream.online.contract import OnlineReader
+from twinstream.online.redis.connection import connect_reader
+from twinstream.online.redis.keys import features_key
 from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
 from twinstream.terminal import Features, Terminal, plain
@@ -45,16 +45,10 @@ def log_rows(settings: Settings, topic: str) -> Generator[tuple[str, bytes], Non
             yield f"{origin.topic}-{origin.partition}@{origin.offset}", record.value or b""
 
 
-def redis_rows(client: redis.Redis, group: str) -> Iterator[tuple[str, bytes]]:
-    """The features of a group in a Redis database."""
-    names = client.scan_iter(features_key(group, "*"), count=1_000)
-    while block := list(islice(names, 500)):
-        pipe = client.pipeline(transaction=False)
-        for name in block:
-            pipe.hgetall(name)
-        for name, fields in zip(block, pipe.execute(), strict=True):
-            plain = {key.decode(): value.decode() for key, value in sorted(fields.items())}
-            yield name.decode(), msgspec.json.encode(plain)
+def online_rows(store: OnlineReader, group: str) -> Iterator[tuple[str, bytes]]:
+    """The features of a group in an online store."""
+    for entity, fields in store.all_features(group):
+        yield features_key(group, entity), msgspec.json.encode(dict(sorted(fields.items())))
 
 
 def compare_runs(registry: Registry, left: Settings, right: Settings) -> list[Comparison]:
@@ -75,23 +69,13 @@ def compare_runs(registry: Registry, left: Settings, right: Settings) -> list[Co
             with closing(log_rows(left, names[0])) as one, closing(log_rows(right, names[1])) as other:
                 results.append(compare(label, one, other))
         if apart:
-            results.append(_compare_redis(group.name, left, right))
+            results.append(_compare_online(group.name, left, right))
     return results
 
 
-def _compare_redis(group: str, left: Settings, right: Settings) -> Comparison:
-    with _client(left) as one, _client(right) as other:
-        try:
-            return compare(features_key(group, "*"), redis_rows(one, group), redis_rows(other, group))
-        except redis.RedisError as error:
-            raise UserError(
-                f"Redis does not answer at {left.redis_address} or {right.redis_address} ({error}). "
-                'Start it with "make up" or set REDIS_HOST and REDIS_PORT.'
-            ) from None
-
-
-def _client(settings: Settings) -> redis.Redis:
-    return redis.Redis.from_url(settings.redis_connection_url, socket_timeout=10, socket_connect_timeout=5)
+def _compare_online(group: str, left: Settings, right: Settings) -> Comparison:
+    with closing(connect_reader(left)) as one, closing(connect_reader(right)) as other:
+        return compare(features_key(group, "*"), online_rows(one, group), online_rows(other, group))
 
 
 def parity(

@@ -27,9 +27,9 @@ from twinstream.log.kafka import (
 from twinstream.log.kafka.sender import Sender
 from twinstream.log.topics import prepare_topics
 from twinstream.logging import configure_logging, get_logger
-from twinstream.online.connection import connect
 from twinstream.online.epoch import epoch
-from twinstream.online.single_writer import Runtime, check_writer
+from twinstream.online.redis.connection import connect
+from twinstream.online.single_writer import Runtime
 from twinstream.online.store_errors import StoreError
 from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
@@ -90,7 +90,7 @@ def check_redis(settings: Settings, registry: Registry) -> None:
         UserError: they are not.
     """
     store = connect(settings, Runtime.JOB)
-    check_writer(store.pipe, store.writer, registry.names)
+    store.check_writer(registry.names)
     store.close()
 
 

@@ -29,7 +29,7 @@ from twinstream.core.vectors import FeatureMessage, feature_message
 from twinstream.job.keyed_state import STORED, Due, EntityStates, KeyedMap
 from twinstream.job.write_behind import Change, Mirror
 from twinstream.log.contract import Record
-from twinstream.online.store import EntityWrite, Progress
+from twinstream.online.contract import EntityWrite, Progress
 
 BUCKETS = 8
 """In how many parts the life of an idle entity is divided, for the sweep."""

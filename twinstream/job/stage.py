@@ -26,8 +26,8 @@ from twinstream.job.write_behind import Mirror
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, ensure_topics, feature_log_topic
 from twinstream.logging import configure_logging, get_logger
-from twinstream.online.connection import connect
-from twinstream.online.keys import Partition as Source
+from twinstream.online.contract import Partition as Source
+from twinstream.online.redis.connection import connect
 from twinstream.online.single_writer import Runtime
 from twinstream.settings import Settings
 

@@ -25,9 +25,9 @@ from twinstream.core.lateness import NOTHING_SEEN
 from twinstream.core.state import EntityState, StateDelta
 from twinstream.job.keyed_state import EntityStates
 from twinstream.logging import get_logger
-from twinstream.online.keys import Partition as Source
+from twinstream.online.contract import BatchWrite, Claim, EntityWrite, Finish, Load, OnlineStore, Progress
+from twinstream.online.contract import Partition as Source
 from twinstream.online.progress import has_lost
-from twinstream.online.store import BatchWrite, Claim, EntityWrite, Finish, Load, OnlineStore, Progress
 from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
 
 ENTITIES_AT_ONCE = 500
@@ -149,7 +149,7 @@ class Mirror:
     def has_lost(self, kept: Progress) -> bool:
         """Whether Redis lacks what keyed state has; False while it does not answer."""
         try:
-            return has_lost(self._store.pipe, self._store.namespace, self._source, self._epoch, kept)
+            return has_lost(self._store, self._source, self._epoch, kept)
         except StoreUnavailable:
             return False
 

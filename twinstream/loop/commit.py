@@ -29,8 +29,7 @@ from twinstream.core.vectors import FeatureMessage
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.loop.recovery import encode_metadata
 from twinstream.lru_cache import LruCache
-from twinstream.online.keys import Partition
-from twinstream.online.store import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Progress
+from twinstream.online.contract import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Partition, Progress
 
 
 class Step(StrEnum):

@@ -30,7 +30,7 @@ from twinstream.loop.commit import Assigned, Portion, Reached, Step, Unsettled, 
 from twinstream.loop.recovery import IF_DELETED
 from twinstream.loop.takeover import take_over
 from twinstream.loop.totals import Totals
-from twinstream.online.store import Load, OnlineStore, Progress, StoredState
+from twinstream.online.contract import Load, OnlineStore, Progress, StoredState
 from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
 from twinstream.registry import Registry
 from twinstream.settings import Settings

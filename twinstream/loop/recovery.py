@@ -25,8 +25,8 @@ from twinstream.core.lateness import NOTHING_SEEN, LatenessState
 from twinstream.errors import UserError
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
+from twinstream.online.contract import Progress
 from twinstream.online.epoch import same_topic
-from twinstream.online.store import Progress
 from twinstream.settings import Settings
 
 LONG_AGO = LatenessState(0)

@@ -8,9 +8,8 @@ from twinstream.log.retention import IfLogLost
 from twinstream.logging import get_logger
 from twinstream.loop.recovery import Start, committed_metadata, encode_metadata, plan_start, set_by_others
 from twinstream.loop.totals import Totals
+from twinstream.online.contract import Claim, OnlineStore, Partition, Progress
 from twinstream.online.epoch import epoch
-from twinstream.online.keys import Partition
-from twinstream.online.store import Claim, OnlineStore, Progress
 from twinstream.settings import Settings
 
 

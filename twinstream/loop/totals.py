@@ -9,7 +9,7 @@ from twinstream.log.retention import Deleted
 from twinstream.logging import get_logger
 from twinstream.loop.commit import Portion
 from twinstream.loop.loop_metrics import LoopMetrics
-from twinstream.online.keys import Partition
+from twinstream.online.contract import Partition
 from twinstream.online.store_errors import StoreUnavailable
 
 

@@ -13,8 +13,8 @@ from twinstream.log.topics import ensure_topics, prepare_topics
 from twinstream.logging import bind, configure_logging, get_logger
 from twinstream.loop.loop import Loop
 from twinstream.loop.status import Status
-from twinstream.online.connection import connect
-from twinstream.online.single_writer import Runtime, check_writer
+from twinstream.online.redis.connection import connect
+from twinstream.online.single_writer import Runtime
 from twinstream.online.store_errors import StoreError
 from twinstream.registry import Registry
 from twinstream.settings import Settings, load_settings
@@ -34,7 +34,7 @@ def kafka_loop(settings: Settings, registry: Registry, if_log_lost: IfLogLost = 
         UserError: one of them does not answer, or cannot be relied on, or Redis has another writer.
     """
     store = connect(settings, Runtime.LOOP)
-    check_writer(store.pipe, store.writer, registry.names)
+    store.check_writer(registry.names)
     producer_timed = prepare_topics(settings, registry, settings.consumer_group)
     loop = Loop(
         lambda on_assigned, on_revoked: KafkaLog(settings, list(registry.topics), on_assigned, on_revoked),

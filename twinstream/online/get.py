@@ -12,8 +12,8 @@ from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.state import WindowConfig
 from twinstream.core.vectors import readable
 from twinstream.definitions import load_registry
-from twinstream.online.connection import connect
 from twinstream.online.reader import Reader, Reading
+from twinstream.online.redis.connection import connect_reader
 from twinstream.settings import load_settings
 from twinstream.terminal import Features, Terminal, plain
 from twinstream.timestamps import iso, parse_moment
@@ -39,8 +39,9 @@ def get(
     registry = load_registry(settings.features)
     definition = registry.named(group)
     at_ms = time.time_ns() // 1_000_000 if at is None else parse_moment(at)
-    store = connect(settings)
-    reader = Reader(store, registry, WindowConfig(settings.window_ms, settings.max_events_per_entity))
+    reader = Reader(
+        connect_reader(settings), registry, WindowConfig(settings.window_ms, settings.max_events_per_entity)
+    )
     reading = reader.read(group, entity, at_ms)
     if reading is None:
         Terminal(stderr=True).say(

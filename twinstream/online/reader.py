@@ -7,10 +7,7 @@ import msgspec
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, StateUnreadable, WindowConfig
 from twinstream.errors import UserError
-from twinstream.online.keys import Partition, features_key
-from twinstream.online.pipeline import call
-from twinstream.online.scripts import READ
-from twinstream.online.store import OnlineStore, stored_state
+from twinstream.online.contract import OnlineReader, Partition
 from twinstream.registry import Registry
 from twinstream.timestamps import iso
 
@@ -46,7 +43,7 @@ class Reader:
         window: size and bounds of the windows.
     """
 
-    def __init__(self, store: OnlineStore, registry: Registry, window: WindowConfig) -> None:
+    def __init__(self, store: OnlineReader, registry: Registry, window: WindowConfig) -> None:
         self._store = store
         self._registry = registry
         self._window = window
@@ -60,29 +57,15 @@ class Reader:
             UserError: there is no such group, or what is stored is of another version.
         """
         definition = self._registry.named(group)
-        namespace = self._store.namespace
-        found = self._store.pipe.run(
-            [
-                call(
-                    READ,
-                    [features_key(group, entity)],
-                    f"state:{namespace}:{group}:",
-                    f":{entity}",
-                    f"progress:{namespace}:",
-                )
-            ]
-        )[0]
+        found = self._store.state(group, entity)
         if found is None:
             return None
-        topic, partition, epoch, fields = found
-        stored = None if epoch is None else stored_state(fields, epoch)
-        if stored is None:
-            return None
+        source, stored = found
         try:
             state = EntityState.load(definition, self._window, stored.head, stored.chunks)
         except StateUnreadable as fault:
             raise UserError(f"The state of {entity} cannot be read ({fault}). A running worker rebuilds it.") from None
-        return Partition(topic.decode(), int(partition), group), state
+        return source, state
 
     def read(self, group: str, entity: str, at_ms: int) -> Reading | None:
         """An entity's features exactly as of a moment (epoch ms), from what has arrived; None when it has no state.

@@ -18,7 +18,7 @@ def sign_in(number: int, at_ms: int = 0, **fields: Any) -> dict[str, Any]:
     return {"login_id": f"l{number}", "at": START_MS + at_ms, "account_id": "a1"} | fields
 
 
-def test_sign_ins_are_counted_in_redis() -> None:
+def test_sign_ins_of_an_account_are_counted() -> None:
     shop = driver()
     for number, ip in enumerate(("192.0.2.1", "192.0.2.1", "198.51.100.7")):
         shop.send("logins", sign_in(number, number, ip=ip, success=number != 1))

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
-import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.features.events import LATENESS_MS, MIDDAY_MS, WINDOW_MS, as_dict, payment
+from tests.online.conformance.lab import Lab
 from tests.online.worker import TRANSACTION, WINDOW, Worker, change, first
 from tests.properties import tries
 from tests.reference import REGISTRY
 from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.errors import UserError
+from twinstream.online.contract import OnlineStore
 from twinstream.online.reader import Reader
-from twinstream.online.store import OnlineStore
 
 
 @pytest.fixture
@@ -67,18 +68,9 @@ def test_a_reader_of_longer_windows_than_were_kept_is_refused_rather_than_wrong(
         Reader(store, REGISTRY, WindowConfig(2 * WINDOW_MS)).read("transaction", "card", MIDDAY_MS)
 
 
-def test_a_state_of_a_gone_epoch_is_not_read(
-    client: redis.Redis, worker: Worker, reader: Reader, new_worker: Callable[..., Worker]
-) -> None:
+def test_features_without_a_state_read_as_none(lab: Lab, worker: Worker, reader: Reader) -> None:
     worker.write(first())
-    client.hset("progress:tests:transactions:0", "epoch", "e2")
-
-    assert reader.read("transaction", "card", MIDDAY_MS) is None
-
-
-def test_features_without_a_state_read_as_none(client: redis.Redis, worker: Worker, reader: Reader) -> None:
-    worker.write(first())
-    client.delete("state:tests:transaction:transactions:0:card", "progress:tests:transactions:0")
+    lab.lose_state(worker.claim.partition, "card")
 
     assert reader.read("transaction", "card", MIDDAY_MS) is None
 
@@ -98,9 +90,9 @@ def test_a_group_that_does_not_exist_is_refused_with_those_that_do(reader: Reade
         reader.read("transactions", "card", MIDDAY_MS)
 
 
-def test_a_damaged_state_is_refused(client: redis.Redis, worker: Worker, reader: Reader) -> None:
-    worker.write(first())
-    client.hset("state:tests:transaction:transactions:0:card", "head", b"\x95\x63\x00\x00\xc0\xff")
+def test_a_damaged_state_is_refused(lab: Lab, worker: Worker, reader: Reader) -> None:
+    written = first()
+    worker.write(written._replace(delta=msgspec.structs.replace(written.delta, head=b"\x95\x63\x00\x00\xc0\xff")))
 
     with pytest.raises(UserError, match="state version 99"):
         reader.read("transaction", "card", MIDDAY_MS)
@@ -113,9 +105,9 @@ def test_a_damaged_state_is_refused(client: redis.Redis, worker: Worker, reader:
     moments=st.lists(st.integers(-LATENESS_MS, 2 * WINDOW_MS), min_size=1, max_size=10),
 )
 def test_any_moment_reads_as_from_a_state_that_was_never_stored(
-    client: redis.Redis, store: OnlineStore, steps: list[int], batch_size: int, moments: list[int]
+    lab: Lab, store: OnlineStore, steps: list[int], batch_size: int, moments: list[int]
 ) -> None:
-    client.flushall()
+    lab.lose_everything()
     worker, events, newest_ms = Worker(store), [], MIDDAY_MS
     state, kept = EntityState(TRANSACTION, WINDOW), EntityState(TRANSACTION, WINDOW)
     for offset, step_ms in enumerate(steps):

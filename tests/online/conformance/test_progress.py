@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-import redis
 
 from tests.features.events import MIDDAY_MS
-from tests.online.worker import Worker, everything
+from tests.online.conformance.lab import Lab
+from tests.online.worker import Worker
 from twinstream.core.lateness import LatenessState
-from twinstream.online.store import Progress
+from twinstream.online.contract import Progress
 from twinstream.online.store_errors import StoreMismatch
 
 
@@ -28,11 +28,11 @@ def test_loading_at_another_progress_than_stored_is_refused(worker: Worker) -> N
         worker.load()
 
 
-def test_loading_where_no_progress_is_left_is_refused(client: redis.Redis, worker: Worker) -> None:
+def test_loading_where_no_progress_is_left_is_refused(lab: Lab, worker: Worker) -> None:
     worker.finish(5)
-    client.flushall()
+    lab.lose_everything()
 
-    with pytest.raises(StoreMismatch, match="taken over by another worker, or Redis has lost it"):
+    with pytest.raises(StoreMismatch, match="taken over by another worker, or the store has lost it"):
         worker.load()
 
 
@@ -43,36 +43,36 @@ def test_loading_what_another_worker_took_is_refused(worker: Worker, new_worker:
         worker.load()
 
 
-def test_progress_saved_again_changes_nothing(client: redis.Redis, worker: Worker) -> None:
+def test_progress_saved_again_changes_nothing(lab: Lab, worker: Worker) -> None:
     worker.store.save_progress([(worker.claim, None, Progress(5, LatenessState(MIDDAY_MS)))])
-    before = everything(client)
+    before = lab.everything()
 
     worker.store.save_progress([(worker.claim, None, Progress(5, LatenessState(MIDDAY_MS)))])
 
-    assert everything(client) == before
+    assert lab.everything() == before
 
 
-def test_progress_that_stands_elsewhere_is_not_moved(client: redis.Redis, worker: Worker) -> None:
+def test_progress_that_stands_elsewhere_is_not_moved(lab: Lab, worker: Worker) -> None:
     worker.finish(5)
-    before = everything(client)
+    before = lab.everything()
     worker.progress = Progress(7, LatenessState(MIDDAY_MS))
 
     with pytest.raises(StoreMismatch, match="is not Progress"):
         worker.finish(9)
 
-    assert everything(client) == before
+    assert lab.everything() == before
 
 
 def test_a_worker_that_lost_the_partition_does_not_move_its_progress(
-    client: redis.Redis, worker: Worker, new_worker: Callable[..., Worker]
+    lab: Lab, worker: Worker, new_worker: Callable[..., Worker]
 ) -> None:
     new_worker().finish(5)
-    before = everything(client)
+    before = lab.everything()
 
     with pytest.raises(StoreMismatch):
         worker.finish(3)
 
-    assert everything(client) == before
+    assert lab.everything() == before
 
 
 def test_progress_without_an_event_time_is_kept_as_such(worker: Worker, new_worker: Callable[..., Worker]) -> None:

@@ -11,8 +11,8 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from twinstream.batching import cut
 from twinstream.errors import UserError
-from twinstream.online.refusals import missing_right
-from twinstream.online.scripts import SCRIPTS, Script
+from twinstream.online.redis.refusals import missing_right
+from twinstream.online.redis.scripts import SCRIPTS, Script
 from twinstream.online.store_errors import StoreUnavailable
 
 Command = tuple[str | bytes | int, ...]

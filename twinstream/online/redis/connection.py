@@ -6,9 +6,10 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from twinstream.errors import UserError
-from twinstream.online.refusals import why_not
+from twinstream.online.contract import OnlineReader, OnlineStore
+from twinstream.online.redis.refusals import why_not
+from twinstream.online.redis.store import RedisStore
 from twinstream.online.single_writer import Runtime
-from twinstream.online.store import OnlineStore
 from twinstream.settings import Settings
 
 CONNECT_TIMEOUT_S = 2
@@ -16,12 +17,37 @@ REPLY_TIMEOUT_S = 5
 
 
 def connect(settings: Settings, runtime: Runtime = Runtime.LOOP) -> OnlineStore:
-    """The online store that the settings name, for a runtime that writes to it, or for a reader.
+    """The online store that the settings name, for a runtime that writes to it.
 
     Raises:
         UserError: nobody answers there, or it is not a Redis that can be relied on.
     """
-    client = redis.Redis.from_url(
+    client = _client(settings)
+    try:
+        check(client.info(), settings.redis_address)
+    except RedisError as error:
+        client.close()
+        raise UserError(why_not(error, settings)) from None
+    return RedisStore(client, settings.namespace, settings.redis_address, runtime)
+
+
+def connect_reader(settings: Settings) -> OnlineReader:
+    """The same store for somebody who only reads, for which a replica is good enough.
+
+    Raises:
+        UserError: nobody answers there.
+    """
+    client = _client(settings)
+    try:
+        client.ping()
+    except RedisError as error:
+        client.close()
+        raise UserError(why_not(error, settings)) from None
+    return RedisStore(client, settings.namespace, settings.redis_address)
+
+
+def _client(settings: Settings) -> redis.Redis:
+    return redis.Redis.from_url(
         settings.redis_connection_url,
         protocol=2,
         decode_responses=False,
@@ -29,12 +55,6 @@ def connect(settings: Settings, runtime: Runtime = Runtime.LOOP) -> OnlineStore:
         socket_timeout=REPLY_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
     )
-    try:
-        check(client.info(), settings.redis_address)
-    except RedisError as error:
-        client.close()
-        raise UserError(why_not(error, settings)) from None
-    return OnlineStore(client, settings.namespace, settings.redis_address, runtime)
 
 
 def check(info: dict[str, object], address: str) -> None:

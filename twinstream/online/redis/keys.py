@@ -15,13 +15,7 @@ The entity comes last in its keys, since only an entity may contain a colon.
 
 from typing import NamedTuple
 
-
-class Partition(NamedTuple):
-    """A partition of a source topic, and the name of the group whose features are computed from it."""
-
-    topic: str
-    partition: int
-    group: str
+from twinstream.online.contract import Partition
 
 
 class Keys(NamedTuple):

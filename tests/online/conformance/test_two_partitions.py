@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-import redis
 
 from tests.features.events import MIDDAY_MS
-from tests.online.worker import Worker, features, first
+from tests.online.conformance.lab import Lab
+from tests.online.worker import Worker, first
 
 
 @pytest.fixture
@@ -22,25 +22,23 @@ def test_each_partition_keeps_a_state_of_its_own(workers: list[Worker]) -> None:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_the_newer_event_shows_whoever_writes_first(
-    client: redis.Redis, workers: list[Worker], order: tuple[int, int]
-) -> None:
+def test_the_newer_event_shows_whoever_writes_first(lab: Lab, workers: list[Worker], order: tuple[int, int]) -> None:
     writes = [first(time_ms=MIDDAY_MS + 1), first(time_ms=MIDDAY_MS)]
 
     for number in order:
         workers[number].write(writes[number])
 
-    assert features(client)["partition"] == "0"
+    assert workers[0].features()["partition"] == "0"
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_of_events_of_one_time_the_higher_partition_shows(
-    client: redis.Redis, workers: list[Worker], order: tuple[int, int]
+    lab: Lab, workers: list[Worker], order: tuple[int, int]
 ) -> None:
     for number in order:
         workers[number].write(first())
 
-    assert features(client)["partition"] == "1"
+    assert workers[0].features()["partition"] == "1"
 
 
 def test_the_conflict_is_reported_by_every_writer(workers: list[Worker]) -> None:
@@ -49,25 +47,23 @@ def test_the_conflict_is_reported_by_every_writer(workers: list[Worker]) -> None
     assert workers[1].write(first("third", 2)) == []
 
 
-def test_the_sweep_of_one_partition_leaves_the_features_of_the_other(
-    client: redis.Redis, workers: list[Worker]
-) -> None:
+def test_the_sweep_of_one_partition_leaves_the_features_of_the_other(lab: Lab, workers: list[Worker]) -> None:
     workers[0].write(first(time_ms=MIDDAY_MS))
     workers[1].write(first(time_ms=MIDDAY_MS + 1))
 
     workers[0].finish(1, sweep_until_ms=MIDDAY_MS)
 
     assert workers[0].load("card")["card"] is None
-    assert features(client)["partition"] == "1"
+    assert workers[0].features()["partition"] == "1"
     assert workers[1].load("card")["card"] is not None
 
 
 def test_another_epoch_of_one_partition_leaves_the_features_of_the_other(
-    client: redis.Redis, workers: list[Worker], new_worker: Callable[..., Worker]
+    lab: Lab, workers: list[Worker], new_worker: Callable[..., Worker]
 ) -> None:
     workers[0].write(first(time_ms=MIDDAY_MS))
     workers[1].write(first(time_ms=MIDDAY_MS + 1))
 
     new_worker(epoch="e2", partition=0)
 
-    assert features(client)["partition"] == "1"
+    assert workers[0].features()["partition"] == "1"

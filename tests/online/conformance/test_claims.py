@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-import redis
 
 from tests.features.events import MIDDAY_MS
-from tests.online.worker import Worker, everything, features, first
+from tests.online.conformance.lab import Lab
+from tests.online.worker import Worker, first
 from twinstream.core.lateness import LatenessState
-from twinstream.online.keys import Partition
-from twinstream.online.store import ENTITIES_PER_SWEEP, OnlineStore, Progress
+from twinstream.online.contract import Progress
+from twinstream.online.redis.store import ENTITIES_PER_SWEEP
 from twinstream.online.store_errors import StoreMismatch
 
 
@@ -41,7 +41,7 @@ def test_every_claim_has_a_token_of_its_own(worker: Worker, new_worker: Callable
 
 
 def test_another_epoch_finds_nothing_and_leaves_nothing(
-    client: redis.Redis, worker: Worker, new_worker: Callable[..., Worker]
+    lab: Lab, worker: Worker, new_worker: Callable[..., Worker]
 ) -> None:
     worker.write(*[first(f"card{number}", number) for number in range(20)])
     worker.finish(20)
@@ -50,23 +50,21 @@ def test_another_epoch_finds_nothing_and_leaves_nothing(
 
     assert successor.progress is None
     assert successor.load("card0")["card0"] is None
-    assert list(everything(client)) == [b"progress:tests:transactions:0"]
+    assert not lab.holds_entities()
 
 
 def test_more_entities_than_one_removal_takes_are_removed_for_another_epoch(
-    client: redis.Redis, worker: Worker, new_worker: Callable[..., Worker]
+    lab: Lab, worker: Worker, new_worker: Callable[..., Worker]
 ) -> None:
     one = first()
-    worker.write(*[one._replace(entity=f"card{number}") for number in range(ENTITIES_PER_SWEEP * 2)])
+    worker.write(*[one._replace(entity=f"card{number}") for number in range(2 * ENTITIES_PER_SWEEP)])
 
     new_worker(epoch="e2")
 
-    assert client.keys("features:*") == []
+    assert not lab.holds_entities()
 
 
-def test_the_removal_for_another_epoch_spares_other_partitions(
-    client: redis.Redis, new_worker: Callable[..., Worker]
-) -> None:
+def test_the_removal_for_another_epoch_spares_other_partitions(lab: Lab, new_worker: Callable[..., Worker]) -> None:
     workers = [new_worker(partition=number) for number in range(2)]
     for number, worker in enumerate(workers):
         worker.write(first(f"card{number}"))
@@ -74,29 +72,9 @@ def test_the_removal_for_another_epoch_spares_other_partitions(
 
     new_worker(epoch="e2", partition=0)
 
-    assert features(client, "card0") == {}
-    assert features(client, "card1") != {}
+    assert workers[0].features("card0") == {}
+    assert workers[1].features("card1") != {}
     assert workers[1].load("card1")["card1"] is not None
-
-
-def test_an_interrupted_removal_is_taken_up_by_whoever_comes_next(
-    client: redis.Redis, store: OnlineStore, worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    worker.write(first())
-    worker.finish(1)
-
-    def crash(*_: object) -> int:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(OnlineStore, "_sweep", crash)
-        with pytest.raises(KeyboardInterrupt):
-            store.claim(Partition("transactions", 0, "transaction"), "e2")
-
-    successor = Worker(store, epoch="e1")
-    assert successor.progress is None
-    assert successor.load("card")["card"] is None
-    assert features(client) == {}
 
 
 def test_a_writer_of_another_epoch_is_refused(worker: Worker, new_worker: Callable[..., Worker]) -> None:
@@ -106,7 +84,7 @@ def test_a_writer_of_another_epoch_is_refused(worker: Worker, new_worker: Callab
         worker.write(first())
 
 
-def test_what_is_forgotten_is_gone_and_the_claim_still_good(client: redis.Redis, worker: Worker) -> None:
+def test_what_is_forgotten_is_gone_and_the_claim_still_good(lab: Lab, worker: Worker) -> None:
     worker.write(first())
     worker.finish(1)
 
@@ -114,17 +92,17 @@ def test_what_is_forgotten_is_gone_and_the_claim_still_good(client: redis.Redis,
 
     worker.progress = None
     assert worker.load("card")["card"] is None
-    assert features(client) == {}
+    assert worker.features() == {}
     worker.write(first())
     worker.finish(1)
 
 
-def test_only_the_owner_may_forget(client: redis.Redis, worker: Worker, new_worker: Callable[..., Worker]) -> None:
+def test_only_the_owner_may_forget(lab: Lab, worker: Worker, new_worker: Callable[..., Worker]) -> None:
     worker.write(first())
     new_worker()
-    before = everything(client)
+    before = lab.everything()
 
     with pytest.raises(StoreMismatch):
         worker.store.forget(worker.claim)
 
-    assert everything(client) == before
+    assert lab.everything() == before

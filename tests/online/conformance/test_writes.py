@@ -3,19 +3,20 @@
 from collections.abc import Callable
 
 import pytest
-import redis
 
 from tests.features.events import MIDDAY_MS, payment
-from tests.online.worker import TRANSACTION, WINDOW, Worker, change, everything, features, first
+from tests.online.conformance.lab import Lab
+from tests.online.worker import TRANSACTION, WINDOW, Worker, change, first
 from twinstream.core.state import EntityState, StateDelta
-from twinstream.online.store import ENTITIES_PER_WRITE, EntityWrite, OnlineStore
+from twinstream.online.contract import EntityWrite, OnlineStore
+from twinstream.online.redis.store import ENTITIES_PER_WRITE
 from twinstream.online.store_errors import StoreMismatch
 
 
-def test_features_are_readable_fields_with_their_place_in_the_log(client: redis.Redis, worker: Worker) -> None:
+def test_features_are_readable_fields_with_their_place_in_the_log(lab: Lab, worker: Worker) -> None:
     worker.write(first("card", offset=7))
 
-    fields = features(client)
+    fields = worker.features()
 
     assert list(fields)[: len(TRANSACTION.features)] == [feature.name for feature in TRANSACTION.features]
     assert (fields["txn_count"], fields["amount_sum"], fields["window_truncated"]) == ("1", "10.0", "false")
@@ -51,18 +52,18 @@ def test_a_state_of_very_many_chunks_is_stored_whole(worker: Worker) -> None:
     assert worker.load("card")["card"] == (2, b"h", {0: b"0"})
 
 
-def test_a_feature_that_is_no_more_leaves_the_hash(client: redis.Redis, worker: Worker) -> None:
+def test_a_feature_that_is_no_more_leaves_the_hash(lab: Lab, worker: Worker) -> None:
     delta = StateDelta(b"h", {}, [])
     worker.write(EntityWrite("card", -1, 1, 1, ["old", "kept"], b"1\n2\n", delta))
 
     worker.write(EntityWrite("card", 1, 2, 2, ["kept", "new"], b"3\n4\n", delta))
 
-    assert "old" not in features(client)
-    assert (features(client)["kept"], features(client)["new"]) == ("3", "4")
+    assert "old" not in worker.features()
+    assert (worker.features()["kept"], worker.features()["new"]) == ("3", "4")
 
 
 def test_many_entities_of_several_partitions_are_written_in_one_go(
-    client: redis.Redis, store: OnlineStore, new_worker: Callable[..., Worker]
+    lab: Lab, store: OnlineStore, new_worker: Callable[..., Worker]
 ) -> None:
     workers = [new_worker(partition=number) for number in range(3)]
     writes = [
@@ -73,52 +74,52 @@ def test_many_entities_of_several_partitions_are_written_in_one_go(
     written = store.write(writes)
 
     assert written.conflicts == []
-    assert len(client.keys("features:*")) == 3 * (2 * ENTITIES_PER_WRITE + 1)
-    assert features(client, "card2-64")["offset"] == "64"
+    assert len(list(store.all_features("transaction"))) == 3 * (2 * ENTITIES_PER_WRITE + 1)
+    assert workers[2].features("card2-64")["offset"] == "64"
 
 
-def test_replayed_batch_changes_nothing_in_redis(client: redis.Redis, worker: Worker) -> None:
+def test_replayed_batch_changes_nothing(lab: Lab, worker: Worker) -> None:
     batch = [first("a", 0), first("b", 1)]
     worker.write(*batch)
-    before = everything(client)
+    before = lab.everything()
 
     worker.write(*batch)
 
-    assert everything(client) == before
+    assert lab.everything() == before
 
 
-def test_the_rest_of_a_batch_that_was_half_written_is_written(client: redis.Redis, worker: Worker) -> None:
+def test_the_rest_of_a_batch_that_was_half_written_is_written(lab: Lab, worker: Worker) -> None:
     batch = [first("a", 0), first("b", 1)]
     worker.write(batch[0])
 
     worker.write(*batch)
 
-    assert features(client, "a")["offset"] == "0"
-    assert features(client, "b")["offset"] == "1"
+    assert worker.features("a")["offset"] == "0"
+    assert worker.features("b")["offset"] == "1"
 
 
 def test_a_worker_that_lost_the_partition_is_refused(
-    client: redis.Redis, worker: Worker, new_worker: Callable[..., Worker]
+    lab: Lab, worker: Worker, new_worker: Callable[..., Worker]
 ) -> None:
     new_worker()
-    before = everything(client)
+    before = lab.everything()
 
     with pytest.raises(StoreMismatch, match="transactions-0 has been taken over"):
         worker.write(first())
 
-    assert everything(client) == before
+    assert lab.everything() == before
 
 
-def test_a_change_of_an_older_state_is_refused(client: redis.Redis, worker: Worker) -> None:
+def test_a_change_of_an_older_state_is_refused(lab: Lab, worker: Worker) -> None:
     state = EntityState(TRANSACTION, WINDOW)
     worker.write(change("card", state, payment(MIDDAY_MS, 0)))
     lost = change("card", state, payment(MIDDAY_MS + 1, 1))
-    before = everything(client)
+    before = lab.everything()
 
     with pytest.raises(StoreMismatch, match="card in transactions-0 is not at offset 1"):
         worker.write(change("card", state, payment(MIDDAY_MS + 2, 2)))
 
-    assert everything(client) == before
+    assert lab.everything() == before
     worker.write(lost)
 
 
@@ -129,28 +130,28 @@ def test_a_first_write_is_refused_where_there_is_a_state(worker: Worker) -> None
         worker.write(first(offset=4))
 
 
-def test_a_change_of_a_state_that_redis_lost_is_refused(client: redis.Redis, worker: Worker) -> None:
+def test_a_change_of_a_state_that_was_lost_is_refused(lab: Lab, worker: Worker) -> None:
     state = EntityState(TRANSACTION, WINDOW)
     worker.write(change("card", state, payment(MIDDAY_MS, 0)))
-    client.delete("state:tests:transaction:transactions:0:card")
+    lab.lose_state(worker.claim.partition, "card")
 
     with pytest.raises(StoreMismatch):
         worker.write(change("card", state, payment(MIDDAY_MS + 1, 1)))
 
 
-def test_one_refused_entity_does_not_keep_others_from_being_written(client: redis.Redis, worker: Worker) -> None:
+def test_one_refused_entity_does_not_keep_others_from_being_written(lab: Lab, worker: Worker) -> None:
     worker.write(first("a", 0))
 
     with pytest.raises(StoreMismatch):
         worker.write(first("a", 1), first("b", 2))
 
-    assert features(client, "b")["offset"] == "2"
+    assert worker.features("b")["offset"] == "2"
 
 
-def test_names_with_colons_and_letters_of_any_script_are_kept_apart(client: redis.Redis, worker: Worker) -> None:
+def test_names_with_colons_and_letters_of_any_script_are_kept_apart(lab: Lab, worker: Worker) -> None:
     names = ["a:b", "a", "ünï:код:卡", "b"]
 
     worker.write(*[first(name, offset) for offset, name in enumerate(names)])
 
-    assert all(features(client, name)["offset"] == str(offset) for offset, name in enumerate(names))
+    assert all(worker.features(name)["offset"] == str(offset) for offset, name in enumerate(names))
     assert all(worker.load(name)[name] is not None for name in names)

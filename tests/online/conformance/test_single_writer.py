@@ -3,39 +3,38 @@
 from collections.abc import Callable
 
 import pytest
-import redis
 
-from tests.online.worker import Worker, everything, first
-from twinstream.online.keys import Partition
-from twinstream.online.single_writer import OtherWriter, Runtime, Writer, check_writer
-from twinstream.online.store import OnlineStore
+from tests.online.conformance.lab import Lab
+from tests.online.worker import Worker, first
+from twinstream.online.contract import OnlineStore, Partition
+from twinstream.online.single_writer import OtherWriter, Runtime, Writer
 
 ORDERS_0 = Partition("orders", 0, "order")
 OTHERS = {"another runtime": ("tests", Runtime.JOB), "another consumer group": ("others", Runtime.LOOP)}
 
 
 @pytest.fixture(params=OTHERS.values(), ids=OTHERS)
-def other(request: pytest.FixtureRequest, client: redis.Redis) -> OnlineStore:
+def other(request: pytest.FixtureRequest, lab: Lab) -> OnlineStore:
     """The store as somebody else sees it."""
     namespace, runtime = request.param
-    return OnlineStore(client, namespace, "there", runtime)
+    return lab.store(namespace, runtime)
 
 
-def test_another_writer_is_refused_and_leaves_no_trace(client: redis.Redis, worker: Worker, other: OnlineStore) -> None:
+def test_another_writer_is_refused_and_leaves_no_trace(lab: Lab, worker: Worker, other: OnlineStore) -> None:
     worker.write(first())
-    before = everything(client)
+    before = lab.everything()
 
     with pytest.raises(OtherWriter):
-        check_writer(other.pipe, other.writer, ["transaction"])
+        other.check_writer(["transaction"])
     with pytest.raises(OtherWriter):
         other.claim(worker.claim.partition, "e1")
 
-    assert everything(client) == before
+    assert lab.everything() == before
     worker.finish(1)
 
 
 def test_the_refusal_names_who_writes_and_the_line_that_works() -> None:
-    told = str(OtherWriter("cache:6379/0", "order", ("job", "shop"), Writer(Runtime.LOOP, "shop")))
+    told = str(OtherWriter("Redis at cache:6379/0", "order", ("job", "shop"), Writer(Runtime.LOOP, "shop")))
     assert told == (
         "The order features in Redis at cache:6379/0 are written by the job with CONSUMER_GROUP=shop, and the loop "
         "with CONSUMER_GROUP=shop cannot go on from there. Give it a database, group and output topics of its own, "
@@ -44,19 +43,19 @@ def test_the_refusal_names_who_writes_and_the_line_that_works() -> None:
 
 
 def test_the_same_writer_comes_back(worker: Worker, store: OnlineStore, new_worker: Callable[..., Worker]) -> None:
-    check_writer(store.pipe, store.writer, ["transaction", "order"])
+    store.check_writer(["transaction", "order"])
     assert new_worker(epoch="e2").claim.epoch == "e2"
 
 
 def test_groups_of_one_database_may_have_different_writers(worker: Worker, other: OnlineStore) -> None:
-    check_writer(other.pipe, other.writer, ["order"])
+    other.check_writer(["order"])
     other.claim(ORDERS_0, "e1")
     with pytest.raises(OtherWriter):
         worker.store.claim(ORDERS_0, "e1")
 
 
-def test_an_emptied_database_is_its_next_writers(client: redis.Redis, worker: Worker, other: OnlineStore) -> None:
-    client.flushall()
+def test_an_emptied_database_is_its_next_writers(lab: Lab, worker: Worker, other: OnlineStore) -> None:
+    lab.lose_everything()
     other.claim(worker.claim.partition, "e1")
     with pytest.raises(OtherWriter):
         worker.store.claim(worker.claim.partition, "e1")
