@@ -43,7 +43,7 @@ def get(
     reader = Reader(store, registry, WindowConfig(settings.window_ms, settings.max_events_per_entity))
     reading = reader.read(group, entity, at_ms)
     if reading is None:
-        Terminal(stderr=True).say(
+        Terminal(stderr=True).tell(
             plain(
                 f"{entity} has no {group} features: it was never seen, or too long ago. "
                 f"See those there are with: redis-cli KEYS 'features:{group}:*'"
@@ -85,5 +85,6 @@ def as_table(reading: Reading, group: FeatureGroup) -> Table:
     table.columns[1].justify = "right"
     table.columns[1].overflow = "fold"
     for feature in group.features:
-        table.add_row(feature.name, plain(readable(getattr(reading.vector, feature.name))), feature.unit)
+        value = readable(getattr(reading.vector, feature.name))
+        table.add_row(feature.name, plain(value.replace(",", ", ")), feature.unit)  # a list may break between its parts
     return table
