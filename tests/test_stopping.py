@@ -7,15 +7,16 @@ import subprocess
 import sys
 
 WAITING = """
-import signal
+from threading import Event
 from twinstream.stopping import StopRequest
 from twinstream.terminal import Terminal, spinner
 stop = StopRequest()
 terminal = Terminal()
 with terminal.live(spinner("lag 17")):
-    while True:
-        signal.pause()
-        print("draining", flush=True)
+    while not stop.requested:
+        Event().wait(0.05)
+    print("draining", flush=True)
+    Event().wait()
 """
 
 
