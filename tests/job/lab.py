@@ -27,8 +27,12 @@ from deploy.local import free_port
 from deploy.local.jars import ROOT
 from tests.loop.lab import Run
 from tests.loop.outputs import SETTINGS
+from tests.reference import REGISTRY
+from twinstream.audit.comparing import Comparison
+from twinstream.audit.rederive import Sample, rederive_run
 from twinstream.errors import UserError
 from twinstream.job.rest import FlinkRest
+from twinstream.settings import Settings
 
 PATIENCE_S = 300.0
 CHECKPOINT_INTERVAL_MS = 1_000
@@ -165,6 +169,12 @@ def embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> Ite
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def rederived(run: Run) -> list[Comparison]:
+    """A job's logs against their source topics."""
+    where = {"kafka_servers": run.lab.broker.servers, "output_prefix": f"{run.group}."}
+    return rederive_run(Settings(**(SETTINGS | where | {"consumer_group": f"{run.group}-flink"})), REGISTRY, Sample())
 
 
 def run_environment(run: Run, settings: dict[str, Any]) -> dict[str, str]:
