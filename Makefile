@@ -171,4 +171,6 @@ export-requirements: | $(BIN)/uv ## requirements.txt files from the lock
 	@$(COMPILE) pyproject.toml --extra local --extra producers --extra offline --extra aws --extra profile -c requirements.lock \
 	  -o requirements.txt
 	@$(COMPILE) pyproject.toml --extra flink -c requirements.lock -o flink/requirements.txt
+	@{ echo "# pip install --no-deps -r flink/requirements.txt (Beam asks for redis<6 for a part that PyFlink never loads)"; cat flink/requirements.txt; } > flink/requirements.new
+	@mv flink/requirements.new flink/requirements.txt
 	@$(COMPILE) --group bench -o benchmarks/requirements.txt

@@ -13,13 +13,17 @@ from twinstream.logging import configure_logging
 from twinstream.settings import load_settings
 from twinstream.terminal import command_line, help_is_asked_for, run_command
 
-app = command_line(no_args_is_help=True)
+app = command_line(
+    no_args_is_help=True,
+    # As `twinstream` names it; listed in no help, where two long names leave no room.
+    context_settings={
+        "token_normalize_func": lambda name: "bootstrap-servers" if name == "kafka-servers" else str(name)
+    },
+)
 
 Servers = Annotated[
     str | None,
-    typer.Option(
-        "--bootstrap-servers", "--kafka-servers", help="Kafka brokers; default KAFKA_SERVERS or localhost:9092."
-    ),
+    typer.Option("--bootstrap-servers", help="Kafka brokers; default KAFKA_SERVERS or localhost:9092."),
 ]
 Seed = Annotated[int, typer.Option("--seed", envvar="SEED", help="Same seed, same data.")]
 JsonTarget = Annotated[str | None, typer.Option("--json", help="Write the figures as JSON to a file, or - for stdout.")]

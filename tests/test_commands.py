@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -61,6 +62,12 @@ def test_no_option_hides_that_a_setting_comes_from_the_environment(program: str)
             assert not variables & set(read), f"{name}: {parameter.name}"
 
 
+def help_of(app: typer.Typer, words: list[str], width: int) -> str:
+    shown = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": str(width), "TERM": "dumb"})
+    assert shown.exit_code == 0, words
+    return shown.output
+
+
 @pytest.mark.parametrize("program", APPS)
 def test_every_command_has_an_example_and_no_developers_note(program: str) -> None:
     module = importlib.import_module(APPS[program])
@@ -68,10 +75,11 @@ def test_every_command_has_an_example_and_no_developers_note(program: str) -> No
         if name.endswith(STARTS_THE_JOB):
             continue
         assert "Example" in (getattr(command, "epilog", "") or ""), name
+        whole = set(help_of(module.app, words, 400).split())
         for width in WIDTHS:
-            shown = CliRunner().invoke(module.app, [*words, "--help"], env={"COLUMNS": str(width), "TERM": "dumb"})
-            assert shown.exit_code == 0, name
-            assert all(len(line) <= width for line in shown.output.splitlines()), name
+            shown = help_of(module.app, words, width)
+            assert all(len(line) <= width for line in shown.splitlines()), name
+            assert not set(re.sub("[─╭╮╰╯]", "", shown).split()) - whole, f"{name} has parted words"
     listing = CliRunner().invoke(module.app, ["--help"], env={"COLUMNS": "200"}).output
     first_line = (module.__doc__ or "").strip().splitlines()[0]
     assert first_line not in listing, program
@@ -169,3 +177,5 @@ def test_a_reading_shows_an_id_as_it_is_and_cuts_no_value(width: int) -> None:
     assert "…" not in "".join(shown)
     for feature in group.features:
         assert any(feature.name in line for line in shown)
+    for reason in reasons:
+        assert any(reason in line for line in shown)

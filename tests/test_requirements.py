@@ -62,13 +62,19 @@ def installed_for(stamp: str) -> set[str]:
     return closure([*PROJECT["dependencies"], *(line for extra in extras_of(stamp) for line in EXTRAS[extra])])
 
 
+def test_what_pip_cannot_resolve_says_in_its_first_line_how_it_is_installed() -> None:
+    first, _, _ = (ROOT / "flink" / "requirements.txt").read_text().partition("\n")
+    assert first.startswith("# pip install --no-deps -r flink/requirements.txt")
+    assert first in (ROOT / "Makefile").read_text(), "`make lock` keeps it"
+
+
 @pytest.mark.parametrize("name", LOCKS)
 def test_lock_names_no_host_and_hashes_everything(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
     assert "--index-url" not in text
     assert "--find-links" not in text
-    entries = [entry for entry in re.split(r"\n(?=\S)", text) if entry.strip()]
+    entries = [entry for entry in re.split(r"\n(?=\S)", text) if entry.strip() and not entry.startswith("#")]
     assert entries
     assert all("--hash=sha256:" in entry for entry in entries)
 

@@ -1,13 +1,28 @@
 """What a person sees: text of others as it is, and failures in one line."""
 
 import io
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.table import Table
 
 from twinstream.errors import UserError
-from twinstream.terminal import Terminal, command_line, plain, print_error, run_command, styled, visible
+from twinstream.terminal import (
+    Terminal,
+    command_line,
+    counts_table,
+    plain,
+    print_error,
+    run_command,
+    styled,
+    visible,
+)
 
 NASTY = ["[/red]x", "[bold]b", "[link=file:///etc]", ":smile:", "a\\[b", "[/]"]
 
@@ -96,3 +111,42 @@ def test_a_fault_of_ours_is_shown_in_full_and_what_it_held_open_is_closed_before
     assert closed == [True]
     assert ended.value.code == 1
     assert "ValueError: after 1 record" in capsys.readouterr().err
+
+
+CELLS = st.lists(st.text("abcdefg", min_size=1, max_size=30), min_size=1, max_size=5).map(" ".join)
+
+
+@given(st.lists(st.tuples(*[CELLS] * 5), min_size=1, max_size=5))
+def test_no_table_parts_a_word_or_is_wider_than_the_terminal(rows: list[tuple[str, ...]]) -> None:
+    """Where a row's longest words have no room side by side, they are below each other."""
+    table = Table(*(f"heading {number}" for number in range(5)))
+    for row in rows:
+        table.add_row(*row)
+    text = shown(table)
+    assert max(map(len, text.splitlines())) <= 80
+    words = [word for row in rows for cell in row for word in cell.split()]
+    for word in set(words):
+        assert text.split().count(word) >= words.count(word), text
+
+
+def test_counts_that_have_no_room_side_by_side_are_a_list() -> None:
+    table = counts_table("topic", *(f"heading_{number}" for number in range(9)))
+    table.add_row("orders", *(f"{number:,}" for number in range(1_000, 1_009)))
+    lines = shown(table).splitlines()
+    assert lines[0].split() == ["topic", "orders"]
+    assert lines[9].split() == ["heading_8", "1,008"]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_an_error_on_a_terminal_breaks_between_words(columns: int) -> None:
+    message = " ".join(f"word{number}" for number in range(40))
+    reader, terminal = pty.openpty()
+    script = f"from twinstream.terminal import print_error; print_error({message!r})"
+    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    subprocess.run([sys.executable, "-c", script], stderr=terminal, env=environment, check=True)
+    lines = os.read(reader, 65_536).decode().splitlines()
+    os.close(terminal)
+    os.close(reader)
+    assert len(lines) > 1
+    assert all(len(line) <= columns + len("\x1b[31m\x1b[0m") for line in lines)
+    assert " ".join(" ".join(lines).split()).endswith(message)

@@ -4,6 +4,7 @@ import os
 import signal
 from threading import Timer
 from types import FrameType
+from typing import NoReturn
 
 from twinstream.logging import get_logger
 
@@ -25,7 +26,7 @@ class StopRequest:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            os._exit(128 + number)
+            _end_at_once(128 + number)
         self.requested = True
         if self._deadline_s is not None:
             deadline = Timer(self._deadline_s, self._give_up)
@@ -34,7 +35,14 @@ class StopRequest:
 
     def _give_up(self) -> None:
         _logger.error(self._if_missed)
-        os._exit(3)
+        _end_at_once(3)
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """End the process. A live line is erased and the cursor shown again, which nobody else would do any more."""
+    if os.isatty(1):
+        os.write(1, b"\r\x1b[2K\x1b[?25h")
+    os._exit(code)
 
 
 _logger = get_logger(__name__)

@@ -38,7 +38,7 @@ def generate(rows: int, out: Path, *, seed: int = 42, as_of: str | None = None, 
     }
     if json_target is not None:
         write_json(json_target, figures)
-    table_console(json_target).say(
+    table_console(json_target).tell(
         f"{path}: {rows:,} rows in {seconds:.2f} s ({rows / seconds:,.0f} rows/s), "
         f"{figures['file_mb']} MB, peak RSS {figures['peak_rss_mb']} MB",
     )
@@ -81,7 +81,7 @@ def profile(paths: list[Path], out: Path, *, rows: int = DEFAULT_ROWS) -> list[P
     written = []
     for path in paths:
         started = time.monotonic()
-        Terminal(stderr=True).say(plain(f"Profiling a sample of {path}; this takes up to half a minute ..."))
+        Terminal(stderr=True).tell(plain(f"Profiling a sample of {path}; this takes up to half a minute ..."))
         html = write_profile(path)
         written.append(html)
         size = html.stat().st_size / 1e6

@@ -61,13 +61,14 @@ def replay(
                 if number % 1_000 == 0:
                     advance(number, number / max(1e-9, clock.monotonic() - started))
             sink.flush()
+            advance(sink.delivery.sent, sink.delivery.sent / max(1e-9, clock.monotonic() - started))
     except KeyboardInterrupt:
         """What was sent is flushed and counted below."""
     finally:
         sink.close()
     seconds = clock.monotonic() - started
     figures = {"topic": topic, "sent": sink.delivery.sent, "failed": sink.delivery.failed, "seconds": round(seconds, 3)}
-    Terminal().say(
+    Terminal().tell(
         f"{sink.delivery.sent:,} records to {topic} in {seconds:.1f} s "
         f"({sink.delivery.sent / max(1e-9, seconds):,.0f}/s), {sink.delivery.failed} failed",
     )
@@ -94,7 +95,7 @@ def _warn_if_ahead(settings: Settings, topic: str, frame: pl.DataFrame) -> None:
     newest_ms = newest_event_ms(settings, topic, "transactions")
     first_ms = frame[_TIME].min()
     if newest_ms is not None and isinstance(first_ms, int) and first_ms < newest_ms:
-        Terminal(stderr=True).say(
+        Terminal(stderr=True).tell(
             f"warning: the topic {topic} is ahead: its newest event is of {iso_utc(newest_ms)}, the file begins at "
             f"{iso_utc(first_ms)}. Older events will be late; leave --topic out for a fresh one.",
         )

@@ -15,7 +15,7 @@ from producers.seeding.seeder import SHARES, SeedPlan, TopicTally, describe, new
 from producers.sinks.kafka import KafkaSink, ensure_topic, open_producer
 from twinstream.errors import UserError
 from twinstream.settings import Settings
-from twinstream.terminal import Terminal
+from twinstream.terminal import Terminal, counts_table
 
 _TOGETHER = ("orders", "clickstream")
 """Topics that share a span, since the clicks of one lead to the orders of the other."""
@@ -98,20 +98,17 @@ def _send(plan: SeedPlan, sinks: dict[str, KafkaSink], tallies: dict[str, TopicT
 
 
 def _show(console: Terminal, plan: SeedPlan, tallies: dict[str, TopicTally], figures: dict[str, Any]) -> None:
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    table.add_column("topic", no_wrap=True)
     reasons = [reason for reason in REASONS if any(tally.reasons[reason] for tally in tallies.values())]
-    for heading in ("events", *reasons, "records"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = counts_table("topic", "events", *reasons, "records")
     for topic, tally in tallies.items():
         bad = [str(tally.reasons[reason]) for reason in reasons]
         table.add_row(topic, f"{tally.events:,}", *bad, f"{tally.records:,}")
-    console.print(table)
-    for topic in tallies:
-        continued = figures["continued_from"].get(topic)
-        note = f", continuing from {continued}" if continued else ""
-        console.say(f"{topic}: events from {plan.spans[topic]}{note}")
-    console.say(
+    times = Table("topic", "events from", "to", "", box=None, padding=(0, 1, 0, 0))
+    for topic, span in plan.spans.items():
+        continued = "continued" if topic in figures["continued_from"] else ""
+        times.add_row(topic, iso_utc(span.start_ms), iso_utc(span.end_ms), continued)
+    console.print(table, times)
+    console.tell(
         f"{figures['records']:,} records in {figures['seconds']:.1f} s "
         f"({figures['records_per_second'] or 0:,.0f}/s), seed {plan.seed}, as of {figures['as_of']}",
     )

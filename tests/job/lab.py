@@ -26,11 +26,14 @@ from deploy.local.paths import ROOT
 from tests.loop.lab import Run
 from tests.loop.outputs import SETTINGS
 from tests.reference import REGISTRY
+from twinstream.audit.comparing import Comparison
+from twinstream.audit.rederive import Sample, rederive_run
 from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.job.cluster import FlinkCluster
 from twinstream.job.rest import FlinkRest
 from twinstream.job.submitting import submitted
+from twinstream.settings import Settings
 
 PATIENCE_S = 300.0
 CHECKPOINT_INTERVAL_MS = 1_000
@@ -185,6 +188,12 @@ def embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> Ite
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def rederived(run: Run) -> list[Comparison]:
+    """A job's logs against their source topics."""
+    where = {"kafka_servers": run.lab.broker.servers, "output_prefix": f"{run.group}."}
+    return rederive_run(Settings(**(SETTINGS | where | {"consumer_group": f"{run.group}-flink"})), REGISTRY, Sample())
 
 
 def run_environment(run: Run, settings: dict[str, Any]) -> dict[str, str]:

@@ -9,14 +9,10 @@ import pytest
 
 from deploy.local import free_port
 from tests.job.dashboard import until_every_panel_has_a_source
-from tests.job.lab import PATIENCE_S, FlinkRun, embedded, run_embedded, wait_for
+from tests.job.lab import PATIENCE_S, FlinkRun, embedded, rederived, run_embedded, wait_for
 from tests.loop.lab import Run
-from tests.loop.outputs import SETTINGS, Outputs, assert_same
-from tests.reference import REGISTRY
-from twinstream.audit.comparing import Comparison
-from twinstream.audit.rederive import Sample, rederive_run
+from tests.loop.outputs import Outputs, assert_same
 from twinstream.job.cluster import FlinkCluster
-from twinstream.settings import Settings
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -47,12 +43,6 @@ def test_make_run_flink_killed_and_continued_equals_the_loop_and_a_savepoint_is_
     refused = run_embedded(run, tmp_path, *state, "--savepoint", "latest", window_size_minutes=2)
     assert refused.returncode == 2
     assert "error: The savepoint is of another epoch or mode" in refused.stderr  # of another mode: test_pipeline
-
-
-def rederived(run: Run) -> list[Comparison]:
-    """A job's logs against their source topics."""
-    where = {"kafka_servers": run.lab.broker.servers, "output_prefix": f"{run.group}."}
-    return rederive_run(Settings(**(SETTINGS | where | {"consumer_group": f"{run.group}-flink"})), REGISTRY, Sample())
 
 
 def test_job_in_process_mode_equals_the_loop_with_a_python_worker_killed(

@@ -118,6 +118,19 @@ def test_what_is_no_dead_letter_is_named_and_the_command_ends(environment: str) 
 
 
 @pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("flags", [("--dry-run",), ()])
+@pytest.mark.parametrize("fault", ["raise KeyError('x')", "exit(0)"])
+def test_a_replay_ends_when_its_script_fails_in_the_middle(
+    script: Callable[[str], Path], flags: tuple[str, ...], fault: str
+) -> None:
+    path = script(f"def transform(record, letter):\n if letter.offset == 3: {fault}\n return record")
+    failed = ended("-m", "twinstream", "dead-letters", "replay", "--transform", str(path), *flags)
+    assert failed.returncode == 2
+    assert "error: The script failed on transactions-0@3" in failed.stderr
+    assert len(failed.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("environment")
 def test_a_command_ends_even_when_the_fault_is_our_own() -> None:
     broken = (
         "import sys; from twinstream import cli; from twinstream.letters.verdicts import Judge; Judge.judge = None; "

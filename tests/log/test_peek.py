@@ -79,7 +79,7 @@ def test_a_record_is_shown_with_place_time_key_headers_and_value(
         headers=[("trace", b"abc")],
     )  # fmt: skip
     assert peek(topic) == (
-        f"{topic}-0@0  2026-03-01T12:00:00.250Z by its producer's clock, 22 bytes, key card_1\n"
+        f"{topic}-0@0  22 bytes, key card_1\n  2026-03-01T12:00:00.250Z by its producer's clock\n"
         "  header trace: abc\n"
         '  {"city": "São Paulo"}\n\n'
     )
@@ -101,7 +101,7 @@ def test_hostile_binary_and_huge_records_are_written_out_and_cut(
     assert "  [/red]\\x1b[2J\\r\\n\\x00\\xff\n" in shown
     assert "key \\x1b]0;title\\x07\n" in shown
     assert "null, key k\n" in shown
-    assert "0 bytes, key k\n" in shown
+    assert "  0 bytes, key k\n" in shown
     assert "ü … 798,002 more bytes\n" in shown
     assert len(shown) < 5_000
     binary, null, empty, huge = rows(peek(topic, "--json"))
@@ -114,7 +114,8 @@ def test_names_of_headers_and_times_may_be_anything(capsys: pytest.CaptureFixtur
     for line in as_lines(record):
         Terminal().say(line)
     assert capsys.readouterr().out == (
-        f"t-0@7  {2**62} ms by the broker's clock, 1 byte, no key\n  header \\xff[/]: \\xfe\n  header a: null\n  x\n\n"
+        f"t-0@7  1 byte, no key\n  {2**62} ms by the broker's clock\n"
+        "  header \\xff[/]: \\xfe\n  header a: null\n  x\n\n"
     )
 
 

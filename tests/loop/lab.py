@@ -86,7 +86,10 @@ class Lab:
         """Append messages to the source topics."""
         producer = KafkaProducer(bootstrap_servers=self.broker.servers, linger_ms=5, acks="all")
         try:
-            futures = [producer.send(topic, message.value, message.key.encode()) for topic, message, _ in messages]
+            futures = [
+                producer.send(topic, message.value, None if message.key is None else message.key.encode())
+                for topic, message, _ in messages
+            ]
             producer.flush()
             for future in futures:
                 future.get(10)

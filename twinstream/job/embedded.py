@@ -40,7 +40,7 @@ def configuration(settings: Settings, rest_port: int) -> dict[str, str]:
 
 
 def require_libraries() -> None:
-    """Refuse in one line if this process was not started by `deploy.flink`, which prepares Flink's libraries.
+    """Refuse in one line if this process was not started by `twinstream flink run`, which prepares Flink's libraries.
 
     Raises:
         UserError: it was not.
@@ -73,7 +73,7 @@ def require_free(settings: Settings, rest_port: int) -> None:
 def python_of_workers() -> str:
     """This Python by a name that PyFlink's script can call: it takes a path apart where there is a space in it."""
     if any(letter.isspace() for letter in sys.executable):
-        return Path(sys.executable).name  # `deploy.flink` puts its folder on PATH, first
+        return Path(sys.executable).name  # `twinstream flink` puts its folder on PATH, first
     return sys.executable
 
 

@@ -29,17 +29,16 @@ SHOWN_BYTES = 16_384
 
 
 def letters_table(letters: Iterable[DeadLetter], notes: Mapping[str, Notes]) -> Table:
-    """Dead letters, a line each."""
-    table = Table("record, came in", "reason", "key", "what was wrong", box=box.SIMPLE_HEAD)
+    """Dead letters, two lines each or more."""
+    table = Table("record, came in", "reason, key", "what was wrong", box=box.SIMPLE_HEAD)
     table.columns[0].no_wrap = True
-    for column in table.columns[2:]:
+    for column in table.columns[1:]:
         column.overflow = "fold"
     for letter in letters:
         redriven = (letter.partition, letter.offset) in notes[letter.topic].redriven
         table.add_row(
             styled((place(letter), ""), "\n", (f"  {iso(letter.timestamp)}", "dim")),
-            plain(f"{letter.reason} ↻" if redriven else letter.reason, "yellow"),
-            plain(_key(letter)),
+            styled((f"{letter.reason} ↻" if redriven else letter.reason, "yellow"), "\n", (f"  {_key(letter)}", "")),
             plain(letter.detail),
         )
     if table.row_count:
@@ -102,12 +101,15 @@ def stats_table(summary: Summary) -> Table:
     """Counts by topic and reason, with a small picture of when."""
     seconds = [second for counter in summary.times.values() for second in counter]
     first, last = min(seconds, default=0), max(seconds, default=0)
-    table = Table("topic", "reason", "records", "first", "last", "over time", box=box.SIMPLE_HEAD)
-    table.columns[2].justify = "right"
+    table = Table("topic, reason", "records", "first, last", "over time", box=box.SIMPLE_HEAD)
+    table.columns[1].justify = "right"
+    for column in table.columns:
+        column.no_wrap = True
     for row in summary.as_data():
         bars = _bars(summary.times[row["topic"], row["reason"]], first, last)
-        times = (iso(row[name])[:19].replace("T", " ") for name in ("first", "last"))
-        table.add_row(row["topic"], plain(row["reason"], "yellow"), f"{row['records']:,}", *times, bars)
+        times = "\n".join(iso(row[name])[:19].replace("T", " ") for name in ("first", "last"))
+        kind = styled((row["topic"], ""), "\n  ", (row["reason"], "yellow"))
+        table.add_row(kind, f"{row['records']:,}", times, bars)
     table.caption = (
         f"{sum(row['records'] for row in summary.as_data()):,} dead letters" if seconds else "There are none."
     )

@@ -46,7 +46,7 @@ def peek(
         for line in as_lines(record):
             terminal.say(line)
     if not records:
-        Terminal(stderr=True).say(plain(f"{topic} has no records."))
+        Terminal(stderr=True).tell(plain(f"{topic} has no records."))
 
 
 def as_data(record: FullRecord) -> dict[str, Any]:
@@ -67,12 +67,11 @@ def as_lines(record: FullRecord) -> list[Text]:
     """A record for a person: where it stands, its headers, its value."""
     clock = "the broker's clock" if record.append_timed else "its producer's clock"
     size = "null" if record.value is None else f"{len(record.value):,} byte{'s' * (len(record.value) != 1)}"
-    head = (
-        (f"{record.topic}-{record.partition}@{record.offset}", "bold"),
-        f"  {iso(record.timestamp)} by {clock}, {size}, ",
-    )
     key = ("no key",) if record.key is None else ("key ", (shown(record.key), "bold"))
-    lines = [styled(*head, *key)]
+    lines = [
+        styled((f"{record.topic}-{record.partition}@{record.offset}", "bold"), f"  {size}, ", *key),
+        styled(f"  {iso(record.timestamp)} by {clock}"),
+    ]
     for name, content in record.headers:
         lines.append(
             styled("  header ", (shown(name), "cyan"), ": ", ("null" if content is None else shown(content), ""))

@@ -122,7 +122,8 @@ def plan_start(
         if_log_lost: what the user decided for the case that C or the log's end lies behind P, or that the log begins
             after one of the two, or that somebody has set the group's offset.
         reset: the group's offset, when it is none that a worker committed. P wins over it, unless the user wants to
-            process again from there; without P it is all there is.
+            process again from there; without P it is all there is. Which of them wins is noted at once: while no
+            record comes, an offset that lost would otherwise be found again, and win if Redis were emptied meanwhile.
 
     Raises:
         UserError: Kafka lost what Redis has seen and nobody has decided what to do.
@@ -150,7 +151,7 @@ def plan_start(
         start = _rebuilt(log, partition, (reached, committed[1]), rebuild, settings)
     else:
         start = Start(first, reached if lost else first, NOTHING_SEEN, None, rebuild)
-    if not lost and deleted is None:
+    if not lost and deleted is None and reset is None:
         return start
     lateness = committed[1] if committed else LONG_AGO
     noted = start.emit_from, start.lateness if start.offset == start.emit_from else lateness

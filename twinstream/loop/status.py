@@ -3,14 +3,13 @@
 import time
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from twinstream.core.rejection import REASONS
 from twinstream.live_line import LiveLine
 from twinstream.log.contract import LogError
 from twinstream.loop.loop import Loop
-from twinstream.terminal import Terminal, plain, styled
+from twinstream.terminal import Terminal, counts_table, plain, styled
 
 
 class Status:
@@ -82,10 +81,8 @@ class Status:
         self._count_busy(time.monotonic())
         seconds = time.monotonic() - self._began
         reasons = [reason for reason in REASONS if any(key[1] == reason for key in totals.dead_letters)]
-        table = Table(box=None, padding=(0, 1, 0, 0))
-        table.add_column("topic", no_wrap=True)
-        for column in ("input", "accepted", *map(_in_two_lines if reasons == list(REASONS) else str, reasons)):
-            table.add_column(column, justify="right", no_wrap=True)
+        headings = map(_in_two_lines if reasons == list(REASONS) else str, reasons)
+        table = counts_table("topic", "input", "accepted", *headings)
         for group in self._loop.registry:
             topic = group.topic
             letters = [totals.dead_letters[topic, reason] for reason in reasons]

@@ -10,13 +10,14 @@ from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from twinstream.core.rejection import REASONS
 from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.log.kafka import IfDeleted
 from twinstream.log.kafka.topic_reader import end_offsets
 from twinstream.registry import Registry
 from twinstream.settings import load_settings
-from twinstream.terminal import Features, Terminal, print_error
+from twinstream.terminal import Features, Terminal, counts_table, print_error
 
 Out = Annotated[Path, typer.Option(help="Root folder of the dataset.")]
 IfLogLost = Annotated[
@@ -38,6 +39,7 @@ def export(
     settings = load_settings(features=features)
     registry = load_registry(settings.features)
     table = Table("group", "new records", "dataset", box=box.SIMPLE_HEAD)
+    table.columns[1].justify = "right"
     for each in registry if group is None else [registry.named(group)]:
         with _progress(f"Exporting {each.name}", pending(settings, each, out)) as advance:
             count = export_group(settings, each, out, advance, if_log_lost)
@@ -90,10 +92,12 @@ def backfill(
             on_progress=on_progress,
         )
     seconds = time.monotonic() - began
-    table = Table("group", "accepted", *replayed.reasons, "seconds", "records/s", box=box.SIMPLE_HEAD)
-    letters = [f"{count:,}" for count in replayed.reasons.values()]
-    table.add_row(name, f"{replayed.good:,}", *letters, f"{seconds:.1f}", f"{replayed.total / seconds:,.0f}")
-    Terminal().print(table)
+    reasons = [reason for reason in REASONS if replayed.reasons[reason]]
+    table = counts_table("group", "accepted", *reasons)
+    table.add_row(name, f"{replayed.good:,}", *(f"{replayed.reasons[reason]:,}" for reason in reasons))
+    console = Terminal()
+    console.print(table)
+    console.tell(f"{replayed.total:,} records in {seconds:.1f} s ({replayed.total / seconds:,.0f}/s), in {out}")
     _end_by(replayed.complaint("records", "were accepted"))
 
 
@@ -139,7 +143,7 @@ def training_set(
         as_known_now=as_known_now,
     )
     for name, outcome in outcomes.items():
-        Terminal().say(f"{outcome.total:,} rows, {outcome.good:,} with a vector of {name}, in {out}")
+        Terminal().tell(f"{outcome.total:,} rows, {outcome.good:,} with a vector of {name}, in {out}")
     for name, outcome in outcomes.items():
         _end_by(outcome.complaint("labels", f"have a vector of {name}"))
 

@@ -44,7 +44,7 @@ def get(
     )
     reading = reader.read(group, entity, at_ms)
     if reading is None:
-        Terminal(stderr=True).say(
+        Terminal(stderr=True).tell(
             plain(
                 f"{entity} has no {group} features: it was never seen, or too long ago. "
                 f"See those there are with: redis-cli KEYS 'features:{group}:*'"
@@ -86,5 +86,6 @@ def as_table(reading: Reading, group: FeatureGroup) -> Table:
     table.columns[1].justify = "right"
     table.columns[1].overflow = "fold"
     for feature in group.features:
-        table.add_row(feature.name, plain(readable(getattr(reading.vector, feature.name))), feature.unit)
+        value = readable(getattr(reading.vector, feature.name))
+        table.add_row(feature.name, plain(value.replace(",", ", ")), feature.unit)  # a list may break between its parts
     return table
