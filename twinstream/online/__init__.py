@@ -1,1 +1,1 @@
-"""States, progress and features in Redis: fenced writes, the sweep, and reads at a moment."""
+"""The online store: its contract, Redis and a store in this process that keep it, and reads at a moment."""
