@@ -56,13 +56,22 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.parent
 
 
+DEFINITIONS = {"logins": LOGINS, "features": (ROOT / "examples" / "sign-ins" / "shop" / "features.py").read_text()}
+"""A file of a few lines, and the example's, which defines more of the same group."""
+
+
 class Project:
     """A folder with one file of definitions, and what is typed in it."""
 
-    def __init__(self, folder: Path, programs: Path, broker: LocalKafka, redis: LocalRedis) -> None:
+    def __init__(self, folder: Path, name: str, programs: Path, broker: LocalKafka, redis: LocalRedis) -> None:
         self.folder = folder
+        self.definitions = f"shop/{name}.py"
+        self.loop, self.job = (
+            {"OUTPUT_PREFIX": f"{name}.{run}.", "CONSUMER_GROUP": f"{name}-{run}", "REDIS_DB": database}
+            for run, database in (("loop", "0"), ("job", "1"))
+        )
         (folder / "shop").mkdir()
-        (folder / "shop" / "logins.py").write_text(LOGINS)
+        (folder / self.definitions).write_text(DEFINITIONS[name])
         (folder / ".run").mkdir()
         (folder / ".run" / "jars").symlink_to(FLINK.fetch().parent)
         self.programs = programs
@@ -73,7 +82,7 @@ class Project:
             "METRICS_PORT": "0",
             "CHECKPOINT_INTERVAL_MS": "1000",
             "COLUMNS": "80",
-            "FEATURES": "shop/logins.py",
+            "FEATURES": self.definitions,
             "PATH": f"{programs}:{Path(java_binary('Flink')).parent}:/usr/bin:/bin",
             "TMPDIR": str(folder),
         }
@@ -98,12 +107,8 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(
-    installed: Path, kafka_broker: LocalKafka, redis_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Project]:
-    """Sign-ins in Kafka, some of them late, twice or unreadable."""
-    with redis_server.client() as client:
-        client.flushall()
+def sign_ins(kafka_broker: LocalKafka) -> LocalKafka:
+    """A broker with sign-ins, some of them late, twice or unreadable."""
     create(kafka_broker.servers, [source_topic("logins", 2)])
     random, start_ms = Random(7), int(datetime.now(UTC).timestamp() * 1_000) - COUNT * 500
     producer = KafkaProducer(bootstrap_servers=kafka_broker.servers)
@@ -111,12 +116,23 @@ def project(
         account = f"a{random.randrange(ACCOUNTS)}"
         late_ms = 100_000 if number % 100 == 99 else random.randrange(3) * 5_000
         login = {"login_id": f"l{number}", "at": start_ms + number * 500 - late_ms, "account_id": account}
+        login |= {"success": random.random() < 0.7, "ip": f"10.0.0.{random.randrange(9)}"}
         value = b"{" if number % 250 == 3 else msgspec.json.encode(login)
         for _ in range(1 + (number % 300 == 7)):
             producer.send("logins", value, account.encode())
     producer.flush()
     producer.close()
-    yield Project(tmp_path_factory.mktemp("project"), installed, kafka_broker, redis_server)
+    return kafka_broker
+
+
+@pytest.fixture(params=DEFINITIONS)
+def project(
+    request: pytest.FixtureRequest, installed: Path, sign_ins: LocalKafka, redis_server: LocalRedis, tmp_path: Path
+) -> Iterator[Project]:
+    """A folder with definitions, and an empty Redis."""
+    with redis_server.client() as client:
+        client.flushall()
+    yield Project(tmp_path, request.param, installed, sign_ins, redis_server)
     with redis_server.client() as client:
         client.flushall()
 
@@ -150,13 +166,12 @@ def test_loop_job_backfill_and_training_set_agree_over_one_file(project: Project
     before = tree(engine), tree(ROOT / "twinstream")
     assert "logins" in project.type("check")
 
-    project.type("run", "--until-caught-up", OUTPUT_PREFIX="loop.", CONSUMER_GROUP="loop")
-    job = {"OUTPUT_PREFIX": "job.", "CONSUMER_GROUP": "job", "REDIS_DB": "1"}
-    project.run_job("--features", "shop/logins.py", **job)
-    project.type("parity", "--left", "loop.", "--right", "job.", "--right-redis-db", "1")
-    project.type("parity", "--rederive", OUTPUT_PREFIX="loop.", CONSUMER_GROUP="loop")
-
-    loop = {"OUTPUT_PREFIX": "loop.", "CONSUMER_GROUP": "loop"}
+    loop, job = project.loop, project.job
+    project.type("run", "--until-caught-up", **loop)
+    project.run_job("--features", project.definitions, **job)
+    prefixes = "--left", loop["OUTPUT_PREFIX"], "--right", job["OUTPUT_PREFIX"]
+    project.type("parity", *prefixes, "--right-redis-db", "1")
+    project.type("parity", "--rederive", **loop)
     reading = msgspec.json.decode(project.type("get", "login", "a1", "--json", **loop))
     assert reading["features"]["login_count"] >= 0
     stats = msgspec.json.decode(project.type("dead-letters", "stats", "--json", **loop))
