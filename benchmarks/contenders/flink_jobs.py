@@ -122,8 +122,8 @@ class TimedStage(FeatureStage):
             (partition, "_apply", "stamp, load, apply"),
             (partition, "_keep", "keyed state"),
             (partition, "_sweep", "sweep"),
-            (partition._mirror, "send", "send to Redis"),
-            (partition._mirror, "settle", "settle"),
+            (partition._stored, "_published", "send to Redis"),
+            (partition._stored, "settle", "settle"),
         ):
             setattr(owner, name, partial(self._timed, stage, getattr(owner, name)))
         return partition

@@ -8,7 +8,7 @@ from tests.reference import BY_TOPIC
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
 from twinstream.job.keyed_partition import Computation, KeyedPartition
-from twinstream.job.write_behind import Mirror
+from twinstream.job.stored_partition import StoredPartition
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.online.contract import Partition as Source
@@ -107,8 +107,8 @@ class MemoryJob:
             self.begins_beside,
         )
         self.source = Source(self.topic, self.partition, group.name)
-        mirror = Mirror(self.store, self.source, group, "epoch")
-        self.working = KeyedPartition(computation, self.keyed, mirror)
+        stored = StoredPartition(self.store, self.source, group, "epoch")
+        self.working = KeyedPartition(computation, self.keyed, stored)
         self.working.share_memory(settings.cache_entities)
 
     def run(self, records: Sequence[Record], random: Random, largest: int = 60) -> None:

@@ -27,9 +27,10 @@ from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureMessage, feature_message
 from twinstream.job.keyed_state import STORED, Due, EntityStates, KeyedMap
-from twinstream.job.write_behind import Change, Mirror
+from twinstream.job.stored_partition import Change, StoredPartition
 from twinstream.log.contract import Record
 from twinstream.online.contract import EntityWrite, Progress
+from twinstream.online.write_behind import Held
 
 BUCKETS = 8
 """In how many parts the life of an idle entity is divided, for the sweep."""
@@ -123,13 +124,13 @@ class KeyedPartition:
     Args:
         computation: what to do.
         keyed: its keyed state.
-        mirror: its part of Redis.
+        stored: its part of the online store.
     """
 
-    def __init__(self, computation: Computation, keyed: Keyed, mirror: Mirror) -> None:
+    def __init__(self, computation: Computation, keyed: Keyed, stored: StoredPartition) -> None:
         self._computation = computation
         self._keyed = keyed
-        self._mirror = mirror
+        self._stored = stored
         group, window, limits = computation.group, computation.window, computation.limits
         self._entities = EntityStates(keyed.entities, group, window, DEFAULT_CAPACITY)
         self._mark = Mark.of(keyed, computation.begins_beside)
@@ -146,7 +147,7 @@ class KeyedPartition:
     @property
     def conflicts(self) -> int:
         """Entities written so far, batch by batch, that another partition has features of too."""
-        return self._mirror.conflicts
+        return self._stored.conflicts
 
     @property
     def next_offset(self) -> int:
@@ -161,7 +162,7 @@ class KeyedPartition:
     @property
     def unsettled(self) -> bool:
         """Whether `settle` has to be called soon, and nothing checkpointed without a reminder to do so."""
-        return self._mirror.unsettled
+        return self._stored.unsettled
 
     def share_memory(self, entities: int) -> None:
         """Keep at most so many entities in memory from the next batch on."""
@@ -175,16 +176,18 @@ class KeyedPartition:
             StoreUnavailable, StoreMismatch: Redis is away for long, or somebody else keeps taking the partition.
         """
         self._check_order(records)
-        self._hold()
+        held = self._hold()
         applied = self._apply(records)
         after = Progress(records[-1].offset + 1, self._partition.lateness)
-        writer = self._mirror.writer_after(after)
-        changes = self._keep(applied, writer)
-        self._sweep()
-        self._mark = Mark(after.next_offset, after.lateness, self._due.pages, self._mark.begun_beside)
-        self._keyed.set_mark(_encode_mark(self._mark))
-        self._mirror.settle(self._entities)
-        self._mirror.send(changes, after, self._partition.sweep_until_ms, writer)
+
+        def keep(writer: str) -> list[Change]:
+            changes = self._keep(applied, writer)
+            self._sweep()
+            self._mark = Mark(after.next_offset, after.lateness, self._due.pages, self._mark.begun_beside)
+            self._keyed.set_mark(_encode_mark(self._mark))
+            return changes
+
+        self._stored.publish(held, self._entities, after, self._partition.sweep_until_ms, keep)
         self._entities.trim()
         return applied
 
@@ -194,12 +197,11 @@ class KeyedPartition:
         Raises:
             StoreUnavailable, StoreMismatch: as `process`.
         """
-        self._hold()
-        self._mirror.settle(self._entities)
+        self._stored.settle(self._hold(), self._entities)
 
     def redis_has_lost(self) -> bool:
         """Whether Redis lacks what keyed state has, of a settled partition; False while it does not answer."""
-        return not self.unsettled and self._mirror.has_lost(self._mark.progress)
+        return not self.unsettled and self._stored.has_lost(self._mark.progress)
 
     def repopulate(self) -> None:
         """Write to Redis what it has lost.
@@ -207,11 +209,11 @@ class KeyedPartition:
         Raises:
             StoreUnavailable: Redis is away for long.
         """
-        self._mirror.repopulate(self._entities, self._mark.progress)
+        self._stored.repopulate(self._entities, self._mark.progress)
 
     def leave(self) -> None:
         """Settle the last batch if that is possible at once. Flink's current key does not matter here."""
-        self._mirror.leave()
+        self._stored.leave()
 
     def rows(self, applied: Applied[FeatureMessage]) -> Iterator[OutputRow]:
         """What the sink is to write of a batch."""
@@ -219,8 +221,8 @@ class KeyedPartition:
         letters = ((letter.key, encode_dead_letter(letter)) for letter in applied.dead_letters)
         yield from _rows(self._computation.dead_letters, letters)
 
-    def _hold(self) -> None:
-        self._mirror.hold(self._entities, self._mark.progress, self._partition.sweep_until_ms)
+    def _hold(self) -> Held:
+        return self._stored.hold(self._entities, self._mark.progress, self._partition.sweep_until_ms)
 
     def _check_order(self, records: Sequence[Record]) -> None:
         expected = self._mark.next_offset

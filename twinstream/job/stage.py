@@ -22,11 +22,11 @@ from twinstream.job.keyed_state import KeyedMap
 from twinstream.job.lag import LogEnds, asking
 from twinstream.job.metrics import StageMetrics
 from twinstream.job.sources import PartitionKey, SourceTopic
-from twinstream.job.write_behind import Mirror
+from twinstream.job.stored_partition import StoredPartition
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, ensure_topics, feature_log_topic
 from twinstream.logging import configure_logging, get_logger
-from twinstream.online.contract import Partition as Source
+from twinstream.online.contract import Partition
 from twinstream.online.redis.connection import connect
 from twinstream.online.single_writer import Runtime
 from twinstream.settings import Settings
@@ -217,8 +217,9 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
             dead_letter_topic(topic, prefix).name,
             source.begins_beside,
         )
-        mirror = Mirror(self._store, Source(topic, number, group.name), group, source.epoch, self._metrics.redis)
-        partition = self._partitions[topic, number] = KeyedPartition(computation, self._keyed, mirror)
+        place = Partition(topic, number, group.name)
+        stored = StoredPartition(self._store, place, group, source.epoch, self._metrics.redis)
+        partition = self._partitions[topic, number] = KeyedPartition(computation, self._keyed, stored)
         for each in self._partitions.values():
             each.share_memory(max(1, self._settings.cache_entities // len(self._partitions)))
         return partition

@@ -29,7 +29,8 @@ from twinstream.core.vectors import FeatureMessage
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.loop.recovery import encode_metadata
 from twinstream.lru_cache import LruCache
-from twinstream.online.contract import BatchWrite, Claim, EntityWrite, Finish, OnlineStore, Partition, Progress
+from twinstream.online.contract import EntityWrite, OnlineStore, Partition, Progress
+from twinstream.online.write_behind import Held, Part, Prepared, Published
 
 
 class Step(StrEnum):
@@ -55,8 +56,7 @@ class Assigned:
     Attributes:
         source: topic and number.
         partition: applies records.
-        claim: the right to write its states.
-        progress: what Redis is known to have; None before the first batch of a rebuild.
+        held: the right to write its states, and how far Redis is known to have them.
         emit_from: results below this offset have been emitted.
         rebuilt_at: from this offset on, Redis has all again that it had lost; 0 when it had lost nothing.
         feature_topic, dead_letter_topic: where its results go.
@@ -66,8 +66,7 @@ class Assigned:
 
     source: TopicPartition
     partition: PartitionProcessor[FeatureMessage]
-    claim: Claim
-    progress: Progress | None
+    held: Held
     emit_from: int
     rebuilt_at: int
     feature_topic: str
@@ -116,12 +115,12 @@ class Unsettled:
 
     Attributes:
         batch: its portions.
-        writes: of its entities, sent.
+        published: its writes, on their way.
         started_s: when it was polled, by the monotonic clock.
     """
 
     batch: list[Portion]
-    writes: BatchWrite
+    published: Published
     started_s: float
 
 
@@ -132,7 +131,7 @@ def commit(log: EventLog, store: OnlineStore, batch: list[Portion], started_s: f
         LogError: Kafka failed; the outcome may be unknown.
         StoreUnavailable: Redis failed.
     """
-    writes = store.writing((portion.owner.claim, _writes(portion)) for portion in batch)
+    prepared = Prepared(store, [_part(portion) for portion in batch])
     emitting = [portion for portion in batch if portion.progress.next_offset > portion.owner.emit_from]
     if emitting:
         with log.transaction() as transaction:
@@ -144,16 +143,15 @@ def commit(log: EventLog, store: OnlineStore, batch: list[Portion], started_s: f
                     transaction.send(portion.owner.dead_letter_topic, letter.key, encode_dead_letter(letter), number)
             reached(Step.OUTPUT_SENT)
             transaction.commit_offsets({portion.owner.source: _mark(portion) for portion in emitting})
-            writes.make()
+            prepared.make()
             transaction.flush()
             reached(Step.OFFSETS_SENT)
             transaction.commit()
     reached(Step.TRANSACTION_COMMITTED)
-    writes.send()
-    return Unsettled(batch, writes, started_s)
+    return Unsettled(batch, prepared.publish(), started_s)
 
 
-def settle(store: OnlineStore, unsettled: Unsettled, reached: Reached) -> list[tuple[Partition, str]]:
+def settle(unsettled: Unsettled, reached: Reached) -> list[tuple[Partition, str]]:
     """Wait until Redis has a batch, and save the progress: the last steps of the protocol.
 
     Returns:
@@ -162,17 +160,15 @@ def settle(store: OnlineStore, unsettled: Unsettled, reached: Reached) -> list[t
     Raises:
         StoreUnavailable, StoreMismatch: Redis failed, or is not what it was when the batch was computed.
     """
-    written = unsettled.writes.outcome()
-    reached(Step.FEATURES_WRITTEN)
-    store.finish([_finish(portion) for portion in unsettled.batch])
+    conflicts = unsettled.published.settle(lambda: reached(Step.FEATURES_WRITTEN))
     reached(Step.PROGRESS_SAVED)
-    return written.conflicts
+    return conflicts
 
 
 def _mark(portion: Portion) -> Committed:
     """The offset after the portion, with what a rebuild needs to know beside it."""
     next_offset, lateness = portion.progress
-    return Committed(next_offset, encode_metadata(portion.owner.claim.epoch, lateness))
+    return Committed(next_offset, encode_metadata(portion.owner.held.claim.epoch, lateness))
 
 
 def _writes(portion: Portion) -> Iterator[EntityWrite]:
@@ -182,7 +178,6 @@ def _writes(portion: Portion) -> Iterator[EntityWrite]:
         yield EntityWrite.of(group, entity, base_offset, states[entity])
 
 
-def _finish(portion: Portion) -> Finish:
-    """The partition's new progress, and how far it may be swept."""
-    owner = portion.owner
-    return Finish(owner.claim, owner.progress, portion.progress, portion.sweep_until_ms)
+def _part(portion: Portion) -> Part:
+    """What the store is to have of a portion."""
+    return Part(portion.owner.held, _writes(portion), portion.progress, portion.sweep_until_ms)

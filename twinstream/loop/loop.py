@@ -147,7 +147,7 @@ class Loop:
         loads = []
         for source, items in stamped.items():
             owner = self._owned[source]
-            loads.append(Load(owner.claim, owner.progress, owner.not_kept(items)))
+            loads.append(Load(owner.held.claim, owner.held.progress, owner.not_kept(items)))
         for source, found in zip(stamped, self._store.load(loads), strict=True):
             owner = self._owned[source]
             for entity, stored in found.items():
@@ -161,7 +161,7 @@ class Loop:
         try:
             return EntityState.load(owner.partition.group, self._window, stored.head, stored.chunks)
         except StateUnreadable as damage:
-            self._store.forget(owner.claim)
+            self._store.forget(owner.held.claim)
             raise StoreMismatch(f"the state of {entity} cannot be read ({damage}); its partition is rebuilt") from None
 
     def _apply(self, source: TopicPartition, records: list[Record], items: list[Stamped | DeadLetter]) -> Portion:
@@ -179,15 +179,14 @@ class Loop:
         if self._unsettled is None:
             return
         unsettled = self._unsettled
-        conflicts = settle(self._store, unsettled, self._reached)
+        conflicts = settle(unsettled, self._reached)
         self._unsettled = None
         self._settled(unsettled.batch)
         self.totals.committed(unsettled.batch, conflicts, time.monotonic() - unsettled.started_s)
 
     def _settled(self, batch: list[Portion]) -> None:
-        """Note what Redis and Kafka now have."""
+        """Note what Kafka now has."""
         for portion in batch:
-            portion.owner.progress = portion.progress
             portion.owner.emit_from = max(portion.owner.emit_from, portion.progress.next_offset)
         self._all_is_well()
 
@@ -296,7 +295,7 @@ class Loop:
         """The recovery path: claim a partition and continue where Kafka and Redis say."""
         settings, group = self._settings, self.registry.of_topic(source.topic)
         started = take_over(self.log, self._store, source, group, settings, self._if_log_lost, self.totals)
-        start, claim, progress = started.start, started.claim, started.progress
+        start, held = started.start, started.held
         self.log.seek(source, start.offset)
         self.log.resume([source])
         _logger.debug(
@@ -305,7 +304,7 @@ class Loop:
             partition=source.partition,
             offset=start.offset,
             emit_from=start.emit_from,
-            rebuilding=progress is None and start.offset < start.emit_from,
+            rebuilding=held.progress is None and start.offset < start.emit_from,
         )
         self._targets[source] = self.log.end_offset(source)
         partition = PartitionProcessor(
@@ -317,14 +316,13 @@ class Loop:
             emit_from=start.emit_from,
             forget_until_ms=start.forget_until_ms,
         )
-        self._store.sweep([(claim, partition.sweep_until_ms)])  # the last worker may have died in the middle of it
+        self._store.sweep([(held.claim, partition.sweep_until_ms)])  # the last worker may have died in the middle of it
         self._owned[source] = Assigned(
             source=source,
             partition=partition,
-            claim=claim,
-            progress=progress,
+            held=held,
             emit_from=start.emit_from,
-            rebuilt_at=start.emit_from if progress is None else 0,
+            rebuilt_at=start.emit_from if held.progress is None else 0,
             feature_topic=feature_log_topic(group.name, settings.output_prefix).name,
             dead_letter_topic=dead_letter_topic(source.topic, settings.output_prefix).name,
         )
@@ -339,7 +337,7 @@ class Loop:
         self._owned.clear()
         self._provided.clear()
         if self._unsettled:
-            self._unsettled.writes.give_up()
+            self._unsettled.published.give_up()
             self._unsettled = None
         forget_cycles()
         with suppress(LogError):  # a partition that is being taken from us cannot be paused, and need not be

@@ -8,8 +8,9 @@ from twinstream.log.retention import IfLogLost
 from twinstream.logging import get_logger
 from twinstream.loop.recovery import Start, committed_metadata, encode_metadata, plan_start, set_by_others
 from twinstream.loop.totals import Totals
-from twinstream.online.contract import Claim, OnlineStore, Partition, Progress
+from twinstream.online.contract import OnlineStore, Partition, Progress
 from twinstream.online.epoch import epoch
+from twinstream.online.write_behind import Held, advance
 from twinstream.settings import Settings
 
 
@@ -18,13 +19,11 @@ class Started:
     """A partition that is ours.
 
     Attributes:
-        claim: the right to write it.
-        progress: what Redis has of it; None when it has to be rebuilt.
+        held: the right to write it, and how far Redis has it; not at all when it has to be rebuilt.
         start: how it continues.
     """
 
-    claim: Claim
-    progress: Progress | None
+    held: Held
     start: Start
 
 
@@ -44,17 +43,17 @@ def take_over(
         LogError, StoreUnavailable: one of them does not answer.
     """
     current = epoch(log.topic_id(source.topic), group, settings)
-    claim, progress = store.claim(Partition(source.topic, source.partition, group.name), current)
+    held = Held(*store.claim(Partition(source.topic, source.partition, group.name), current))
     committed = log.committed(source)
     metadata = committed_metadata(committed, current) if committed else None
     mark = (committed.offset, metadata.lateness) if committed and metadata else None
     reset = committed.offset if committed and set_by_others(committed) else None
-    start = plan_start(log, source, mark, progress, settings, if_log_lost, reset)
+    start = plan_start(log, source, mark, held.progress, settings, if_log_lost, reset)
     if reset is not None:
-        _say_reset(source, reset, progress, start)
+        _say_reset(source, reset, held.progress, start)
     if start.rebuild:
-        store.forget(claim)
-        progress = None
+        store.forget(held.claim)
+        held.progress = None
     if start.deleted is not None:
         totals.gone_without(start.deleted)
     if start.incomplete:
@@ -68,11 +67,9 @@ def take_over(
         with log.transaction() as transaction:
             offset, lateness = start.commit
             transaction.commit_offsets({source: Committed(offset, encode_metadata(current, lateness))})
-    if start.deleted is not None and progress is not None:
-        reached = Progress(start.offset, start.lateness)
-        store.save_progress([(claim, progress, reached)])
-        progress = reached
-    return Started(claim, progress, start)
+    if start.deleted is not None and held.progress is not None:
+        advance(store, held, Progress(start.offset, start.lateness))
+    return Started(held, start)
 
 
 def _say_reset(source: TopicPartition, reset: int, progress: Progress | None, start: Start) -> None:
@@ -82,7 +79,7 @@ def _say_reset(source: TopicPartition, reset: int, progress: Progress | None, st
         if progress.next_offset != reset:
             _logger.warning(
                 "The group's offset was set with another tool; Redis knows how far the partition was processed, and "
-                "wins. To process again from the offset set, start with --if-log-lost rebuild",
+                "wins. To process again from there, set it once more and start with --if-log-lost rebuild",
                 **place,
                 processed_up_to=progress.next_offset,
             )

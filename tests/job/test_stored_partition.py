@@ -10,7 +10,7 @@ from tenacity import wait_none
 from tests.job.memory import MemoryJob
 from tests.loop.outputs import SETTINGS
 from twinstream.core.lateness import NOTHING_SEEN
-from twinstream.job import write_behind as mirror
+from twinstream.job import stored_partition
 from twinstream.log.contract import Record
 from twinstream.online.contract import Progress
 from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
@@ -41,7 +41,7 @@ def failing(call: str, *outcomes: Exception | None) -> Callable[[str], None]:
 
 
 def test_batch_waits_for_redis_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
+    monkeypatch.setattr(stored_partition, "wait_exponential", lambda *_, **__: wait_none())
     job = MemoryJob("transactions", **SETTINGS)
     job.database.before_call = failing("send", *[StoreUnavailable("away")] * 5)
     job.run(payments(0, 10), Random(0))
@@ -50,7 +50,7 @@ def test_batch_waits_for_redis_and_loses_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 def test_redis_that_goes_away_with_a_batch_gets_it_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
+    monkeypatch.setattr(stored_partition, "wait_exponential", lambda *_, **__: wait_none())
     job = MemoryJob("transactions", **SETTINGS)
     job.database.before_call = failing("outcome", *[StoreUnavailable("away")] * 3)
     job.run(payments(0, 10), Random(0))
@@ -102,8 +102,8 @@ def test_restored_batch_that_was_not_settled_takes_with_it_the_entities_that_it_
 def test_redis_that_goes_away_while_it_gets_everything_back_gets_the_rest_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mirror, "ENTITIES_AT_ONCE", 1)
-    monkeypatch.setattr(mirror, "wait_exponential", lambda *_, **__: wait_none())
+    monkeypatch.setattr(stored_partition, "ENTITIES_AT_ONCE", 1)
+    monkeypatch.setattr(stored_partition, "wait_exponential", lambda *_, **__: wait_none())
     job = MemoryJob("transactions", **SETTINGS)
     job.run(payments(0, 1, "z"), Random(0))
     stale = job.database.copy()
@@ -124,7 +124,7 @@ def test_job_that_ends_settles_its_last_batch() -> None:
 
 
 def test_batch_fails_when_redis_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(stored_partition, "PATIENCE_S", 0.2)
     job = MemoryJob("transactions", **SETTINGS)
     job.database.before_call = failing("send", *[StoreUnavailable("away")] * 100)
     with pytest.raises(StoreUnavailable):
