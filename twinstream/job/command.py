@@ -189,8 +189,8 @@ def follow(
 
 
 @app.command(
-    epilog="Examples:  make run-flink   |   make run-flink FLINK_CLUSTER=localhost:8081   |   "
-    "make run-flink SAVEPOINT=latest   |   make run-flink ARGS='--mode process --parallelism 2'"
+    epilog="Examples:\n\n`make run-flink`\n\n`make run-flink FLINK_CLUSTER=localhost:8081`\n\n"
+    "`make run-flink SAVEPOINT=latest`\n\n`make run-flink ARGS='--mode process --parallelism 2'`"
 )
 def main(
     features: Features = None,
