@@ -74,7 +74,9 @@ def test_every_command_has_an_example_and_no_developers_note(program: str) -> No
     for name, words, command in commands(module.app, program):
         if name.endswith(STARTS_THE_JOB):
             continue
-        assert "Example" in (getattr(command, "epilog", "") or ""), name
+        examples = getattr(command, "epilog", "") or ""
+        assert "Example" in examples, name
+        assert " | " not in examples, f"{name}: that would be a pipe"
         whole = set(help_of(module.app, words, 400).split())
         for width in WIDTHS:
             shown = help_of(module.app, words, width)

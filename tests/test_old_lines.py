@@ -10,9 +10,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from deploy.local import LocalKafka
 from deploy.local.aws import LocalAws
+from producers.account import TransactionKafkaProducer
 from producers.cli import app
+from producers.orders import TransactionProducer
 from tests.producers.conftest import aws_server
+from twinstream.log.kafka import read_topic
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -102,6 +106,34 @@ def test_shell_script_names_the_present_command_and_passes_flags_on(tmp_path: Pa
     assert outcome.returncode == 2
     assert outcome.stderr.startswith("scripts/run_transaction_producer.sh is now: python -m producers orders\n")
     assert "--rate" in outcome.stderr
+
+
+def test_settings_of_kafkas_client_are_given_as_the_descriptions_write_them(
+    kafka_broker: LocalKafka, unique: Callable[[str], str]
+) -> None:
+    topic = unique("settings")
+    config = {"acks": "all", "retries": 3, "batch_size": 16384, "linger_ms": 10, "compression_type": "snappy"}
+    with TransactionProducer(bootstrap_servers=kafka_broker.servers, topic=topic, producer_config=config) as orders:
+        assert orders.send_message(orders.generate_message())
+    with TransactionKafkaProducer(
+        bootstrap_servers=kafka_broker.servers,
+        topic=topic,
+        acks="all",
+        retries=3,
+        max_in_flight_requests_per_connection=1,
+    ) as payments:
+        assert payments.send_batch(count=5) == 5
+    assert len(list(read_topic(kafka_broker.servers, topic))) == 6
+
+
+def test_coverage_is_measured_by_the_line_that_the_readme_names(tmp_path: Path) -> None:
+    simulator, report = "tests/unit/test_simulator.py::test_row_count", f"--cov-report=html:{tmp_path / 'htmlcov'}"
+    outcome = answer(
+        sys.executable, "-m", "pytest", "-v", simulator, "--cov=producers", report,
+        folder=ROOT, COVERAGE_FILE=str(tmp_path / "coverage"),
+    )  # fmt: skip
+    assert outcome.returncode == 0, outcome.stdout
+    assert (tmp_path / "htmlcov" / "index.html").exists()
 
 
 def test_kafka_command_in_the_container_is_named_with_its_path() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Group
 from rich.table import Table
 
 from twinstream.errors import UserError
@@ -132,7 +133,8 @@ def test_no_table_parts_a_word_or_is_wider_than_the_terminal(rows: list[tuple[st
 def test_counts_that_have_no_room_side_by_side_are_a_list() -> None:
     table = counts_table("topic", *(f"heading_{number}" for number in range(9)))
     table.add_row("orders", *(f"{number:,}" for number in range(1_000, 1_009)))
-    lines = shown(table).splitlines()
+    lines = shown(Group(table, "nine counts")).splitlines()
+    assert lines[-1].strip() == "nine counts"
     assert lines[0].split() == ["topic", "orders"]
     assert lines[9].split() == ["heading_8", "1,008"]
 

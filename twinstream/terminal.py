@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.measure import Measurement
 from rich.spinner import Spinner
@@ -61,7 +61,12 @@ class Terminal(Console):
 
     def print(self, *shown: Any, **options: Any) -> None:
         """Print; a table that the terminal is too narrow for is shown row by row, so that no word in it is cut."""
-        super().print(*(_fitting(each, self) if isinstance(each, Table) else each for each in shown), **options)
+        super().print(*(self._fitted(each) for each in shown), **options)
+
+    def _fitted(self, shown: Any) -> Any:
+        if isinstance(shown, Group):
+            return Group(*map(self._fitted, shown.renderables))
+        return _fitting(shown, self) if isinstance(shown, Table) else shown
 
     def say(self, *texts: RenderableType) -> None:
         """Print a line without breaking it where the terminal ends, so that it can be copied."""

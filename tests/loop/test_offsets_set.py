@@ -59,7 +59,7 @@ def test_redis_wins_and_that_is_said_with_what_else_can_be_done(
 ) -> None:
     assert start_again(driver, offset_set) == []
     ((event, values),) = said
-    assert "wins. To process again from there, set it once more and start with --if-log-lost rebuild" in event
+    assert "wins: the offset is set back. To process again, set it once more and start with" in event
     assert (values["offset_set"], values["processed_up_to"]) == (offset_set, COUNT)
 
 

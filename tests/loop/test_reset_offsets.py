@@ -38,7 +38,7 @@ def test_redis_wins_over_the_reset_and_says_so_once_for_each_partition(processed
     assert "transactions" in told
     said = processed.finish()
     assert said.count("The group's offset was set with another tool; Redis knows how far") == len(processed.lab.ends())
-    assert "and wins. To process again from there, set it once more and start with --if-log-lost rebuild" in said
+    assert "and wins: the offset is set back. To process again, set it once more" in said
     assert_same(processed.outputs(), reference)
     assert "set with another tool" not in processed.finish(), "the loop's own note is there again"
 

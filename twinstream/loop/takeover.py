@@ -79,7 +79,7 @@ def _say_reset(source: TopicPartition, reset: int, progress: Progress | None, st
         if progress.next_offset != reset:
             _logger.warning(
                 "The group's offset was set with another tool; Redis knows how far the partition was processed, and "
-                "wins. To process again from there, set it once more and start with --if-log-lost rebuild",
+                "wins: the offset is set back. To process again, set it once more and start with --if-log-lost rebuild",
                 **place,
                 processed_up_to=progress.next_offset,
             )

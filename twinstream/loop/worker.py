@@ -79,9 +79,9 @@ def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Terminal
 
 
 @app.command(
-    epilog="Examples:  python flink/stream_processor.py --kafka-servers localhost:9092   |   "
-    "python flink/stream_processor.py --until-caught-up   |   "
-    "OUTPUT_PREFIX=test. CONSUMER_GROUP=test REDIS_DB=1 python flink/stream_processor.py"
+    epilog="Examples:\n\n`python flink/stream_processor.py --kafka-servers localhost:9092`\n\n"
+    "`python flink/stream_processor.py --until-caught-up`\n\n"
+    "`OUTPUT_PREFIX=test. CONSUMER_GROUP=test REDIS_DB=1 python flink/stream_processor.py`"
 )
 def main(
     features: Features = None,
