@@ -252,7 +252,7 @@ class EntityState:
         for number in sorted(chunks):
             try:
                 events = decode(chunks[number])
-            except msgspec.DecodeError as fault:
+            except (msgspec.DecodeError, UnicodeDecodeError) as fault:
                 raise StateUnreadable(f"chunk {number}: {fault}") from fault
             chunk = state._open_chunk(number)
             for event in events:
