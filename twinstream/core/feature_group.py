@@ -225,7 +225,7 @@ class FeatureGroup:
 
 
 def _rejecting(decode: Decode) -> Decode:
-    """The same, but a record that it fails on is rejected, so that it does not stop the stream; see the cause for why."""
+    """The same, but a record that it fails on is rejected and does not stop the stream; the cause says why."""
 
     def checked(value: bytes | None, offset: int) -> tuple[str, RetainedEvent]:
         try:
