@@ -114,7 +114,7 @@ class Dataset:
         """Refuse parts that were written when the group had other features."""
         wanted = columns(self.group)
         for path in parts:
-            present = parquet_schema(path)
+            present = dict(parquet_schema(path))
             if present != wanted:
                 differing = sorted(name for name in {*wanted, *present} if present.get(name) != wanted.get(name))
                 raise UserError(
