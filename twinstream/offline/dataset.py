@@ -19,7 +19,7 @@ from twinstream.core.feature_group import FeatureGroup
 from twinstream.errors import UserError
 from twinstream.files import told_if_unwritable
 from twinstream.offline.columns import columns
-from twinstream.parquet import parquet_schema
+from twinstream.parquet import parquet_schema, write_parquet
 
 ORIGIN = "_origin"
 AS_KNOWN_THEN, AS_KNOWN_NOW = "as known then", "as known now"
@@ -80,7 +80,7 @@ class Dataset:
             path.parent.mkdir(parents=True, exist_ok=True)
             scratch = path.with_suffix(".tmp")
             with scratch.open("wb") as file:
-                frame.write_parquet(file, compression="zstd", compression_level=1)
+                write_parquet(frame, file, compression="zstd", compression_level=1)
                 file.flush()
                 os.fsync(file.fileno())
             scratch.rename(path)

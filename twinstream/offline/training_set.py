@@ -25,7 +25,7 @@ from twinstream.files import told_if_unwritable
 from twinstream.offline.columns import columns
 from twinstream.offline.dataset import AS_KNOWN_NOW, Dataset
 from twinstream.offline.outcome import Outcome
-from twinstream.parquet import check_times, event_times, read_columns, told_if_unreadable
+from twinstream.parquet import check_times, event_times, read_columns, told_if_unreadable, write_parquet
 
 _TIME, _KNOWN, _PLACE, _NEWEST, _ROW, _WHY = "__time", "__known", "__place", "__newest", "__row", "__why"
 
@@ -74,7 +74,7 @@ def training_set(
         out.parent.mkdir(parents=True, exist_ok=True)
         scratch = out.with_name(f".{out.name}.unfinished")
         with scratch.open("wb") as file:
-            made.write_parquet(file)
+            write_parquet(made, file)
         scratch.replace(out)
     return outcomes
 
