@@ -35,9 +35,9 @@ def told_of_a_full_disk() -> Iterator[None]:
 
 
 def test_a_part_of_a_dataset(tmp_path: Path) -> None:
-    frame = pl.concat([to_frame(GROUP, []), pl.DataFrame({"entity": ENTITIES})], how="diagonal").cast(columns(GROUP))
+    frame = pl.concat([to_frame(GROUP, []), pl.DataFrame({"entity": ENTITIES})], how="diagonal")
     with told_of_a_full_disk():
-        Dataset(tmp_path, GROUP).write(0, 0, 0, frame)
+        Dataset(tmp_path, GROUP).write(0, 0, 0, frame.cast(pl.Schema(columns(GROUP))))
 
 
 def test_a_training_set(tmp_path: Path) -> None:
