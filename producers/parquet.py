@@ -22,6 +22,7 @@ from producers.world.merchants import Directory
 from producers.world.people import BRANDS, PAYMENT_METHODS, public_ip
 from producers.world.places import CITIES, COUNTRIES, DECIMALS, UNITS_PER_USD
 from twinstream.errors import UserError
+from twinstream.parquet import write_parquet
 
 CHUNK_ROWS = 100_000
 ROW_GROUP_ROWS = 2_000_000
@@ -128,14 +129,14 @@ def generate_dataset(
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f".payments-{os.getpid()}.parquet"
         try:
-            frame.write_parquet(unfinished, compression="snappy", statistics=True, row_group_size=ROW_GROUP_ROWS)
+            write_parquet(frame, unfinished, compression="snappy", statistics=True, row_group_size=ROW_GROUP_ROWS)
             path = dataset_path(folder, rows, datetime.fromtimestamp(as_of_ms / 1000, UTC))
             unfinished.rename(path)
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written to ({error.strerror}). Choose another folder with --out."
+            f"{folder} cannot be written to ({error.strerror or error}). Choose another folder with --out."
         ) from None
     return path
 

@@ -6,6 +6,7 @@ Only the columns that are asked for are read; what stands in the others is nobod
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import polars as pl
 import polars.selectors as cs
@@ -32,6 +33,18 @@ def told_if_unreadable(path: Path) -> Iterator[None]:
         raise UserError(f"{path} may not be read. Check who owns it, and its permissions.") from None
     except _UNREADABLE:
         raise UserError(f"{path} is no Parquet file, or a damaged one.") from None
+
+
+def write_parquet(frame: pl.DataFrame, target: Path | IO[bytes], **options: Any) -> None:
+    """Write a frame as Parquet.
+
+    Raises:
+        OSError: it cannot be written; Polars itself calls a full disk a file out of specification.
+    """
+    try:
+        frame.write_parquet(target, **options)
+    except pl.exceptions.ComputeError as fault:
+        raise OSError(str(fault).rpartition("IO error: ")[2]) from None
 
 
 def parquet_schema(path: Path) -> pl.Schema:

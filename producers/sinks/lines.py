@@ -6,39 +6,49 @@ from typing import BinaryIO
 
 from producers.records import Message
 from producers.sinks.base import Delivery
-from twinstream.errors import UserError
+from twinstream.files import told_if_unwritable
 
 
 class LinesSink:
-    """Writes each value as one line; `-` is standard output."""
+    """Writes each value as one line; `-` is standard output.
+
+    Raises:
+        UserError: on any call, when the file cannot be written.
+    """
 
     def __init__(self, path: str) -> None:
         self.delivery = Delivery()
-        self._is_stdout = path == "-"
-        if self._is_stdout:
+        self._path = None if path == "-" else Path(path)
+        if self._path is None:
             self._file: BinaryIO = sys.stdout.buffer
             return
-        try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "wb")  # noqa: SIM115 - closed by close()
-        except OSError as error:
-            raise UserError(f"{path} cannot be written ({error.strerror}). Choose another file.") from None
+        with told_if_unwritable(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("wb")
 
     def send(self, message: Message) -> None:
         """Write one line."""
         line = (message.value or b"null") + b"\n"
-        self._file.write(line)
+        if self._path is None:
+            self._file.write(line)
+        else:
+            with told_if_unwritable(self._path):
+                self._file.write(line)
         self.delivery.sent += 1
         self.delivery.bytes_sent += len(line)
 
     def flush(self) -> None:
         """Hand everything to the operating system."""
-        self._file.flush()
+        if self._path is None:
+            self._file.flush()
+        else:
+            with told_if_unwritable(self._path):
+                self._file.flush()
 
     def close(self) -> None:
         """Flush, and close the file if it is one."""
-        if self._file.closed:
-            return
-        self._file.flush()
-        if not self._is_stdout:
-            self._file.close()
+        if self._path is None:
+            self._file.flush()
+        else:
+            with told_if_unwritable(self._path):
+                self._file.close()

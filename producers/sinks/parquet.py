@@ -8,6 +8,7 @@ import polars as pl
 from producers.records import Message
 from producers.sinks.base import Delivery
 from twinstream.files import told_if_unwritable
+from twinstream.parquet import write_parquet
 
 
 class ParquetSink:
@@ -34,5 +35,5 @@ class ParquetSink:
             frame = pl.read_ndjson(BytesIO(b"\n".join(self._lines)), infer_schema_length=None)
             with told_if_unwritable(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                frame.write_parquet(self.path, compression="snappy")
+                write_parquet(frame, self.path, compression="snappy")
             self._lines = []

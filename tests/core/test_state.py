@@ -9,7 +9,16 @@ from tests.oracle.plays import raising_feature
 from tests.reference import GROUPS, computing
 from twinstream.core.feature_group import Feature
 from twinstream.core.rejection import Rejected
-from twinstream.core.state import CHUNK_EVENTS, EntityState, Head, StateDelta, WindowConfig, _encode, applied_offset
+from twinstream.core.state import (
+    CHUNK_EVENTS,
+    EntityState,
+    Head,
+    StateDelta,
+    StateUnreadable,
+    WindowConfig,
+    _encode,
+    applied_offset,
+)
 
 T = MIDDAY_MS
 LONG_AGO = T - 10 * WINDOW_MS
@@ -285,7 +294,7 @@ def test_a_loaded_state_numbers_its_chunks_on() -> None:
 
 def test_a_state_of_another_version_is_refused() -> None:
     head = Head(version=99, applied_offset=0, horizon_ms=0, truncated_ms=None, truncated_offset=-1)
-    with pytest.raises(ValueError, match="state version 99, expected "):
+    with pytest.raises(StateUnreadable, match="state version 99, expected "):
         EntityState.load(GROUPS["order"], WindowConfig(WINDOW_MS), _encode(head), {})
 
 
@@ -293,8 +302,15 @@ def test_a_state_of_another_version_is_refused() -> None:
 def test_a_damaged_head_or_chunk_is_refused(damage: bytes) -> None:
     delta = state_of(payment(T)).delta()
     for head, chunk in [(damage, delta.changed[0]), (delta.head, damage)]:
-        with pytest.raises(ValueError):  # noqa: PT011 - any text will do
+        with pytest.raises(StateUnreadable):
             EntityState.load(GROUPS["order"], WindowConfig(WINDOW_MS), head, {0: chunk})
+
+
+def test_a_chunk_whose_text_is_no_utf_8_is_refused() -> None:
+    delta = state_of(payment(T, id="abc")).delta()
+    damaged = delta.changed[0].replace(b"abc", b"a\xff\xff")
+    with pytest.raises(StateUnreadable):
+        EntityState.load(GROUPS["order"], WindowConfig(WINDOW_MS), delta.head, {0: damaged})
 
 
 def test_the_head_is_small() -> None:

@@ -66,3 +66,18 @@ def test_records_of_two_origins_are_not_mixed(tmp_path: Path) -> None:
 def test_an_empty_dataset_says_how_to_fill_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="twinstream export --out"):
         Dataset(tmp_path, GROUP).scan()
+
+
+def test_parts_with_other_features_are_neither_added_to_nor_read(tmp_path: Path) -> None:
+    """A feature that was added since would stand in some parts only."""
+    before = GROUP.with_features(GROUP.features[:-1])
+    with Dataset(tmp_path, before).writing("topic features.transaction"):
+        Dataset(tmp_path, before).write(0, 0, 0, to_frame(before, []))
+    dataset, told = Dataset(tmp_path, GROUP), rf"differ in {GROUP.names[-1]}\. Write all of them anew"
+    with pytest.raises(UserError, match=told), dataset.writing("topic features.transaction"):
+        pass
+    with pytest.raises(UserError, match=told):
+        dataset.scan()
+    with dataset.writing("topic features.transaction", afresh=True):
+        dataset.write(0, 0, 0, to_frame(GROUP, []))
+    assert dataset.scan().collect().height == 0

@@ -167,6 +167,13 @@ def test_groups_stand_side_by_side_each_with_its_own_times_and_window(tmp_path: 
     assert not [name for name in both.columns if name.endswith("_right")]
 
 
+def test_features_that_changed_places_since_keep_their_names(tmp_path: Path) -> None:
+    write(tmp_path, [vector_at("c1", 20) | {"txn_count": 7}], group=GROUP.with_features(GROUP.features[::-1]))
+    rows = joined(tmp_path, labels_of([("c1", 40)]))
+    assert rows["transaction__txn_count"].to_list() == [7]
+    assert rows.columns[2:] == [f"transaction__{name}" for name in columns(GROUP) if name != "entity"]
+
+
 def test_any_column_of_the_labels_is_carried_over(tmp_path: Path) -> None:
     write(tmp_path, [vector_at("c1", 0)])
     labels = labels_of([("c1", 1)]).with_columns(

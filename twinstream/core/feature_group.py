@@ -22,6 +22,9 @@ from twinstream.core.window import Window
 Value = int | float | bool | tuple[str, ...] | None
 """What a feature can be. A tuple is a list of names."""
 
+Decode = Callable[[bytes | None, int], tuple[str, RetainedEvent]]
+"""Bytes and offset of a record to its entity and the event that is kept of it."""
+
 T = TypeVar("T")
 V = TypeVar("V", bound=Value)
 
@@ -107,7 +110,7 @@ class FeatureGroup:
         time, id: the fields that say when it happened, and that tell it from others.
         wire_type: the record; what it does not list is not read.
         event_type: what is kept in state of each record.
-        decode: bytes and offset to (entity, state event); raises `Rejected`.
+        decode: bytes and offset to (entity, state event); raises `Rejected`. Whatever else it raises is `internal`.
         window: makes an empty window, given its size in ms.
         families: the features.
         scoring: the feature that can be evaluated, if one can.
@@ -132,7 +135,7 @@ class FeatureGroup:
         id: str,
         wire_type: type[msgspec.Struct],
         event_type: type[RetainedEvent],
-        decode: Callable[[bytes | None, int], tuple[str, RetainedEvent]],
+        decode: Decode,
         window: Callable[[int], Window[Any]],
         families: Sequence[Family[Any]],
         scoring: Scoring | None = None,
@@ -149,7 +152,7 @@ class FeatureGroup:
         self.id = id
         self.wire_type = wire_type
         self.event_type = event_type
-        self.decode = decode
+        self.decode = _rejecting(decode)
         self.window = window
         self.families = tuple(families)
         self.scoring = scoring
@@ -219,3 +222,17 @@ class FeatureGroup:
             except Exception:
                 return feature.name
         return "a feature"
+
+
+def _rejecting(decode: Decode) -> Decode:
+    """The same, but a record that it fails on is rejected and does not stop the stream; the cause says why."""
+
+    def checked(value: bytes | None, offset: int) -> tuple[str, RetainedEvent]:
+        try:
+            return decode(value, offset)
+        except Rejected:
+            raise
+        except Exception as fault:
+            raise Rejected("internal", f"decode raised {type(fault).__name__}") from fault
+
+    return checked

@@ -31,7 +31,7 @@ class Applied(Generic[F]):
         dead_letters: in offset order.
         changed: entities whose state changed, with the applied offset that their state had before the batch.
         replayed: records whose outcome has been emitted by an earlier run.
-        faults: what features raised, with the traceback on the cause; for the log of whoever runs this.
+        faults: what definitions raised, with the traceback on the cause; for the log of whoever runs this.
     """
 
     features: list[F] = field(default_factory=list)
@@ -94,7 +94,8 @@ class PartitionProcessor(Generic[F]):
             stamped: what `stamp` returned.
             states: of every entity among them that has one; the others get one here.
         """
-        applied: Applied[F] = Applied()
+        applied: Applied[F] = Applied(faults=self._stamper.faults)
+        self._stamper.faults = []
         for item in stamped:
             if isinstance(item, DeadLetter):
                 self._emit_dead_letter(item, applied)

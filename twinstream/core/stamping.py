@@ -64,13 +64,18 @@ class StampingLimits:
 
 
 class Stamper:
-    """Stamps the records of one partition, which must come in offset order."""
+    """Stamps the records of one partition, which must come in offset order.
+
+    Attributes:
+        faults: the records that a group's `decode` failed on, until somebody takes them from here.
+    """
 
     def __init__(self, group: FeatureGroup, limits: StampingLimits, lateness: LatenessState = NOTHING_SEEN) -> None:
         """Continue after the records that brought the lateness rule to a state."""
         self._decode = group.decode
         self._max_record_bytes = limits.max_record_bytes
         self._rule = LatenessRule(limits.allowed_lateness_ms, limits.max_future_skew_ms, lateness)
+        self.faults: list[Rejected] = []
 
     @property
     def lateness(self) -> LatenessState:
@@ -97,6 +102,8 @@ class Stamper:
                 event_time_ms = event.time_ms
                 rule.observe(event_time_ms, record.timestamp, record.append_timed)
             except Rejected as rejected:
+                if rejected.reason == "internal":
+                    self.faults.append(rejected)
                 stamped.append(dead_letter(record, rejected, watermark_ms, event_time_ms))
             else:
                 stamped.append(Stamped(record, entity, event, watermark_ms))

@@ -10,7 +10,7 @@ The head begins with a version that is derived from the types in it. A state tha
 runtimes put the version into the epoch of whatever they store, and rebuild from the log what is of another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from heapq import heappop, heappush
@@ -137,22 +137,25 @@ class EntityState:
             watermark_ms: of its partition when the event arrived; the event is not older.
 
         Raises:
-            Rejected: `duplicate`, or `internal` when a feature raised; the state is then as if it had never come.
+            Rejected: `duplicate`, or `internal` when a feature or an aggregate raised; the state is then as if it had
+                never come.
         """
         identity = (event.time_ms, event.id)
         if identity in self._identities:
             raise Rejected("duplicate", f"{event.id} was accepted before at this event time")
         window = self._window
         before = self.horizon_ms, window.truncated_ms, self._truncated_offset
-        forgotten = self._forget_until(watermark_ms - self._config.size_ms)
-        window.insert(event)
-        if len(window) > self._config.max_events:
-            forgotten.append(self._evict())
+        forgotten: list[Any] = []
         try:
+            self._forget_until(watermark_ms - self._config.size_ms, forgotten)
+            window.insert(event)
+            if len(window) > self._config.max_events:
+                forgotten.append(self._evict())
             vector = newest_vector = self._group.compute(window)
             newest = window.newest_retained
             if newest is not None and newest is not event:
-                newest_vector = self.vector_at(newest.time_ms)
+                window.move_to(newest.time_ms)
+                newest_vector = self._group.compute(window)
         except Rejected:
             if forgotten and forgotten[-1] is event:
                 forgotten.pop()
@@ -162,6 +165,11 @@ class EntityState:
                 window.restore_oldest(old)
             self.horizon_ms, window.truncated_ms, self._truncated_offset = before
             raise
+        except Exception as fault:
+            events = [each for each in (*forgotten, *window.retained()) if each is not event]
+            self.horizon_ms, truncated_ms, self._truncated_offset = before
+            self._begin_anew(events, truncated_ms)
+            raise _aggregate_raised(fault) from fault
         self._identities.add(identity)
         if forgotten:
             self._identities.difference_update([(old.time_ms, old.id) for old in forgotten])
@@ -175,19 +183,25 @@ class EntityState:
 
         Raises:
             ValueError: the window at that moment reaches back beyond what is retained.
-            Rejected: `internal`, when a feature raised.
+            Rejected: `internal`, when a feature or an aggregate raised.
         """
         if now_ms - self._config.size_ms < self.horizon_ms:
             raise ValueError(f"events up to {self.horizon_ms} ms have been forgotten, {now_ms} ms needs some of them")
-        self._window.move_to(now_ms)
-        return self._group.compute(self._window)
+        window = self._window
+        try:
+            window.move_to(now_ms)
+        except Exception as fault:
+            self._begin_anew(window.retained(), window.truncated_ms)
+            raise _aggregate_raised(fault) from fault
+        return self._group.compute(window)
 
     def expire(self, watermark_ms: int) -> None:
         """Forget at once what the next `insert` would forget: events that no window from the watermark on can contain.
 
         No read can tell the difference. Tests show that by calling it at any time; the runtimes have no need to.
         """
-        forgotten = self._forget_until(watermark_ms - self._config.size_ms)
+        forgotten: list[Any] = []
+        self._forget_until(watermark_ms - self._config.size_ms, forgotten)
         self._identities.difference_update([(old.time_ms, old.id) for old in forgotten])
 
     # --- reading ---------------------------------------------------------------------------------------------------
@@ -252,7 +266,7 @@ class EntityState:
         for number in sorted(chunks):
             try:
                 events = decode(chunks[number])
-            except msgspec.DecodeError as fault:
+            except (msgspec.DecodeError, UnicodeDecodeError) as fault:
                 raise StateUnreadable(f"chunk {number}: {fault}") from fault
             chunk = state._open_chunk(number)
             for event in events:
@@ -264,18 +278,22 @@ class EntityState:
         state._window.fill(retained)
         return state
 
-    def _forget_until(self, horizon_ms: int) -> list[Any]:
-        """Take the events up to the horizon out of the window and return them, oldest first."""
-        forgotten: list[Any] = []
+    def _forget_until(self, horizon_ms: int, forgotten: list[Any]) -> None:
+        """Take the events up to the horizon out of the window and note them, oldest first."""
         if horizon_ms <= self.horizon_ms:
-            return forgotten
+            return
         self.horizon_ms = horizon_ms
         window = self._window
         while (oldest := window.oldest_retained) is not None and oldest.time_ms <= horizon_ms:
             forgotten.append(window.forget_oldest())
         if window.truncated_ms is not None and window.truncated_ms <= horizon_ms:
             window.truncated_ms, self._truncated_offset = None, -1
-        return forgotten
+
+    def _begin_anew(self, events: Sequence[Any], truncated_ms: int | None) -> None:
+        """Have a new window over these events: an aggregate that raised may hold anything."""
+        self._window = self._group.window(self._config.size_ms)
+        self._window.truncated_ms = truncated_ms
+        self._window.fill(events)
 
     def _evict(self) -> RetainedEvent:
         """Take the oldest event out, because there are more than one entity may retain."""
@@ -355,6 +373,10 @@ def _decoded_head(head: bytes) -> Head:
 @cache
 def _decoder(event_type: type[RetainedEvent]) -> msgspec.msgpack.Decoder[list[Any]]:
     return msgspec.msgpack.Decoder(list[event_type])  # type: ignore[valid-type]
+
+
+def _aggregate_raised(fault: Exception) -> Rejected:
+    return Rejected("internal", f"an aggregate raised {type(fault).__name__}")
 
 
 _Place = tuple[int, int]

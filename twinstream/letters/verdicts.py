@@ -88,7 +88,10 @@ class Judge:
         self._again = again
 
     def judge(self, letter: DeadLetter) -> Judged:
-        """What can be done about a dead letter."""
+        """What can be done about a dead letter.
+
+        One that comes a second time, since its record was processed again after a reset, is done: once is enough.
+        """
         at = letter.partition, letter.offset
         key = "" if letter.key is None else letter.key.decode(errors="replace")
         if at in self._notes.redriven:
@@ -98,7 +101,10 @@ class Judge:
         value = letter.value if self._transform is None else self._transform(letter)
         if value is None and self._transform is not None:
             return Judged(letter, Verdict.DECLINED, key)
-        return self._judge_value(letter, value or b"", key)
+        judged = self._judge_value(letter, value or b"", key)
+        if judged.verdict is Verdict.SEND:
+            self._notes.redriven.add(at)
+        return judged
 
     def _judge_value(self, letter: DeadLetter, value: bytes, key: str) -> Judged:
         limit = self._settings.max_record_bytes

@@ -8,8 +8,9 @@ A part appears whole or not at all: it is written under another name and then re
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,8 @@ import polars as pl
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.errors import UserError
 from twinstream.files import told_if_unwritable
+from twinstream.offline.columns import columns
+from twinstream.parquet import parquet_schema, write_parquet
 
 ORIGIN = "_origin"
 AS_KNOWN_THEN, AS_KNOWN_NOW = "as known then", "as known now"
@@ -33,7 +36,7 @@ class Dataset:
     @property
     def exists(self) -> bool:
         """Whether there is anything of the group."""
-        return any(self.directory.glob("shard=*/*.parquet"))
+        return any(self._parts())
 
     @property
     def origin(self) -> str:
@@ -46,7 +49,8 @@ class Dataset:
         """Be the only one to add records, which come from `origin`; or, `afresh`, to write all of them.
 
         Raises:
-            UserError: somebody else is adding some, the folder has records of another origin, or it cannot be written.
+            UserError: somebody else is adding some, the folder has records of another origin or with other features,
+                or it cannot be written.
         """
         with told_if_unwritable(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -59,6 +63,8 @@ class Dataset:
             before = self.origin
             if before not in ("", origin) and not afresh:
                 raise UserError(f"{self.directory} has records of {before}, not of {origin}. Choose another folder.")
+            if not afresh:
+                self._check_columns(islice(self._parts(), 1))
             with told_if_unwritable(self.directory):
                 for left_over in self.directory.glob("shard=*/*" if afresh else "shard=*/*.tmp"):
                     left_over.unlink()
@@ -74,7 +80,7 @@ class Dataset:
             path.parent.mkdir(parents=True, exist_ok=True)
             scratch = path.with_suffix(".tmp")
             with scratch.open("wb") as file:
-                frame.write_parquet(file, compression="zstd", compression_level=1)
+                write_parquet(frame, file, compression="zstd", compression_level=1)
                 file.flush()
                 os.fsync(file.fileno())
             scratch.rename(path)
@@ -83,7 +89,7 @@ class Dataset:
     def next_offsets(self) -> dict[int, int]:
         """By partition, the offset after the last record that is there."""
         reached: dict[int, int] = {}
-        for path in self.directory.glob("shard=*/*.parquet"):
+        for path in self._parts():
             partition = int(path.parent.name.partition("=")[2])
             last = int(path.stem.partition("-")[2])
             reached[partition] = max(reached.get(partition, 0), last + 1)
@@ -93,9 +99,25 @@ class Dataset:
         """All records.
 
         Raises:
-            UserError: there are none.
+            UserError: there are none, or they have other features than the group has now.
         """
         if not self.exists:
             remedy = f"twinstream export --out {self.directory.parent}"
             raise UserError(f"{self.directory} has no records. Write some with: {remedy}")
+        self._check_columns(self._parts())
         return pl.scan_parquet(self.directory / "shard=*" / "*.parquet", hive_partitioning=False)
+
+    def _parts(self) -> Iterator[Path]:
+        return self.directory.glob("shard=*/*.parquet")
+
+    def _check_columns(self, parts: Iterable[Path]) -> None:
+        """Refuse parts that were written when the group had other features."""
+        wanted = columns(self.group)
+        for path in parts:
+            present = dict(parquet_schema(path))
+            if present != wanted:
+                differing = sorted(name for name in {*wanted, *present} if present.get(name) != wanted.get(name))
+                raise UserError(
+                    f"{path} was written when the {self.group.name} features were others; they differ in "
+                    f"{', '.join(differing)}. Write all of them anew, to another folder."
+                )

@@ -25,7 +25,7 @@ from twinstream.files import told_if_unwritable
 from twinstream.offline.columns import columns
 from twinstream.offline.dataset import AS_KNOWN_NOW, Dataset
 from twinstream.offline.outcome import Outcome
-from twinstream.parquet import check_times, event_times, read_columns, told_if_unreadable
+from twinstream.parquet import check_times, event_times, read_columns, told_if_unreadable, write_parquet
 
 _TIME, _KNOWN, _PLACE, _NEWEST, _ROW, _WHY = "__time", "__known", "__place", "__newest", "__row", "__why"
 
@@ -60,8 +60,8 @@ def training_set(
     times = _times(rows, labels, time_column)
     made, outcomes = rows, dict[str, Outcome]()
     for each in wanted:
-        names = [column_name(each.group, name) for name in columns(each.group) if name != "entity"]
-        clashes = [name for name in names if name in made.columns]
+        names = {name: column_name(each.group, name) for name in columns(each.group) if name != "entity"}
+        clashes = [name for name in names.values() if name in made.columns]
         if clashes:
             raise UserError(f"{labels} has a column {clashes[0]} already. Drop or rename it.")
         asked = pl.DataFrame({"entity": _entities(rows, labels, each.entity_column), _TIME: times})
@@ -69,14 +69,12 @@ def training_set(
         with told_if_unreadable(features):
             joined = join(asked, vectors, window_ms, as_known_now)
         outcomes[each.group.name] = _outcome(asked, joined[_WHY])
-        joined = joined.drop(_WHY)
-        joined.columns = names
-        made = made.hstack(joined)
+        made = made.hstack(joined.select(pl.col(name).alias(named) for name, named in names.items()))
     with told_if_unwritable(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         scratch = out.with_name(f".{out.name}.unfinished")
         with scratch.open("wb") as file:
-            made.write_parquet(file)
+            write_parquet(made, file)
         scratch.replace(out)
     return outcomes
 
