@@ -48,7 +48,10 @@ SHOWN = {
     "order": ("txn_count", "amount_sum", "amount_mean", "distinct_countries"),
     "clickstream": ("events", "product_views", "cart_adds", "engagement_score", "cart_abandoned"),
 }
-"""The features that the demo shows of each group: too many columns say nothing."""
+"""The features that the demo shows of the reference groups: too many columns say nothing."""
+
+SHOWN_OF_OTHERS = 4
+"""How many it shows of any other group: the first ones."""
 
 
 def demo(console: Terminal, in_process: bool = False) -> bool:
@@ -63,6 +66,10 @@ def demo(console: Terminal, in_process: bool = False) -> bool:
     """
     settings = load_settings().model_copy(update={"metrics_port": 0})
     registry = load_registry(settings.features)
+    if not any(registry.reads(topic) for topic in SHARES):
+        raise UserError(
+            f"The demo sends {', '.join(SHARES)}, and no group of {registry.source} reads one of them. Unset FEATURES."
+        )
     if in_process:
         store = MemoryStore(MemoryDatabase(), settings.namespace)
         return _run_and_show(console, settings, _memory_loop(settings, registry, store), store)
@@ -105,6 +112,8 @@ def _memory_loop(settings: Settings, registry: Registry, store: OnlineStore) -> 
     now_ms = time.time_ns() // 1_000_000
     plan = SeedPlan(SEED, COUNT, dict.fromkeys(SHARES, Span(now_ms - SPAN_MS, now_ms)), ends_now=True)
     for topic, message, _ in seed_messages(plan):
+        if not registry.reads(topic):
+            continue
         key = (message.key or "").encode()
         broker.append(topic, crc32(key) % PARTITIONS, key, message.value)
     return Loop(
@@ -118,10 +127,11 @@ def _memory_loop(settings: Settings, registry: Registry, store: OnlineStore) -> 
 def _show(console: Terminal, store: OnlineReader, loop: Loop) -> bool:
     """Print some features of each group and the dead letters by reason."""
     written = True
-    for group, columns in SHOWN.items():
-        rows = list(store.all_features(group))
+    for group in loop.registry:
+        rows = list(store.all_features(group.name))
         written = written and bool(rows)
-        console.print("", _features_table(loop.registry.named(group), columns, rows), sep="\n")
+        columns = SHOWN.get(group.name, group.names[:SHOWN_OF_OTHERS])
+        console.print("", _features_table(group, columns, rows), sep="\n")
     letters = loop.totals.dead_letters
     counts = {reason: sum(letters[topic, reason] for topic in loop.registry.topics) for reason in REASONS}
     told = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)

@@ -116,7 +116,10 @@ def _of_file(path: Path) -> tuple[str, Path]:
     parts = path.with_suffix("").parts
     if not path.is_absolute() and all(part.isidentifier() for part in parts):
         return ".".join(parts), Path.cwd()  # as the same file is named as a module
-    return path.stem, path.resolve().parent
+    folder, names = path.resolve().parent, [path.stem]
+    while (folder / "__init__.py").is_file():
+        folder, names = folder.parent, [folder.name, *names]
+    return ".".join(names), folder
 
 
 def _told(name: str, error: Exception) -> str:

@@ -1,8 +1,10 @@
 """What the demo shows."""
 
+from pathlib import Path
+
 import pytest
 
-from deploy.demo import SHOWN, for_a_person, main
+from deploy.demo import SHOWN, SHOWN_OF_OTHERS, for_a_person, main
 from deploy.local import free_port
 from tests.reference import GROUPS
 
@@ -38,3 +40,29 @@ def test_in_this_process_it_needs_no_service(
     shown = capsys.readouterr().out
     assert all(f"features:{group}:" in shown for group in GROUPS)
     assert "dead letters" in shown
+
+
+def test_it_shows_the_groups_that_features_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "carts.py").write_text(
+        "from features import clickstream_features\n"
+        "from twinstream import FeatureGroup\n"
+        "given = 'version topic entity time id wire_type event_type decode window families'.split()\n"
+        "carts = FeatureGroup(name='cart', **{name: getattr(clickstream_features, name) for name in given})\n"
+        "__all__ = ['carts']\n"
+    )
+    monkeypatch.setenv("FEATURES", str(tmp_path / "carts.py"))
+    assert main(in_process=True) == 0
+    shown = capsys.readouterr().out
+    assert "features:cart:" in shown
+    assert all(f"{name}=" in shown for name in GROUPS["clickstream"].names[:SHOWN_OF_OTHERS])
+    assert "features:transaction:" not in shown
+
+
+def test_definitions_that_read_none_of_its_topics_are_told_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FEATURES", "examples/sign-ins/shop/features.py")
+    assert main(in_process=True) == 2
+    assert "no group of shop.features reads one of them. Unset FEATURES." in capsys.readouterr().err
