@@ -155,11 +155,12 @@ class EntityState:
             newest_vector: msgspec.Struct | None = vector
             newest = window.newest_retained
             if newest is not None and newest is not event:
-                if evicted or event.time_ms > newest.time_ms - self._config.size_ms:
+                newest_vector = self._newest_vector
+                if evicted or newest_vector is None or event.time_ms > newest.time_ms - self._config.size_ms:
                     window.move_to(newest.time_ms)
                     newest_vector = self._group.compute(window)
-                else:  # of a clock so fast that the event is not in its window: to go there and back takes all events
-                    newest_vector = self._newest_vector
+                # Else the newest is of a clock so fast that the event is not in its window. To go there and back would
+                # take a step for each event of both.
         except Rejected:
             if forgotten and forgotten[-1] is event:
                 forgotten.pop()
