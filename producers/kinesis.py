@@ -12,6 +12,7 @@ from producers.aws import aws_client, friendly_errors, place_of
 from producers.clock import Clock, SystemClock
 from producers.records import Message, encode
 from twinstream.errors import UserError
+from twinstream.files import told_if_unwritable
 
 STREAM = "fraud-transactions"
 MAX_ENTRIES = 500
@@ -148,9 +149,10 @@ class KinesisProducer:
         if not entries:
             return
         self.records_failed += len(entries)
-        self.failed_file.parent.mkdir(parents=True, exist_ok=True)
-        with self.failed_file.open("ab") as file:
-            file.writelines(entry["Data"] + b"\n" for entry in entries)
+        with told_if_unwritable(self.failed_file):
+            self.failed_file.parent.mkdir(parents=True, exist_ok=True)
+            with self.failed_file.open("ab") as file:
+                file.writelines(entry["Data"] + b"\n" for entry in entries)
         self._log.error("Records not delivered were written to a file", count=len(entries), file=str(self.failed_file))
 
 

@@ -3,20 +3,18 @@
 from typing import Any
 
 import structlog
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from producers.records import iso_utc
 from twinstream.core.rejection import Rejected
 from twinstream.definitions import load_registry
-from twinstream.log.kafka.client_options import READER_OPTIONS, connection_options
-from twinstream.log.kafka.connecting import build_client
+from twinstream.log.kafka.topic_reader import poll, reader
 from twinstream.settings import Settings
 
 REFERENCE = load_registry("features")
 """The definitions whose records these producers make."""
 
-TAIL_RECORDS = 300
-
+TAIL_RECORDS, POLL_RECORDS = 300, 500
 
 DEFAULT_SKEW_MS = 30_000
 
@@ -56,12 +54,9 @@ def newest_event_ms(where: Settings | str, topic: str, records_of: str | None = 
     """
     decode = REFERENCE.of_topic(records_of or topic).decode
     skew_ms = where.max_future_skew_ms if isinstance(where, Settings) else DEFAULT_SKEW_MS
-    consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS | {"group_id": None})
-    try:
+    with reader(where, group_id=None) as consumer:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         times = [_newest(consumer, partition, decode, skew_ms) for partition in partitions]
-    finally:
-        consumer.close()
     return max((time for time in times if time is not None), default=None)
 
 
@@ -87,7 +82,7 @@ def _read(consumer: Any, partition: TopicPartition, start: int, end: int) -> lis
     consumer.seek(partition, start)
     records: list[Any] = []
     while consumer.position(partition) < end:
-        for batch in consumer.poll(timeout_ms=1_000).values():
+        for batch in poll(consumer, POLL_RECORDS).values():
             records += batch
     return [record for record in records if record.offset < end]
 

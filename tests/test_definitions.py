@@ -114,6 +114,7 @@ MISTAKES = {
     "a name that is taken": ("def login_count", "def offset", "login_features", "'offset' .* name that is taken"),
     "a group's name with a space": ('name="login"', 'name="log in"', "login_features", "'log in'"),
     "a name that nobody defined": ("Decoder(Login)", "Decode(Login)", "decoder =", "NameError: .*Decode"),
+    "a file that ends the process": ("decoder = ", "raise SystemExit\ndecoder = ", "raise", "SystemExit"),
     "no Python": ("decoder = ", "decoder == = ", "decoder =", "invalid syntax"),
     "a package that is not there": ("from msgspec", "from msgspeck", "from msgspec", "No module named 'msgspeck'"),
 }

@@ -92,7 +92,7 @@ def _module(name: str) -> ModuleType:
                 "like shop.features, or their files, like shop/features.py."
             ) from None
         raise UserError(_told(name, error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(_told(name, error)) from error
     file = getattr(loaded, "__file__", None)
     if name.endswith(".py") and (file is None or not _is_copy(Path(file), Path(name))):
@@ -122,7 +122,7 @@ def _of_file(path: Path) -> tuple[str, Path]:
     return ".".join(names), folder
 
 
-def _told(name: str, error: Exception) -> str:
+def _told(name: str, error: BaseException) -> str:
     """What went wrong, and the line of the definitions where it did."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {error.msg}"

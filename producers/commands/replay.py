@@ -36,6 +36,15 @@ def parse_speed(text: str) -> float | None:
     return float(match[1])
 
 
+def fresh_topic(path: Path, now_ms: int) -> str:
+    """A topic of a file's own; what Kafka does not take in a name is left out.
+
+    >>> fresh_topic(Path("outputs/São Paulo (1).parquet"), 1_772_366_400_000)
+    'replay-S-o-Paulo-1--1772366400000'
+    """
+    return f"replay-{re.sub(r'[^A-Za-z0-9._-]+', '-', path.stem)[:200]}-{now_ms}"
+
+
 def replay(
     settings: Settings,
     path: Path,
@@ -49,7 +58,7 @@ def replay(
     clock = clock or SystemClock()
     frame = read_payments(path, limit)
     producer = open_producer(settings)
-    topic = topic or f"replay-{path.stem}-{clock.now_ms()}"
+    topic = topic or fresh_topic(path, clock.now_ms())
     sink = KafkaSink(producer, topic)
     started = clock.monotonic()
     try:

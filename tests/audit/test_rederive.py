@@ -1,5 +1,6 @@
 """Re-deriving a run from its source: nothing differs, until somebody changes a line of a feature."""
 
+import json
 import re
 import urllib.request
 from collections.abc import Iterator
@@ -100,6 +101,42 @@ def test_where_a_source_without_keys_has_lost_its_beginning_the_rest_is_compared
     features = pairs[0].result()
     assert outcome(features) == (0, 0, 0)
     assert 50 < features.compared < len(log)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "features_lost", "letters_lost"),
+    [("loop", (40, 0), (0, 5)), ("loop", (90, 60), (5, 1_000)), ("job", (0, 150), (5, 0)), ("job", (90, 60), (3, 8))],
+)
+def test_where_a_log_has_lost_its_beginning_the_rest_is_compared(
+    job_without_keys: Driver,
+    monkeypatch: pytest.MonkeyPatch,
+    runtime: str,
+    features_lost: tuple[int, int],
+    letters_lost: tuple[int, int],
+) -> None:
+    """Retention takes the segments of a log and of its source at different times."""
+    genuine = rederive.read_topic
+    lost = {
+        feature_log_topic("transaction").name: features_lost,
+        dead_letter_topic("transactions").name: letters_lost,
+        "transactions": (0, 0),
+    }
+
+    def read_topic(settings: Settings, topic: str, *, only: list[int]) -> Iterator[Record]:
+        if topic in BY_TOPIC:
+            rows = list(genuine(settings, topic, only=only))
+        elif runtime == "job":  # which reads all source partitions in turn
+            rows = sorted(genuine(settings, topic, only=only), key=lambda row: json.loads(row.value or b"")["offset"])
+        else:
+            rows = partition_of(job_without_keys, topic, only[0])
+        yield from rows[lost[topic][only[0]] :]
+
+    monkeypatch.setattr(rederive, "read_topic", read_topic)
+    monkeypatch.setattr(rederive, "beginning_offsets", lambda settings, topic: dict(enumerate(lost[topic])))
+    features, letters = rederive_run(settings(), REGISTRY, EVERYTHING, "transaction")
+    assert outcome(features) == outcome(letters) == (0, 0, 0)
+    assert features.compared > 50
+    assert letters.compared > 5
 
 
 def test_only_rows_of_about_a_batch_wait_for_their_pair(monkeypatch: pytest.MonkeyPatch) -> None:

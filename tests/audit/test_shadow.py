@@ -111,6 +111,7 @@ def test_the_command_compares_over_a_file(candidate: Path, tmp_path: Path) -> No
         ("x = 1", "defines no features"),
         ("from features.velocity import velocity", "defines no features"),
         ("1/0", "does not run: ZeroDiv"),
+        ("raise SystemExit", "does not run: SystemExit"),
     ],
 )
 def test_a_file_that_is_no_candidate_is_one_line(tmp_path: Path, text: str, message: str) -> None:

@@ -58,6 +58,28 @@ def test_out_of_order_an_event_costs_steps_for_the_events_within_lateness_only(
     assert counter.steps <= 4 * (LATENESS_MS // 150 + 2)
 
 
+def test_an_event_of_a_clock_far_ahead_makes_those_after_it_no_dearer(counted: tuple[EntityState, Counting]) -> None:
+    """Where producers stamp the records: the newest moment is none of theirs, and its vector is as it was."""
+    state, counter = counted
+    newest_ms = fill(state, 2_000, gap_ms=100)
+    state.insert(payment(newest_ms + 10 * WINDOW_MS, 5_000), newest_ms - LATENESS_MS)
+    shown = state.newest_vector()
+    state.insert(payment(newest_ms, 5_001), newest_ms - LATENESS_MS)
+    counter.steps = 0
+    for number in range(1, 1_000):
+        time_ms = newest_ms + 100 * number
+        state.insert(payment(time_ms, 6_000 + number), time_ms - LATENESS_MS)
+        assert state.newest_vector() == shown
+        state.delta()
+    assert counter.steps <= 2 * 1_000
+    assert shown == reloaded(state).newest_vector()
+
+
+def reloaded(state: EntityState) -> EntityState:
+    stored = state.stored()
+    return EntityState.load(GROUPS["order"], WindowConfig(WINDOW_MS), stored.head, stored.changed)
+
+
 def test_reading_the_newest_moment_again_costs_nothing(counted: tuple[EntityState, Counting]) -> None:
     state, counter = counted
     newest_ms = fill(state, 1_000, gap_ms=30)

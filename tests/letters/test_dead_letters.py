@@ -139,6 +139,7 @@ def test_what_is_not_there_is_one_line(dead_letters: Callable[..., Result]) -> N
     for arguments, message in (
         (["show", "transactions-0@9999"], "has no dead letter"),
         (["show", "yesterday's"], "is no place of a record"),
+        (["show", "transactions-0@²"], "is no place of a record"),
         (["list", "--reason", "bad"], "There is no reason 'bad'. Choose from oversized"),
         (["list", "--topic", "bad"], "There is no source topic 'bad'"),
         (["list", "--since", "yesterday"], "is no time"),

@@ -27,6 +27,7 @@ from twinstream.log.kafka import (
     TransactionFailed,
     client_options,
     read_topic,
+    topic_reader,
     transactions,
 )
 
@@ -80,6 +81,20 @@ def test_tools_tell_of_a_missing_broker_too(attempt: Callable[[str], object], mo
     with pytest.raises(KafkaUnavailable, match=r"^Kafka does not answer at 127\.0\.0\.1:\d+: nothing listens there"):
         attempt(f"127.0.0.1:{free_port()}")
     assert network_threads() == threads
+
+
+def test_a_tool_does_not_wait_for_ever_for_a_broker_that_is_gone(
+    lab: KafkaLab, kafka_broker: LocalKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_reader, "PATIENCE_S", 0.0)
+    topic = lab.topic()
+    lab.write(topic, [(0, b"key", b"x" * 1_000)] * 5_000)
+    with contextlib.closing(read_topic(lab.servers, topic, poll_records=100)) as records:
+        next(records)
+        kafka_broker.kill()
+        with pytest.raises(KafkaUnavailable, match="nothing listens there"):
+            list(records)
+    kafka_broker.start()
 
 
 def test_pending_transaction_holds_back_records_and_offset_until_it_is_decided(

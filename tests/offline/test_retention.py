@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
+from structlog.testing import capture_logs
 
 from deploy.local import LocalKafka
 from tests.reference import GROUPS, REGISTRY
@@ -89,7 +90,9 @@ def test_an_export_names_what_was_deleted_since_the_last_one_and_goes_on_when_to
     log.delete(topic, 15)
     with pytest.raises(RecordsDeleted, match=rf"5 records of {topic}-0 \(offsets 10 to 14\).*--if-log-lost continue"):
         export(settings, TRANSACTION, tmp_path)
-    assert export(settings, TRANSACTION, tmp_path, if_deleted=IfDeleted.CONTINUE) == 5
+    with capture_logs() as told:
+        assert export(settings, TRANSACTION, tmp_path, if_deleted=IfDeleted.CONTINUE) == 5
+    assert [line["gone"] for line in told] == [f"5 records of {topic}-0 (offsets 10 to 14)"]
     assert Dataset(tmp_path, TRANSACTION).scan().collect()["offset"].to_list() == [*range(10), *range(15, 20)]
     assert export(settings, TRANSACTION, tmp_path) == 0
 
@@ -102,8 +105,10 @@ def test_a_backfill_names_what_its_topic_has_lost_and_goes_on_when_told(
     log.delete(topic, 15)
     with pytest.raises(RecordsDeleted, match=rf"15 records of {topic}-0 \(offsets 0 to 14\).*--if-log-lost continue"):
         backfill(topic, tmp_path, REGISTRY, "transaction", settings, cores=1)
-    done = backfill(topic, tmp_path, REGISTRY, "transaction", settings, cores=1, if_deleted=IfDeleted.CONTINUE)
+    with capture_logs() as told:
+        done = backfill(topic, tmp_path, REGISTRY, "transaction", settings, cores=1, if_deleted=IfDeleted.CONTINUE)
     assert done.good == 5
+    assert [line["gone"] for line in told] == [f"15 records of {topic}-0 (offsets 0 to 14)"]
 
 
 def test_parity_gives_the_reason_why_nothing_can_be_derived_again(

@@ -105,11 +105,17 @@ def test_a_redis_without_an_order_of_writes_of_its_own_is_refused(info: dict[str
 @pytest.fixture
 def users(redis_server: LocalRedis, redis_client: redis.Redis) -> Iterator[str]:
     """Redis users with fewer rights than a worker needs, all with the password hunter2; yields host:port."""
-    rights = {"all": ["+@all"], "uninformed": ["+@all", "-info"], "unscripted": ["+@all", "-evalsha"]}
+    rights = {
+        "all": ["+@all"],
+        "uninformed": ["+@all", "-info"],
+        "unscripted": ["+@all", "-evalsha"],
+        "unloading": ["+@all", "-script"],
+    }
     for name, commands in rights.items():
         redis_client.execute_command("ACL", "SETUSER", name, "on", ">hunter2", "~*", *commands)
     redis_client.execute_command("ACL", "SETUSER", "elsewhere", "on", ">hunter2", "~other:*", "+@all")
     redis_client.execute_command("ACL", "SETUSER", "within", "on", ">hunter2", "~*", "+@all", "-hmset", "-hset")
+    redis_client.script_flush()
     yield f"127.0.0.1:{redis_server.port}"
     redis_client.execute_command("ACL", "DELUSER", *rights, "elsewhere", "within")
 
@@ -132,6 +138,7 @@ def test_a_user_with_every_right_is_connected(users: str) -> None:
     [
         ("uninformed", "does not allow this user to run INFO. Grant it: ACL SETUSER <user> +info"),
         ("unscripted", "does not allow this user to run EVALSHA. Grant it: ACL SETUSER <user> +evalsha"),
+        ("unloading", "does not allow this user to run SCRIPT"),
         ("elsewhere", "does not allow this user one of our keys. Grant them: ACL SETUSER <user> ~*"),
         ("within", "does not allow this user a command that our scripts run."),
     ],

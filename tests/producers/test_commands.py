@@ -301,15 +301,17 @@ def test_replayed_file_is_in_the_topic_in_order_and_decodes(
 def test_replay_goes_to_a_fresh_topic_and_keeps_the_file_s_time_scaled(
     kafka_broker: LocalKafka, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = generate_dataset(500, tmp_path, as_of="2026-11-21")
+    file = generate_dataset(500, tmp_path, as_of="2026-11-21").rename(tmp_path / "São Paulo.parquet")
     times = pl.read_parquet(file)["event_time"].dt.epoch("ms")
     clock = ManualClock(1)
     settings = load_settings(kafka_servers=kafka_broker.servers)
     figures = replay(settings, file, speed=60.0, clock=clock)
-    assert figures["topic"] == f"replay-{file.stem}-1"
+    assert figures["topic"] == "replay-S-o-Paulo-1"
     assert clock.monotonic() == pytest.approx((times[-1] - times[0]) / 60_000)
     assert figures["sent"] == 500
     assert "500 records to replay-" in capsys.readouterr().out
+    with pytest.raises(UserError, match="Kafka takes no topic of the name 'São Paulo'"):
+        replay(settings, file, speed=60.0, topic="São Paulo", clock=clock)
 
 
 @pytest.mark.parametrize(

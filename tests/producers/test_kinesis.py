@@ -125,6 +125,13 @@ def test_record_above_the_limit_is_set_aside_and_the_others_go(
     assert producer.put_records_batch([small, large | {"padding": "x" * 1_000_000}]) == BatchResult(1, 1)
 
 
+def test_a_failed_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    producer = KinesisProducer("any", client=object(), failed_file=tmp_path / "file" / "folder" / "failed.jsonl")
+    with pytest.raises(UserError, match=r"failed\.jsonl cannot be written \(Not a directory\)"):
+        producer.put_records_batch([{"card_id": None}])
+
+
 def test_records_that_kinesis_would_refuse_for_their_key_are_set_aside_and_the_others_go(
     aws_server: LocalAws, kinesis: Any, stream: str, tmp_path: Path
 ) -> None:

@@ -7,14 +7,16 @@ Of all entities, the dead letters are compared, too. A difference means that the
 have), or that something is wrong.
 
 Where Kafka has deleted the beginning of the source, what depends on it is left out: from W + L after the oldest record
-that the log vouches for, windows are full and the watermark is right again.
+that the log vouches for, windows are full and the watermark is right again. Where it has deleted the beginning of a
+log, so are the results that may have been in there: those of records before the first of their partition that is left.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import chain, takewhile
+from itertools import chain, islice, takewhile
 from zlib import crc32
 
 import msgspec
@@ -45,6 +47,12 @@ from twinstream.registry import Registry
 from twinstream.settings import Settings
 
 _BUCKETS = 1_000_000
+
+LOOK_AHEAD = 20_000
+"""Rows of a log within which each source partition has one, if it has any there: the job reads all of them in turn."""
+
+Kept = Mapping[int, int]
+"""By source partition, the offset of its first record whose result is certainly not in what a log has lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +114,31 @@ def _compare_group(
             return takewhile(lambda record: record.offset < end, records)
 
         sources = {number: (below(end, read(group.topic, number)), end) for number, end in until.items()}
-        log, letters = (
-            [read(topic.name, number) for number in end_offsets(settings, topic.name)]
-            for topic in (
-                feature_log_topic(group.name, settings.output_prefix),
-                dead_letter_topic(group.topic, settings.output_prefix),
-            )
-        )
-        compare_logs(group, settings, sample, sources, log, letters, pairs)
+        logs: list[list[Iterator[Record]]] = []
+        kept: list[Kept] = []
+        for topic, rows_of in (
+            (feature_log_topic(group.name, settings.output_prefix).name, _feature_rows),
+            (dead_letter_topic(group.topic, settings.output_prefix).name, _letter_rows),
+        ):
+            logs.append([read(topic, number) for number in end_offsets(settings, topic)])
+            lost = [number for number, first in beginning_offsets(settings, topic).items() if first]
+            kept.append(kept_from({number: rows_of(read(topic, number)) for number in lost}))
+        compare_logs(group, settings, sample, sources, logs[0], logs[1], pairs, (kept[0], kept[1]))
+
+
+def kept_from(beheaded: Mapping[int, Iterator["_Row"]]) -> Kept:
+    """What is `Kept`, from the rows that are left in the partitions of a log that have lost their beginning.
+
+    One that has lost everything had the results of the source partition of its number, as far as can be known.
+    """
+    kept: dict[int, int] = {}
+    for number, rows in beheaded.items():
+        first: dict[int, int] = {}
+        for row in islice(rows, LOOK_AHEAD):
+            first.setdefault(row.partition, row.offset)
+        for source, offset in (first or {number: sys.maxsize}).items():
+            kept[source] = max(kept.get(source, 0), offset)
+    return kept
 
 
 def compare_logs(
@@ -124,6 +149,7 @@ def compare_logs(
     log: Iterable[Iterable[Record]],
     letters: Iterable[Iterable[Record]],
     pairs: tuple[Pairs, Pairs],
+    kept: tuple[Kept, Kept] = ({}, {}),
 ) -> None:
     """Replay a topic and pair the results with the rows of the logs, whichever partition of the logs they are in.
 
@@ -140,8 +166,10 @@ def compare_logs(
         log: the partitions of the feature log.
         letters: the partitions of the dead letter topic.
         pairs: of the feature log, and of the dead letters.
+        kept: what both have not lost of their beginnings; results before are left out.
     """
     features, set_aside = pairs
+    log_from, letters_from = kept
     replays = {number: _Replay(group, settings, number, *source) for number, source in sources.items()}
     logged = [_Rows(_feature_rows(records), replays) for records in log]
     refused = [_Rows(_letter_rows(records), replays) for records in letters if sample.is_everything]
@@ -152,14 +180,17 @@ def compare_logs(
         replay.begin([row.time_ms for row in vouching if row.partition == replay.number])
         applied = replay.step(sample)
         for record in applied.features:
-            if record.event_time >= replay.from_ms:
+            if record.event_time >= replay.from_ms and record.offset >= log_from.get(replay.number, 0):
                 features.add_left(_origin(record), encode_feature_record(record))
         for letter in applied.dead_letters if sample.is_everything else ():
-            if (letter.watermark or BEGINNING_MS) >= replay.from_ms:
+            time_ms = letter.watermark or BEGINNING_MS
+            if time_ms >= replay.from_ms and letter.offset >= letters_from.get(replay.number, 0):
                 set_aside.add_left(_origin(letter), encode_dead_letter(letter))
-        for side, partitions in ((features, logged), (set_aside, refused)):
+        for side, partitions, first in ((features, logged, log_from), (set_aside, refused, letters_from)):
             for row in chain.from_iterable(rows.replayed() for rows in partitions):
-                if row.time_ms >= replays[row.partition].from_ms and (row.entity is None or sample.has(row.entity)):
+                if row.offset < first.get(row.partition, 0) or row.time_ms < replays[row.partition].from_ms:
+                    continue
+                if row.entity is None or sample.has(row.entity):
                     side.add_right(row.origin, row.value)
 
 

@@ -51,7 +51,7 @@ def load_candidate(path: Path, registry: Registry, group: FeatureGroup) -> Featu
         raise UserError(f"There is no file {path}.")
     try:
         defined = runpy.run_path(str(path)).values()
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:
         raise UserError(f"{path} does not run: {type(fault).__name__}: {fault}") from None
     present = {id(family) for each in registry for family in each.families}
     families = [each for each in defined if isinstance(each, Family) and id(each) not in present]

@@ -149,13 +149,18 @@ class EntityState:
         try:
             self._forget_until(watermark_ms - self._config.size_ms, forgotten)
             window.insert(event)
-            if len(window) > self._config.max_events:
+            if evicted := len(window) > self._config.max_events:
                 forgotten.append(self._evict())
-            vector = newest_vector = self._group.compute(window)
+            vector = self._group.compute(window)
+            newest_vector: msgspec.Struct | None = vector
             newest = window.newest_retained
             if newest is not None and newest is not event:
-                window.move_to(newest.time_ms)
-                newest_vector = self._group.compute(window)
+                newest_vector = self._newest_vector
+                if evicted or newest_vector is None or event.time_ms > newest.time_ms - self._config.size_ms:
+                    window.move_to(newest.time_ms)
+                    newest_vector = self._group.compute(window)
+                # Else the newest is of a clock so fast that the event is not in its window. To go there and back would
+                # take a step for each event of both.
         except Rejected:
             if forgotten and forgotten[-1] is event:
                 forgotten.pop()
@@ -238,7 +243,9 @@ class EntityState:
         chunks, numbers = self._chunks, range(self._first_changed, self._next_chunk)
         changed = {number: bytes(chunks[number]) for number in numbers if number in chunks}
         self._first_changed = self._next_chunk
-        self._newest_vector = None  # it has been read, and would lie in memory until the next event
+        newest = self._window.newest_retained
+        if newest is None or newest.offset == self.applied_offset:
+            self._newest_vector = None  # it has been read, and would lie in memory until the next event
         return StateDelta(self._head(), changed, dropped)
 
     def stored(self) -> StateDelta:

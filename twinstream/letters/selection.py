@@ -114,7 +114,7 @@ def find(settings: Settings, registry: Registry, wanted: str) -> DeadLetter:
     """
     topic, _, rest = wanted.rpartition("-")
     partition, _, offset = rest.partition("@")
-    if not (partition.isdigit() and offset.isdigit()):
+    if not (partition.isdecimal() and offset.isdecimal()):
         raise UserError(f"{wanted!r} is no place of a record. Give one as `list` shows it, like transactions-2@17.")
     choice = Choice((registry.of_topic(topic).topic,))
     with closing(read_letters(settings, choice)) as letters:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from twinstream.errors import UserError
+from twinstream.logging import get_logger
 
 
 class IfLogLost(StrEnum):
@@ -66,3 +67,12 @@ def deleted_records(topic: str, wanted: Mapping[int, int], beginnings: Mapping[i
         for number, offset in sorted(wanted.items())
         if number in beginnings and beginnings[number] > offset
     ]
+
+
+def going_on_without(deleted: Iterable[Deleted]) -> None:
+    """Log what is gone, where a person has decided to go on: a command that runs on a schedule says so each time."""
+    for each in deleted:
+        _logger.warning("Kafka deleted records before they were read; going on without them", gone=str(each))
+
+
+_logger = get_logger(__name__)

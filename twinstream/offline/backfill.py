@@ -32,6 +32,7 @@ from twinstream.log.kafka import (
     beginning_offsets,
     deleted_records,
     end_offsets,
+    going_on_without,
     read_topic,
 )
 from twinstream.offline.columns import to_frame
@@ -96,8 +97,8 @@ def backfill(
     dataset = Dataset(out, group)
     if dataset.exists:
         raise UserError(f"{dataset.directory} has records already. Choose another --out, or delete it first.")
-    if not source.endswith(".parquet") and if_deleted is IfDeleted.REFUSE:
-        _refuse_deleted(source, settings)
+    if not source.endswith(".parquet"):
+        _look_for_deleted(source, settings, if_deleted)
     cores = cores or os.cpu_count() or 1
     unfinished = Dataset(out / f".unfinished-{group.name}", group)
     origin = f"{source}, {AS_KNOWN_NOW if include_late else AS_KNOWN_THEN}"
@@ -125,15 +126,16 @@ def _removed_at_the_end(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _refuse_deleted(topic: str, settings: Settings) -> None:
+def _look_for_deleted(topic: str, settings: Settings, if_deleted: IfDeleted) -> None:
     beginnings = beginning_offsets(settings, topic)
     deleted = deleted_records(topic, dict.fromkeys(beginnings, 0), beginnings)
-    if deleted:
+    if deleted and if_deleted is IfDeleted.REFUSE:
         wait_s = (settings.window_ms + settings.lateness_ms) // 1_000
         raise RecordsDeleted(
             deleted,
             f"Vectors of the first {wait_s} s after them lack events. Take what is left with --if-log-lost continue.",
         )
+    going_on_without(deleted)
 
 
 def split_file(source: Path, group: FeatureGroup, scratch: Path, count: int) -> list[Shard]:

@@ -17,6 +17,7 @@ from twinstream.log.kafka import (
     beginning_offsets,
     deleted_records,
     end_offsets,
+    going_on_without,
     read_topic,
 )
 from twinstream.log.topics import feature_log_topic
@@ -59,6 +60,7 @@ def export(
         deleted = deleted_records(topic, reached, beginning_offsets(settings, topic)) if reached else []
         if deleted and if_deleted is IfDeleted.REFUSE:
             raise RecordsDeleted(deleted, "Export what is left with --if-log-lost continue.")
+        going_on_without(deleted)
         return _export(dataset, topic, read_topic(settings, topic, start=reached), advance)
 
 

@@ -24,7 +24,7 @@ from twinstream.log.contract import (
 from twinstream.log.kafka.admin import TopicAdmin
 from twinstream.log.kafka.kafka_log import KafkaLog
 from twinstream.log.kafka.topic_reader import beginning_offsets, committed_offsets, end_offsets, read_topic, record_ends
-from twinstream.log.retention import Deleted, IfDeleted, IfLogLost, RecordsDeleted, deleted_records
+from twinstream.log.retention import Deleted, IfDeleted, IfLogLost, RecordsDeleted, deleted_records, going_on_without
 
 __all__ = [
     "Committed",
@@ -51,6 +51,7 @@ __all__ = [
     "committed_offsets",
     "deleted_records",
     "end_offsets",
+    "going_on_without",
     "read_topic",
     "record_ends",
 ]

@@ -10,6 +10,7 @@ from kafka.admin import ConfigResourceType
 from kafka.errors import (
     AuthorizationError,
     InvalidPartitionsError,
+    InvalidTopicError,
     KafkaError,
     RetriableError,
     TopicAlreadyExistsError,
@@ -17,6 +18,7 @@ from kafka.errors import (
 )
 from kafka.protocol.admin import DescribeConfigsRequest
 
+from twinstream.errors import UserError
 from twinstream.log.contract import KafkaUnavailable, LogError
 from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS, connection_options
 from twinstream.log.kafka.connecting import build_client
@@ -42,6 +44,9 @@ class TopicAdmin:
         """Create a topic unless it exists, and wait until it can be used; return whether it is new.
 
         `configs` are the broker's settings for the topic by name, such as `max.message.bytes`.
+
+        Raises:
+            UserError: the name is none that Kafka takes.
         """
         wanted = {"num_partitions": partitions, "replication_factor": -1, "configs": dict(configs or {})}
         with self._translated("Create", name):
@@ -49,6 +54,10 @@ class TopicAdmin:
                 self._client.create_topics({name: wanted})
             except TopicAlreadyExistsError:
                 return False
+            except InvalidTopicError:
+                raise UserError(
+                    f"Kafka takes no topic of the name {name!r}. Use letters, digits, '.', '_' and '-', at most 249."
+                ) from None
             self._client.wait_for_topics([name])
         return True
 

@@ -11,7 +11,7 @@ from twinstream.errors import UserError
 from twinstream.log.contract import Record
 from twinstream.log.kafka.batch_decoder import FetchedRecords, varint
 from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS
-from twinstream.log.kafka.topic_reader import reader
+from twinstream.log.kafka.topic_reader import poll, reader
 from twinstream.settings import Settings
 
 Offsets = Mapping[ClientPartition, int]
@@ -80,7 +80,7 @@ def _start(consumer: Any, positions: Offsets) -> None:
 
 
 def _poll(consumer: Any, ends: Offsets, most: int) -> list[FullRecord]:
-    polled = consumer.poll(ANSWER_TIMEOUT_MS, most).items()
+    polled = poll(consumer, most).items()
     return [record for partition, records in polled for record in records if record.offset < ends[partition]]
 
 

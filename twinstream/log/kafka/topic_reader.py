@@ -1,12 +1,13 @@
 """Reading a topic from end to end, for tools and tests."""
 
+import time
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as ClientPartition
-from kafka.errors import AuthorizationError, RetriableError
+from kafka.errors import AuthorizationError, KafkaTimeoutError, OffsetOutOfRangeError, RetriableError
 
 from twinstream.errors import UserError
 from twinstream.log.contract import KafkaUnavailable, Record
@@ -15,7 +16,11 @@ from twinstream.log.kafka.client_options import ANSWER_TIMEOUT_MS, READER_OPTION
 from twinstream.log.kafka.connecting import build_client
 from twinstream.log.kafka.diagnosis import advertised_by, diagnosis
 from twinstream.log.kafka.rights import refused
+from twinstream.log.retention import Deleted, RecordsDeleted
 from twinstream.settings import Settings
+
+PATIENCE_S = 30.0
+"""How long nothing may come of a topic that has more: a broker that restarts, or hands over to another, takes less."""
 
 
 @contextmanager
@@ -29,6 +34,7 @@ def reader(where: Settings | str, **more: Any) -> Iterator[Any]:
     Raises:
         NotAllowed: this user may not read.
         KafkaUnavailable: Kafka does not answer.
+        RecordsDeleted: Kafka has deleted records that were still to be read.
     """
     consumer = build_client(KafkaConsumer, where, connection_options(where) | READER_OPTIONS | more)
     try:
@@ -37,8 +43,30 @@ def reader(where: Settings | str, **more: Any) -> Iterator[Any]:
         raise refused(error, where, "Read") from error
     except RetriableError as error:
         raise KafkaUnavailable(diagnosis(where, advertised_by(consumer))) from error
+    except OffsetOutOfRangeError as error:
+        wanted: Mapping[Any, int] = error.args[0]
+        first = consumer.beginning_offsets(list(wanted), timeout_ms=ANSWER_TIMEOUT_MS)
+        gone = [Deleted(each.topic, each.partition, offset, first[each]) for each, offset in wanted.items()]
+        raise RecordsDeleted(gone, "It did so while they were being read: run it again.") from error
     finally:
         consumer.close(autocommit=False)
+
+
+def poll(consumer: Any, most: int) -> dict[Any, list[Any]]:
+    """The next records of what is assigned and not paused, of which there are more; none where only markers came.
+
+    Raises:
+        KafkaTimeoutError: nothing has come for PATIENCE_S. The client itself would wait for ever, without a word.
+    """
+    partitions = list(consumer.assignment() - consumer.paused())
+    before = [consumer.position(each) for each in partitions]
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        polled: dict[Any, list[Any]] = consumer.poll(ANSWER_TIMEOUT_MS, most)
+        if polled or [consumer.position(each) for each in partitions] != before:
+            return polled
+        if time.monotonic() > deadline:
+            raise KafkaTimeoutError(f"nothing came within {PATIENCE_S:g} s")
 
 
 def read_topic(
@@ -131,5 +159,5 @@ def _read(
                 open_partitions.remove(partition)
         if not open_partitions:
             return
-        for partition, records in consumer.poll(ANSWER_TIMEOUT_MS, poll_records).items():
+        for partition, records in poll(consumer, poll_records).items():
             yield from (record for record in records if record.offset < ends[partition])

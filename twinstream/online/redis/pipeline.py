@@ -121,13 +121,17 @@ class Sent:
         """All replies in order; see `Pipe.run`."""
         replies = self._receive()
         if any(isinstance(reply, NoScriptError) for reply in replies):
-            Sent(self._pipe, Packed([("SCRIPT", "LOAD", script.text) for script in SCRIPTS]))._receive()
+            loading = Packed([("SCRIPT", "LOAD", script.text) for script in SCRIPTS])
+            self._refuse_errors(Sent(self._pipe, loading)._receive())
             self._connection = self._send()
             replies = self._receive()
+        self._refuse_errors(replies)
+        return replies
+
+    def _refuse_errors(self, replies: list[Any]) -> None:
         for reply in replies:
             if isinstance(reply, ResponseError):
                 raise self._pipe.explained(reply)
-        return replies
 
     def give_up(self) -> None:
         """Leave the replies unread. The connection is never used again, since they would be taken for others."""
