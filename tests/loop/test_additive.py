@@ -1,9 +1,8 @@
 """A Redis state made before groups or features came, went or came back is continued: the bytes are as ever."""
 
-from collections import Counter
 from pathlib import Path
 
-from tests.loop.groups import clicks_with_another_feature, of, without_the_other_feature
+from tests.loop.groups import by_topic, clicks_with_another_feature, of, without_the_other_feature
 from tests.loop.lab import Lab
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import assert_same
@@ -39,11 +38,3 @@ def test_groups_and_features_come_and_go_between_kills_and_all_continue_where_th
     of_clicks = of("clickstream", outputs)
     assert 0 < without_the_other_feature(of_clicks) < len(expected["features.clickstream"])
     assert_same(of_clicks, of("clickstream", expected))
-
-
-def by_topic(progress: dict[str, int]) -> Counter[str]:
-    """Records processed, by topic."""
-    counted: Counter[str] = Counter()
-    for place, offset in progress.items():
-        counted[place.split(":")[0]] += offset
-    return counted

@@ -74,4 +74,4 @@ def test_entities_that_have_been_idle_are_gone_however_often_redis_was_rebuilt(r
     seen = {key for _, key, _ in reference["features.transaction"]}
     shown = {name.removeprefix("features:transaction:").encode() for name in reference if "transaction:" in name}
     assert shown < seen
-    assert len(shown) < len(seen) / 2
+    assert len(seen - shown) > len(seen) / 4, "or the log has hardly any that are idle"
