@@ -124,6 +124,15 @@ def test_whole_numbers_that_pandas_made_floats_are_integers_again(tmp_path: Path
     assert frame["part"].to_list() == columns["part"]
 
 
+@pytest.mark.parametrize("name", ["rows[1]", "rows*", "rows?"])
+def test_a_file_s_name_is_no_pattern(name: str, tmp_path: Path) -> None:
+    path, other = tmp_path / f"{name}.parquet", tmp_path / "rows1.parquet"
+    pl.DataFrame({"id": ["a"]}).write_parquet(path)
+    pl.DataFrame({"id": ["of another file"]}).write_parquet(other)
+    assert parquet_height(path) == 1
+    assert read_columns(path)["id"].to_list() == ["a"]
+
+
 def test_a_column_that_is_not_used_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pl.DataFrame({"id": ["a"], "thumbnail": [b"\xff"]}).write_parquet(path)

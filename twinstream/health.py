@@ -16,13 +16,20 @@ Readiness = Callable[[], tuple[bool, str]]
 class HealthServer:
     """Serves until `stop`, on a thread of its own that never keeps a process alive.
 
-    `/healthz` says that the process lives, `/readyz` asks `readiness` (200 or 503, the reason in the body).
+    `/healthz` says that the process lives, `/readyz` asks `readiness` (200 or 503, the reason in the body). `setting`
+    is how the user names the port, for messages.
     """
 
     def __init__(
-        self, registry: CollectorRegistry, readiness: Readiness, *, host: str = "127.0.0.1", port: int = 8088
+        self,
+        registry: CollectorRegistry,
+        readiness: Readiness,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8088,
+        setting: str = "METRICS_PORT",
     ) -> None:
-        self._server = _listen(host, port, _handler(registry, readiness))
+        self._server = _listen(host, port, _handler(registry, readiness), setting)
         self.host = host
         self.port: int = self._server.server_address[1]
         self._thread = Thread(target=self._server.serve_forever, args=(0.1,), name="health", daemon=True)
@@ -57,14 +64,14 @@ class _ServerOnIPv6(_Server):
     address_family = AF_INET6
 
 
-def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler], setting: str) -> ThreadingHTTPServer:
     server = _ServerOnIPv6 if ":" in host else _Server
     try:
         return server((host, port), handler)
     except OSError as error:
         raise UserError(
-            f"METRICS_PORT={port} on {host} cannot be used ({error.strerror}). "
-            "End what listens there, or set METRICS_PORT (0 takes any free port)."
+            f"{setting}={port} on {host} cannot be used ({error.strerror}). "
+            f"End what listens there, or set {setting} (0 takes any free port)."
         ) from None
 
 

@@ -58,7 +58,7 @@ def parquet_schema(path: Path) -> pl.Schema:
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
     with told_if_unreadable(path):
-        return pl.read_parquet_schema(path)  # type: ignore[return-value]
+        return pl.scan_parquet(path, glob=False).collect_schema()
 
 
 def parquet_height(path: Path) -> int:
@@ -69,7 +69,7 @@ def parquet_height(path: Path) -> int:
     """
     parquet_schema(path)
     with told_if_unreadable(path):
-        return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+        return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
 
 
 def read_columns(path: Path, names: Collection[str] | None = None, rows: int | None = None) -> pl.DataFrame:
@@ -80,7 +80,7 @@ def read_columns(path: Path, names: Collection[str] | None = None, rows: int | N
     """
     kept = [name for name in parquet_schema(path) if names is None or name in names]
     with told_if_unreadable(path):
-        return pl.read_parquet(path, columns=kept, n_rows=rows)
+        return pl.read_parquet(path, columns=kept, n_rows=rows, glob=False)
 
 
 def read_records(path: Path, required: Sequence[str], also: Collection[str], rows: int | None = None) -> pl.DataFrame:

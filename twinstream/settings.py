@@ -208,10 +208,6 @@ class Settings(BaseSettings):
             f"{self._variables.get(name, name.upper())}, {self._sources.get(name, DEFAULT)}" for name in names
         )
 
-    def is_default(self, name: str) -> bool:
-        """Whether nobody has set it."""
-        return name not in self._sources
-
     @model_validator(mode="after")
     def _sasl_is_complete(self) -> "Settings":
         if self.kafka_security_protocol.startswith("SASL"):

@@ -27,7 +27,7 @@ def measure(joined: Joined, alert_share: float) -> Evaluation:
     return evaluation(SCORING, joined, alert_share)
 
 
-def scored(offset: int, risk_score: float, event_id: str | None = None) -> Record:
+def scored(offset: int, risk_score: float | None, event_id: str | None = None) -> Record:
     """A record of the feature log."""
     features = {"txn_count": 1, "risk_score": risk_score, "risk_reasons": []}
     content = {"event_id": event_id or f"t{offset}", "partition": 0, "offset": offset, "features": features}
@@ -52,6 +52,12 @@ def test_scores_and_labels_are_joined_by_their_place_in_the_source() -> None:
 
 def test_what_has_no_label_does_not_count() -> None:
     assert join([scored(0, 0.5)], [labelled(0, None)]).marked == []
+
+
+def test_what_has_no_score_does_not_count() -> None:
+    before, null = scored(0, 0.5), scored(1, None)
+    before = msgspec.structs.replace(before, value=(before.value or b"").replace(b"risk_score", b"risk"))
+    assert join([before, null, scored(2, 0.5)], [labelled(number, True) for number in range(3)]).scores == [0.5]
 
 
 def test_records_of_a_topic_that_has_been_replaced_are_not_mixed_up() -> None:

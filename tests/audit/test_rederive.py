@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 from zlib import crc32
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import SETTINGS
@@ -18,7 +20,9 @@ from tests.reference import BY_TOPIC, GROUPS, REGISTRY, computing
 from twinstream.audit import rederive
 from twinstream.audit.comparing import Comparison, Pairs
 from twinstream.audit.rederive import Sample, compare_logs, monitor, rederive_run
+from twinstream.cli import app
 from twinstream.core.feature_group import FeatureGroup
+from twinstream.errors import UserError
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.offline import replay
@@ -258,3 +262,13 @@ def test_on_a_schedule_the_last_look_is_a_gauge() -> None:
     assert 'twinstream_parity_rows{log="features.order",outcome="different"} 2.0' in scraped[1]
     assert "twinstream_parity_timestamp_seconds 1" in scraped[1]
     assert len(shown) == 2
+
+
+def test_a_port_that_is_taken_or_none_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=rf"--metrics-port={port} .* or set --metrics-port"):
+            monitor(list, 1, port, lambda results: None)
+    result = CliRunner().invoke(app, ["parity", "--rederive", "--every", "5", "--metrics-port", "70000"])
+    assert result.exit_code == 2
+    assert not isinstance(result.exception, OverflowError)

@@ -1,7 +1,9 @@
 """Logs to replay: made by the seeder, processed by the test driver, in this process."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+
+import polars as pl
 
 from producers.seeding.seeder import Seeded
 from tests.loop.logs import mixed_messages
@@ -11,6 +13,7 @@ from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.vectors import FeatureRecord, encode_feature_record
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
+from twinstream.offline.columns import columns
 from twinstream.settings import Settings
 from twinstream.testing import START_MS, Driver
 
@@ -62,3 +65,23 @@ def settings(**changed: object) -> Settings:
 
 EVERY_GROUP = list(GROUPS.values())
 TOPICS = list(BY_TOPIC)
+
+
+def to_records(group: FeatureGroup, frame: pl.DataFrame) -> Iterator[FeatureRecord]:
+    """The feature records of a frame, equal to those it was made from to the last bit."""
+    plain = frame.with_columns(pl.col("event_time", "timestamp").dt.epoch("ms"))
+    for entity, event_id, event_time, topic, partition, offset, timestamp, version, *vector in plain.select(
+        *columns(group)
+    ).iter_rows():
+        yield FeatureRecord(
+            group=group.name,
+            version=version,
+            entity=entity,
+            event_id=event_id,
+            event_time=event_time,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            timestamp=timestamp,
+            features=group.values(*[tuple(value) if isinstance(value, list) else value for value in vector]),
+        )

@@ -9,13 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from producers.parquet import generate_dataset
-from tests.offline.logs import encoded
+from tests.offline.logs import encoded, to_records
 from tests.oracle.vectors import COMPARED, by_duckdb, by_polars, differences, payments_in_order
 from tests.reference import GROUPS, REGISTRY
 from twinstream.cli import app
 from twinstream.errors import UserError
 from twinstream.offline.backfill import backfill
-from twinstream.offline.columns import to_records
 from twinstream.offline.dataset import Dataset
 from twinstream.settings import Settings
 

@@ -4,10 +4,10 @@ import msgspec
 import polars as pl
 import pytest
 
-from tests.offline.logs import EVERY_GROUP, PARTITIONS, encoded, live, processed
+from tests.offline.logs import EVERY_GROUP, PARTITIONS, encoded, live, processed, to_records
 from tests.reference import GROUPS
 from twinstream.core.feature_group import FeatureGroup
-from twinstream.offline.columns import RecordDecoder, columns, to_frame, to_records
+from twinstream.offline.columns import RecordDecoder, columns, to_frame
 
 every_group = pytest.mark.parametrize("group", EVERY_GROUP, ids=lambda group: group.name)
 TRANSACTION = GROUPS["transaction"]

@@ -28,8 +28,9 @@ def test_parts_say_how_far_each_partition_has_got(tmp_path: Path) -> None:
     assert Dataset(tmp_path, GROUPS["order"]).next_offsets() == {}
 
 
-def test_all_parts_are_scanned(tmp_path: Path) -> None:
-    assert a_dataset(tmp_path).scan().collect().height == 15
+@pytest.mark.parametrize("folder", ["features", "features[1]", "features*"])
+def test_all_parts_are_scanned(folder: str, tmp_path: Path) -> None:
+    assert a_dataset(tmp_path / folder).scan().collect().height == 15
 
 
 def test_a_part_that_was_not_finished_does_not_count_and_goes(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.loop.injected import Injection
 from tests.loop.lab import Lab, Run
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import SETTINGS
-from tests.offline.logs import EVERY_GROUP, encoded
+from tests.offline.logs import EVERY_GROUP, encoded, to_records
 from tests.reference import GROUPS
 from twinstream.cli import app
 from twinstream.errors import UserError
@@ -27,7 +27,6 @@ from twinstream.log.kafka import read_topic
 from twinstream.log.topics import feature_log_topic
 from twinstream.loop.commit import Step
 from twinstream.offline import export as module
-from twinstream.offline.columns import to_records
 from twinstream.offline.dataset import Dataset
 from twinstream.offline.export import export
 from twinstream.settings import Settings

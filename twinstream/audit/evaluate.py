@@ -73,20 +73,25 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 
 def join_logs(group: FeatureGroup, scoring: Scoring, feature_log: Iterable[Record], source: Iterable[Record]) -> Joined:
-    """Join the two logs by place and id; records without a label are left out."""
+    """Join the two logs by place and id; records without a label or a score are left out.
+
+    None is a score that has no value, and a vector that was written before the score was defined has none at all.
+    """
     decode_row = row_decoder(_Scored, "feature record")
     scores: dict[tuple[int, int], tuple[str, float]] = {}
     for record in feature_log:
         row = decode_row(record)
-        scores[row.partition, row.offset] = (row.event_id, float(row.features[scoring.score]))
+        score = row.features.get(scoring.score)
+        if score is not None:
+            scores[row.partition, row.offset] = (row.event_id, float(score))
     joined = Joined([], [], [], [])
     labelled = _labels(group, scoring)
     for record in source:
-        event_id, score = scores.get((record.partition, record.offset), ("", 0.0))
+        event_id, known = scores.get((record.partition, record.offset), ("", 0.0))
         found = labelled(record.value or b"") if event_id else None
         if found is None or found.id != event_id or found.label is None:
             continue
-        joined.scores.append(score)
+        joined.scores.append(known)
         joined.baselines.append(float(found.baseline))
         joined.units.append(found.unit)
         joined.marked.append(bool(found.label))

@@ -92,7 +92,9 @@ def parity(
     entity: Annotated[list[str] | None, typer.Option(help="With --rederive: only this one; again for more.")] = None,
     group: Annotated[str | None, typer.Option(help="With --rederive: only this group.", show_default="all")] = None,
     every: Annotated[float | None, typer.Option(min=1, help="With --rederive: again after so many seconds.")] = None,
-    metrics_port: Annotated[int, typer.Option(help="With --every: port of /metrics; 0 for any.")] = 8089,
+    metrics_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="With --every: port of /metrics; 0 for any.")
+    ] = 8089,
     consumer_group: Annotated[
         str | None, typer.Option(help="With --rederive: who wrote the log; what it has committed is compared.")
     ] = None,

@@ -292,7 +292,7 @@ def monitor(
         registry=registry,
     )
     looked = Gauge("twinstream_parity_timestamp_seconds", "When the last look ended, epoch seconds.", registry=registry)
-    server = HealthServer(registry, lambda: (True, "looking"), port=metrics_port).start()
+    server = HealthServer(registry, lambda: (True, "looking"), port=metrics_port, setting="--metrics-port").start()
     on_port(server.port)
     try:
         while True:

@@ -1,5 +1,6 @@
 """Bytes in, a checked wire record out; or `Rejected` with the path of the fault."""
 
+import re
 from typing import Generic, TypeVar
 
 import msgspec
@@ -65,26 +66,23 @@ def _clip(detail: str) -> str:
     return detail if len(detail) <= MAX_DETAIL else f"{detail[:half]}…{detail[-half:]}"
 
 
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""Every JSON string, also one that does not end."""
+
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+
+
 def _too_deep(value: bytes) -> bool:
     """Whether arrays and objects are nested deeper than MAX_NESTING, brackets inside strings left out."""
     if value.count(b"{") + value.count(b"[") <= MAX_NESTING:
         return False
+    without_strings = _STRINGS.sub(b"", value) if b"\\" in value else b"".join(value.split(b'"')[::2])
     depth = 0
-    in_string = escaped = False
-    for byte in value:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"{[":
+    for bracket in without_strings.translate(None, _NO_BRACKETS):
+        if bracket in b"{[":
             depth += 1
             if depth > MAX_NESTING:
                 return True
-        elif byte in b"}]":
+        else:
             depth -= 1
     return False

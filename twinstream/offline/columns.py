@@ -1,6 +1,6 @@
 """Feature records as columns: the schema of the offline store, derived from the catalog."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -58,26 +58,6 @@ def to_frame(group: FeatureGroup, records: Sequence[FeatureRecord]) -> pl.DataFr
             for (name, kind), column in zip(schema.items(), values, strict=True)
         ]
     )
-
-
-def to_records(group: FeatureGroup, frame: pl.DataFrame) -> Iterator[FeatureRecord]:
-    """The feature records of a frame, equal to those it was made from to the last bit."""
-    plain = frame.with_columns(pl.col("event_time", "timestamp").dt.epoch("ms"))
-    for entity, event_id, event_time, topic, partition, offset, timestamp, version, *vector in plain.select(
-        *columns(group)
-    ).iter_rows():
-        yield FeatureRecord(
-            group=group.name,
-            version=version,
-            entity=entity,
-            event_id=event_id,
-            event_time=event_time,
-            topic=topic,
-            partition=partition,
-            offset=offset,
-            timestamp=timestamp,
-            features=group.values(*[tuple(value) if isinstance(value, list) else value for value in vector]),
-        )
 
 
 class RecordDecoder:

@@ -104,8 +104,9 @@ class Dataset:
         if not self.exists:
             remedy = f"twinstream export --out {self.directory.parent}"
             raise UserError(f"{self.directory} has no records. Write some with: {remedy}")
-        self._check_columns(self._parts())
-        return pl.scan_parquet(self.directory / "shard=*" / "*.parquet", hive_partitioning=False)
+        parts = sorted(self._parts())
+        self._check_columns(parts)
+        return pl.scan_parquet(parts, glob=False, hive_partitioning=False)
 
     def _parts(self) -> Iterator[Path]:
         return self.directory.glob("shard=*/*.parquet")
