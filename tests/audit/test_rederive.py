@@ -18,6 +18,7 @@ from twinstream.audit import rederive
 from twinstream.audit.comparing import Comparison, Pairs
 from twinstream.audit.rederive import Sample, compare_logs, monitor, rederive_run
 from twinstream.core.feature_group import FeatureGroup
+from twinstream.errors import UserError
 from twinstream.log.kafka import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.offline import replay
@@ -59,6 +60,19 @@ def test_a_run_equals_its_source_replayed(group: FeatureGroup) -> None:
     assert outcome(features) == outcome(letters) == (0, 0, 0)
     assert features.compared > 100
     assert letters.compared > 10
+
+
+@pytest.mark.parametrize(
+    ("end", "said"), [(0, "has written nothing that could be compared"), (7, "has deleted all the source records")]
+)
+def test_a_topic_that_never_had_a_record_is_not_taken_for_an_emptied_one(
+    end: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for offsets in ("committed_offsets", "end_offsets", "beginning_offsets"):
+        monkeypatch.setattr(rederive, offsets, lambda *_: dict.fromkeys(range(PARTITIONS), end))
+    monkeypatch.setattr(rederive, "read_topic", lambda *_, **__: (each for each in list[Record]()))
+    with pytest.raises(UserError, match=said):
+        rederive_run(settings(), REGISTRY, EVERYTHING)
 
 
 @pytest.fixture
