@@ -69,12 +69,14 @@ def test_a_file_is_all_that_a_group_needs(tmp_path: Path) -> None:
     assert (entity, event.offset, event.failed) == ("a1", 7, True)  # type: ignore[attr-defined]
 
 
-def test_a_file_in_a_package_is_its_module_wherever_the_package_lies(tmp_path: Path) -> None:
-    package = tmp_path / "a-folder" / "stall"
-    package.mkdir(parents=True)
+def test_a_file_in_a_package_has_its_name_there_and_may_be_called_as_the_reference_is(tmp_path: Path) -> None:
+    package = tmp_path / f"shop_{abs(hash(str(tmp_path)))}"
+    package.mkdir()
     (package / "__init__.py").touch()
     (package / "features.py").write_text(LOGINS)
-    assert load_registry(str(package / "features.py")).source == "stall.features"
+    registry = load_registry(f"features,{package / 'features.py'}")
+    assert registry.names == ("transaction", "order", "clickstream", "login")
+    assert registry.source == f"features,{package.name}.features"
 
 
 def test_several_modules_stand_side_by_side_in_their_order(tmp_path: Path) -> None:

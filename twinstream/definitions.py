@@ -116,10 +116,10 @@ def _of_file(path: Path) -> tuple[str, Path]:
     parts = path.with_suffix("").parts
     if not path.is_absolute() and all(part.isidentifier() for part in parts):
         return ".".join(parts), Path.cwd()  # as the same file is named as a module
-    folder, names = path.resolve().parent, [path.stem]
-    while (folder / "__init__.py").is_file():
-        folder, names = folder.parent, [folder.name, *names]
-    return ".".join(names), folder
+    name, folder = path.stem, path.resolve().parent
+    while (folder / "__init__.py").is_file():  # in a package it has its name there, whatever else is called as it is
+        name, folder = f"{folder.name}.{name}", folder.parent
+    return name, folder
 
 
 def _told(name: str, error: BaseException) -> str:

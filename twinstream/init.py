@@ -2,11 +2,13 @@
 
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from twinstream.errors import UserError
+from twinstream.packages import engine_checkout
 from twinstream.terminal import Terminal
 
 NAME = "__NAME__"
@@ -33,7 +35,9 @@ def init(name: Annotated[str, typer.Argument(help="Of the project: a folder, and
     for place, text in project(name).items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(text, encoding="utf-8")
-    Terminal().print(f"Written: {name}/. Next: cd {name} && make test")
+    checkout = engine_checkout()
+    engine = f" TWINSTREAM={quote(str(checkout))}" if checkout else ""
+    Terminal().say(f"Written: {name}/. Next: cd {name} && make test{engine}")
 
 
 def project(name: str) -> dict[str, str]:

@@ -49,16 +49,17 @@ class LiveLine:
         if self._live is not None:
             self._live.stop()
 
-    def rate(self, count: int) -> float | None:
+    def rate(self, count: int | None) -> float | None:
         """What has been counted since the line was last to be renewed, per second; None while that is too recent.
 
-        A count that begins anew, because the other side was restarted, gives 0.
+        A count that begins anew, because the other side was restarted, gives 0; so does one that nobody knows, or
+        that nobody knew before.
         """
         now_s = self._now()
         seconds = now_s - self._renewed_s
         if seconds < self._every_s:
             return None
-        done = 0 if self._count is None else max(0, count - self._count)
+        done = 0 if count is None or self._count is None else max(0, count - self._count)
         self._renewed_s, self._count = now_s, count
         return done / seconds
 

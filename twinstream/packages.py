@@ -83,6 +83,11 @@ def typed(target: str, command: str) -> str:
     return f"make {target}" if _CHECKOUT else command
 
 
+def engine_checkout() -> Path | None:
+    """The checkout that this engine runs from, which `pip install` takes; None if it was installed as a package."""
+    return ROOT if _CHECKOUT else None
+
+
 def require(*modules: str) -> None:
     """End with one line and exit code 2 if one of these modules is not there."""
     with missing_packages_named():

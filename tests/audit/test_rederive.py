@@ -66,6 +66,19 @@ def test_a_run_equals_its_source_replayed(group: FeatureGroup) -> None:
     assert letters.compared > 10
 
 
+@pytest.mark.parametrize(
+    ("end", "said"), [(0, "has written nothing that could be compared"), (7, "has deleted all the source records")]
+)
+def test_a_topic_that_never_had_a_record_is_not_taken_for_an_emptied_one(
+    end: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for offsets in ("committed_offsets", "end_offsets", "beginning_offsets"):
+        monkeypatch.setattr(rederive, offsets, lambda *_: dict.fromkeys(range(PARTITIONS), end))
+    monkeypatch.setattr(rederive, "read_topic", lambda *_, **__: (each for each in list[Record]()))
+    with pytest.raises(UserError, match=said):
+        rederive_run(settings(), REGISTRY, EVERYTHING)
+
+
 @pytest.fixture
 def job_without_keys(monkeypatch: pytest.MonkeyPatch) -> Driver:
     """A run of the job, whose producers sent no key: its results are in the partitions of their own keys."""

@@ -31,3 +31,15 @@ def test_a_restarting_job_says_why_also_between_its_attempts() -> None:
 def test_a_job_that_runs_again_for_a_minute_says_nothing_more() -> None:
     restarted, later = shown((10, "RUNNING", 1), (80, "RUNNING", 1))
     assert ("why" in restarted, "why" in later) == (True, False)
+
+
+def test_a_job_that_has_not_said_where_it_stands_is_not_taken_to_be_at_the_beginning() -> None:
+    now_s = 0.0
+    with capture_logs() as lines, StatusLine(Terminal(file=StringIO()), now=lambda: now_s) as line:
+        for look in (Look("RUNNING"), Look("RUNNING", 30_000, 5), Look("RUNNING", 30_005, 0)):
+            now_s += 10
+            line.show(look, 0, 0, str)
+    starting, continued, done = lines
+    assert "behind" not in starting
+    assert (continued["events_per_second"], continued["behind"]) == (0, 5)
+    assert (done["events_per_second"], done["behind"]) == (round(5 / 10), 0)

@@ -82,17 +82,18 @@ def rederive_run(
     Raises:
         UserError: the run has written nothing, or Kafka has deleted all that it was made from.
     """
-    results, deleted, nothing_left = [], list[Deleted](), True
+    results, deleted, anything_read, nothing_left = [], list[Deleted](), False, True
     for group in registry if group_name is None else [registry.named(group_name)]:
         until = committed_offsets(settings, group.topic) or end_offsets(settings, group.topic)
         beginnings = beginning_offsets(settings, group.topic)
         deleted += deleted_records(group.topic, until, beginnings)
+        anything_read |= any(until.values())
         nothing_left &= all(beginnings[number] >= end for number, end in until.items())
         pairs = Pairs(feature_log_topic(group.name).name), Pairs(dead_letter_topic(group.topic).name)
         _compare_group(group, settings, sample, until, pairs)
         results += [each.result() for each in pairs[: 2 if sample.is_everything else 1]]
     if not any(result.right for result in results):
-        if nothing_left:
+        if anything_read and nothing_left:
             missed = f" {', '.join(map(str, deleted))} were deleted before the run came to them." if deleted else ""
             raise UserError(f"Kafka has deleted all the source records that the run has read.{missed} Nothing is left.")
         raise UserError(

@@ -23,11 +23,17 @@ SHOWN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What can be seen of a job at a moment: its state, records processed, and records still to come."""
+    """What can be seen of a job at a moment.
+
+    Attributes:
+        state: Flink's word for it.
+        processed: records up to where it stands, those before its savepoint among them; None until it has said where.
+        behind: records still to come; None likewise.
+    """
 
     state: str
-    processed: int
-    behind: int
+    processed: int | None = None
+    behind: int | None = None
 
 
 def log_ends(settings: Settings, registry: Registry) -> Offsets:
@@ -115,7 +121,7 @@ def watch(
             _logger.warning("Cannot see how far the job has got", detail=str(error))
         else:
             behind = sum(max(0, end - reached.get(partition, 0)) for partition, end in ends.items())
-            show(Look(state, sum(reached.values()), behind))
+            show(Look(state, sum(reached.values()), behind) if reached else Look(state))
         time.sleep(LOOK_EVERY_S)
     return True
 
@@ -158,13 +164,14 @@ class StatusLine:
                 "Job status",
                 state=look.state,
                 events_per_second=round(rate),
-                behind=look.behind,
+                **({} if look.behind is None else {"behind": look.behind}),
                 checkpoints=checkpoints,
                 restarts=restarts,
                 **({"why": cause} if cause else {}),
             )
         else:
-            text = f"{look.state.lower()}  {rate:,.0f} events/s  {look.behind:,} behind  "
+            behind = "" if look.behind is None else f"{look.behind:,} behind  "
+            text = f"{look.state.lower()}  {rate:,.0f} events/s  {behind}"
             text += f"{checkpoints} checkpoints  {restarts} restarts"
             self._line.show(f"{text}: {cause}" if cause else text)
 

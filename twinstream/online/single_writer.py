@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from twinstream.errors import UserError
+from twinstream.packages import typed
 
 
 class Runtime(StrEnum):
@@ -18,7 +19,11 @@ class Runtime(StrEnum):
     JOB = "job"
 
 
-_COMMANDS = {Runtime.LOOP: ("loop", "make run-features"), Runtime.JOB: ("flink", "make run-flink")}
+_COMMANDS = {
+    Runtime.LOOP: ("loop", "run-features", "twinstream run"),
+    Runtime.JOB: ("flink", "run-flink", "twinstream flink run"),
+}
+"""A name for a run beside the first, and how the runtime is started: as a target of the Makefile, and as a command."""
 
 
 class Writer(NamedTuple):
@@ -43,9 +48,9 @@ class OtherWriter(UserError):
 
     def __init__(self, place: str, group: str, known: tuple[str, str], refused: Writer) -> None:
         runtime, consumer_group = known
-        name, command = _COMMANDS[refused.runtime]
+        name, *starts = _COMMANDS[refused.runtime]
         super().__init__(
             f"The {group} features in {place} are written by the {runtime} with CONSUMER_GROUP="
             f"{consumer_group}, and {refused} cannot go on from there. Give it a database, group and output topics of "
-            f"its own, such as: REDIS_DB=1 CONSUMER_GROUP={name} OUTPUT_PREFIX={name}. {command}"
+            f"its own, such as: REDIS_DB=1 CONSUMER_GROUP={name} OUTPUT_PREFIX={name}. {typed(*starts)}"
         )

@@ -6,6 +6,7 @@ import pytest
 
 from tests.online.conformance.lab import Lab
 from tests.online.worker import Worker, first
+from twinstream import packages
 from twinstream.online.contract import OnlineStore, Partition
 from twinstream.online.single_writer import OtherWriter, Runtime, Writer
 
@@ -40,6 +41,15 @@ def test_the_refusal_names_who_writes_and_the_line_that_works() -> None:
         "with CONSUMER_GROUP=shop cannot go on from there. Give it a database, group and output topics of its own, "
         "such as: REDIS_DB=1 CONSUMER_GROUP=loop OUTPUT_PREFIX=loop. make run-features"
     )
+
+
+@pytest.mark.parametrize(("runtime", "command"), [(Runtime.LOOP, "run"), (Runtime.JOB, "flink run")])
+def test_without_a_makefile_the_refusal_names_the_command(
+    runtime: Runtime, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "_CHECKOUT", False)
+    told = str(OtherWriter("Redis at cache:6379/0", "order", ("job", "shop"), Writer(runtime, "other")))
+    assert told.endswith(f". twinstream {command}")
 
 
 def test_the_same_writer_comes_back(worker: Worker, store: OnlineStore, new_worker: Callable[..., Worker]) -> None:
