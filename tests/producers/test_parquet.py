@@ -217,10 +217,12 @@ def test_a_file_whose_pages_are_damaged_is_one_line(tmp_path: Path) -> None:
         validate_file(tmp_path)
 
 
-def test_a_file_without_rows_is_checked_all_the_same(tmp_path: Path) -> None:
+def test_a_file_without_rows_is_checked_all_the_same_but_not_profiled(tmp_path: Path) -> None:
     file = tmp_path / "empty.parquet"
     pl.read_parquet(generate_dataset(50, tmp_path)).clear().write_parquet(file)
     assert all(check.passed for check in validate_file(file))
+    with pytest.raises(UserError, match="has no rows"):
+        sample(file)
 
 
 def test_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
