@@ -30,6 +30,8 @@ def sample(path: Path, rows: int = SAMPLE_ROWS) -> pl.DataFrame:
         if kind.is_nested() or isinstance(kind, (pl.Binary, pl.Object, pl.Time, pl.Duration)):
             raise UserError(f"Column {name} of {path} is {kind}; expected text, numbers, times or true and false.")
     frame = read_columns(path)
+    if frame.is_empty():
+        raise UserError(f"{path} has no rows. There is nothing to profile.")
     if frame.height <= rows:
         return frame
     return frame[sorted(Random(SEED).sample(range(frame.height), rows))]

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, TypedDict
 
 import msgspec
 
+from twinstream.errors import UserError
+
 Record = dict[str, Any]
 """Any record: field name to a JSON value. The typed forms below are what the profiles make."""
 
@@ -70,10 +72,16 @@ def parse_ms(moment: str | int | datetime) -> int:
 
     >>> parse_ms("2023-11-14T22:13:20.042Z"), parse_ms("2023-11-14")
     (1700000000042, 1699920000000)
+
+    Raises:
+        UserError: the text is no time.
     """
     if isinstance(moment, int):
         return moment
-    parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    try:
+        parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    except ValueError:
+        raise UserError(f"{moment!r} is no time. Give one like 2026-03-01T12:00:00Z, or 2026-03-01.") from None
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
     return (parsed - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND

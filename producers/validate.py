@@ -39,10 +39,12 @@ def validate_file(path: str | Path) -> list[Check]:
     """Every check of one file, in the order of the schema.
 
     Raises:
-        UserError: the file is missing or is no Parquet file.
+        UserError: the file is missing, or is no Parquet file, or a damaged one.
     """
     schema = load_schema("transaction")
     assert schema.dataset is not None
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder; expected a Parquet file.")
     if not Path(path).is_file():
         raise UserError(f'{path} is not there. Generate one with "python -m producers parquet".')
     with duckdb.connect() as connection:
@@ -62,10 +64,7 @@ class Figures:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: str, sorted_by: str) -> None:
         self._connection = connection
         self._path = path
-        try:
-            columns = self._rows("DESCRIBE SELECT * FROM read_parquet($path)")
-        except duckdb.Error:
-            raise UserError(f'{path} is no Parquet file. Give one that "python -m producers parquet" wrote.') from None
+        columns = self._rows("DESCRIBE SELECT * FROM read_parquet($path)")
         self.types = {str(name): str(kind) for name, kind, *_ in columns}
         before = f"lag({sorted_by}) OVER ()" if sorted_by in self.types else "NULL"
         self._source = f"(SELECT *, {before} AS before FROM read_parquet($path))"
@@ -80,7 +79,12 @@ class Figures:
         return int(self.one(f"count(*) FILTER (WHERE {condition})"))
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        return self._connection.execute(query, {"path": self._path}).fetchall()
+        try:
+            return self._connection.execute(query, {"path": self._path}).fetchall()
+        except duckdb.Error:
+            raise UserError(
+                f'{self._path} is no Parquet file, or a damaged one. Give one that "python -m producers parquet" wrote.'
+            ) from None
 
 
 def _columns(schema: Schema, types: dict[str, str]) -> Check:
@@ -142,7 +146,8 @@ def _dataset(schema: Schema, promise: Dataset, figures: Figures) -> Iterator[Che
     yield Check("ip_address", "public", f"{private} others", private == 0)
     repeated = rows - int(figures.one(f"count(DISTINCT {schema.id})"))
     yield Check(f"{schema.id} unique", "no repeats", f"{repeated} repeats", repeated == 0)
-    days = figures.one(f"date_diff('millisecond', min({schema.time}), max({schema.time}))") / 86_400_000
+    span_ms = figures.one(f"date_diff('millisecond', min({schema.time}), max({schema.time}))") or 0
+    days = span_ms / 86_400_000
     yield Check(f"{schema.time} span", f"at most {promise.days} days", f"{days:.2f} days", days <= promise.days)
     yield _order(promise.sorted_by, figures)
 

@@ -6,7 +6,7 @@ Nothing but what is injected may be late or in the future, seed after seed:
 - a later one begins a millisecond after the newest event in the topic and ends at `as_of` too, so seeds that follow
   each other within seconds get denser, never late;
 - if the topic already stands at the present or a little ahead of it, the seed takes the next second: the broker's clock
-  catches up long before the allowed skew (5 min) is used up.
+  catches up long before the allowed skew (30 s) is used up.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,8 @@ from producers.records import iso_utc
 from twinstream.errors import UserError
 
 SHORTEST_MS = 1_000
-MOST_AHEAD_MS = 60_000
+MOST_AHEAD_MS = 15_000
+"""How far ahead of the clock a topic may stand: half of the skew that the engine allows by default."""
 
 MAX_DELAY_MS = 15_000
 """Longest delay of a record on its way into the topic: half of the allowed lateness."""
@@ -40,7 +41,7 @@ def decide_span(topic: str, newest_ms: int | None, as_of_ms: int, length_ms: int
     """The span of a seed of `topic`, whose newest event is at `newest_ms`.
 
     Raises:
-        UserError: the topic is ahead of the `as_of` that was asked for, or of the clock by more than a minute.
+        UserError: the topic is ahead of the `as_of` that was asked for, or of the clock by more than MOST_AHEAD_MS.
     """
     if newest_ms is None or newest_ms < as_of_ms - length_ms:
         return Span(as_of_ms - length_ms, as_of_ms)

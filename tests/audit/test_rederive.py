@@ -23,7 +23,7 @@ from twinstream.audit.rederive import Sample, compare_logs, monitor, rederive_ru
 from twinstream.cli import app
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.errors import UserError
-from twinstream.log.kafka import Record
+from twinstream.log.kafka import KafkaUnavailable, Record, RecordsDeleted
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.offline import replay
 from twinstream.settings import Settings
@@ -275,6 +275,20 @@ def test_on_a_schedule_the_last_look_is_a_gauge() -> None:
     assert 'twinstream_parity_rows{log="features.order",outcome="different"} 2.0' in scraped[1]
     assert "twinstream_parity_timestamp_seconds 1" in scraped[1]
     assert len(shown) == 2
+
+
+def test_a_schedule_outlasts_a_kafka_that_is_away_for_one_look() -> None:
+    looks = iter([KafkaUnavailable("away"), RecordsDeleted([], "Run it again."), [Comparison("features.order")]])
+    shown: list[list[Comparison]] = []
+
+    def look() -> list[Comparison]:
+        found = next(looks)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monitor(look, 0.01, 0, shown.append, until=lambda: bool(shown))
+    assert shown == [[Comparison("features.order")]]
 
 
 def test_a_port_that_is_taken_or_none_is_one_line() -> None:

@@ -203,6 +203,8 @@ def test_every_command_to_kafka_says_that_the_broker_is_missing(command: list[st
         (["parquet", "--rows", "many"], "--rows is 'many'; expected a whole number above 0, such as 1_000_000."),
         (["replay", "none.parquet"], "There is no file none.parquet."),
         (["orders", "--time-zone", "Moon"], "'Moon' is no time zone"),
+        (["parquet", "--as-of", "yesterday"], "'yesterday' is no time. Give one like"),
+        (["parquet", "--as-of", "2026-13-01"], "'2026-13-01' is no time. Give one like"),
     ],
 )
 def test_wrong_argument_is_one_line(arguments: list[str], message: str) -> None:

@@ -206,6 +206,25 @@ def test_missing_and_foreign_files_are_one_line(tmp_path: Path) -> None:
             check(foreign)
 
 
+def test_a_file_whose_pages_are_damaged_is_one_line(tmp_path: Path) -> None:
+    whole = generate_dataset(2_000, tmp_path)
+    content = bytearray(whole.read_bytes())
+    content[100 : len(content) // 2] = bytes(len(content) // 2 - 100)
+    whole.write_bytes(content)
+    with pytest.raises(UserError, match="is no Parquet file, or a damaged one"):
+        validate_file(whole)
+    with pytest.raises(UserError, match="is a folder; expected a Parquet file"):
+        validate_file(tmp_path)
+
+
+def test_a_file_without_rows_is_checked_all_the_same_but_not_profiled(tmp_path: Path) -> None:
+    file = tmp_path / "empty.parquet"
+    pl.read_parquet(generate_dataset(50, tmp_path)).clear().write_parquet(file)
+    assert all(check.passed for check in validate_file(file))
+    with pytest.raises(UserError, match="has no rows"):
+        sample(file)
+
+
 def test_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written to"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from producers.records import Message, iso_utc
 from producers.seeding.arrivals import arrivals
 from producers.seeding.bad_records import REASONS
-from producers.seeding.plan import MAX_DELAY_MS, Span, decide_span
+from producers.seeding.plan import MAX_DELAY_MS, MOST_AHEAD_MS, Span, decide_span
 from producers.seeding.seeder import SHARES, Seeded, SeedPlan, describe, new_tallies, seed_messages
 from tests.producers.conftest import START_MS
 from tests.properties import tries
@@ -19,6 +19,7 @@ from tests.reference import BY_TOPIC
 from twinstream.core.lateness import LatenessRule
 from twinstream.core.rejection import Rejected
 from twinstream.errors import UserError
+from twinstream.settings import Settings
 
 LATENESS_MS, SKEW_MS, MAX_BYTES = 30_000, 30_000, 1_048_576
 HOUR = Span(START_MS, START_MS + 3_600_000)
@@ -170,6 +171,15 @@ def test_later_seed_begins_after_the_newest_event() -> None:
 
 def test_seed_at_the_present_takes_the_next_second() -> None:
     assert decide_span("orders", 10_000_400, 10_000_000, 1_000_000, as_of_given=False) == (10_000_401, 10_001_400)
+
+
+def test_a_seed_never_ends_beyond_the_skew_that_the_engine_allows() -> None:
+    """Its events would be `future`. A topic can be that far ahead: one event of a fast clock, within the skew."""
+    for ahead_ms in range(0, MOST_AHEAD_MS + 1, 500):
+        span = decide_span("orders", START_MS + ahead_ms, START_MS, 1_000, as_of_given=False)
+        assert span.end_ms - START_MS <= Settings().max_future_skew_ms
+    with pytest.raises(UserError, match=r"Wait, or use a fresh topic\.$"):
+        decide_span("orders", START_MS + MOST_AHEAD_MS + 1, START_MS, 1_000, as_of_given=False)
 
 
 def test_topic_ahead_of_the_as_of_is_said_in_one_line() -> None:

@@ -33,7 +33,9 @@ from twinstream.errors import UserError
 from twinstream.health import HealthServer
 from twinstream.log.kafka import (
     Deleted,
+    KafkaUnavailable,
     Record,
+    RecordsDeleted,
     beginning_offsets,
     committed_offsets,
     deleted_records,
@@ -42,6 +44,7 @@ from twinstream.log.kafka import (
 )
 from twinstream.log.rows import decode_letter, row_decoder
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
+from twinstream.logging import get_logger
 from twinstream.offline.replay import States, batched, new_processor
 from twinstream.registry import Registry
 from twinstream.settings import Settings
@@ -277,6 +280,8 @@ def monitor(
 ) -> None:
     """Look again and again, and serve what was found last as Prometheus gauges.
 
+    A look that Kafka's absence or its retention ends is left out with a warning; the next one may do better.
+
     Args:
         look: compares.
         every_s: seconds from one look's beginning to the next.
@@ -298,12 +303,16 @@ def monitor(
     try:
         while True:
             began = time.monotonic()
-            results = look()
-            for result in results:
-                for outcome in ("compared", "missing", "extra", "different"):
-                    rows.labels(result.name, outcome).set(getattr(result, outcome))
-            looked.set_to_current_time()
-            show(results)
+            try:
+                results = look()
+            except (KafkaUnavailable, RecordsDeleted) as error:
+                _logger.warning("This look is left out", reason=str(error))
+            else:
+                for result in results:
+                    for outcome in ("compared", "missing", "extra", "different"):
+                        rows.labels(result.name, outcome).set(getattr(result, outcome))
+                looked.set_to_current_time()
+                show(results)
             if until():
                 return
             time.sleep(max(0.0, began + every_s - time.monotonic()))
@@ -341,3 +350,4 @@ def _origin(row: _Logged | FeatureRecord | DeadLetter) -> str:
 
 
 _decode_logged = row_decoder(_Logged, "feature record")
+_logger = get_logger(__name__)
