@@ -198,7 +198,7 @@ def _distance(before: "pl.Series", after: "pl.Series") -> float | None:
 
 
 def shadow(
-    candidate: Annotated[Path, typer.Option(help="Python file with the new and changed features, in a Family of its own.")],
+    candidate: Annotated[Path, typer.Option(help="Python file with what is new or changed, in its own Family.")],
     source: Annotated[
         str | None, typer.Option("--in", help="A source topic or a Parquet file.", show_default="the group's topic")
     ] = None,
