@@ -4,6 +4,7 @@ import importlib
 import io
 import re
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,19 @@ def help_of(app: typer.Typer, words: list[str], width: int) -> str:
     shown = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": str(width), "TERM": "dumb"})
     assert shown.exit_code == 0, words
     return shown.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "usage"),
+    [
+        (["-m", "twinstream", "flink", "run"], "twinstream flink run"),
+        (["flink/jobs/feature_job.py"], "python flink/jobs/feature_job.py"),
+    ],
+)
+def test_the_jobs_help_names_what_was_typed(typed: list[str], usage: str) -> None:
+    typed = [sys.executable, *typed, "--help"]
+    shown = subprocess.run(typed, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert f"Usage: {usage} [OPTIONS]" in shown
 
 
 @pytest.mark.parametrize("program", APPS)

@@ -14,7 +14,7 @@ def main() -> None:
     with missing_packages_named():
         from twinstream.job.command import run_from_command_line
 
-        run_from_command_line()
+        run_from_command_line("python flink/jobs/feature_job.py")
 
 
 if __name__ == "__main__":

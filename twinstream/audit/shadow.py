@@ -57,7 +57,10 @@ def load_candidate(path: Path, registry: Registry, group: FeatureGroup) -> Featu
     families = [each for each in defined if isinstance(each, Family) and id(each) not in present]
     changed = {feature.name: feature for family in families for feature in family.features}
     if not changed:
-        raise UserError(f"{path} defines no features. See: twinstream shadow --help")
+        raise UserError(
+            f"{path} defines no features in a family of its own. It needs one, such as changed = Family('changed'), "
+            "and functions with @changed.feature(unit=…, meaning=…): those that are new or other than now."
+        )
     features = {feature.name: feature for feature in group.features} | changed
     return group.next_version(families, list(features.values()))
 
@@ -195,7 +198,7 @@ def _distance(before: "pl.Series", after: "pl.Series") -> float | None:
 
 
 def shadow(
-    candidate: Annotated[Path, typer.Option(help="Python file with the features of the next version.")],
+    candidate: Annotated[Path, typer.Option(help="Python file with what is new or changed, in its own Family.")],
     source: Annotated[
         str | None, typer.Option("--in", help="A source topic or a Parquet file.", show_default="the group's topic")
     ] = None,

@@ -196,7 +196,7 @@ def follow(
 @app.command(
     epilog="Examples:\n\n`twinstream flink run --savepoint latest`\n\n"
     "`twinstream flink run --features shop/features.py --mode process --parallelism 2`\n\n"
-    "`make run-flink FLINK_CLUSTER=localhost:8081 ARGS='--parallelism 4'`"
+    "`env FLINK_CLUSTER=localhost:8081 twinstream flink run --parallelism 4`"
 )
 def main(
     features: Features = None,
@@ -251,9 +251,9 @@ def main(
         run_here(settings, registry, options, rest_port, until_caught_up, console)
 
 
-def run_from_command_line() -> None:
-    """Start the job with the arguments of the command line."""
-    run_command(app, "python flink/jobs/feature_job.py", told=(UserError, LogError, StoreError))
+def run_from_command_line(program: str = "twinstream flink run") -> None:
+    """Start the job with the arguments of the command line; `program` is what the user has typed before them."""
+    run_command(app, program, told=(UserError, LogError, StoreError))
 
 
 _logger = get_logger(__name__)
