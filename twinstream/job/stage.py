@@ -138,7 +138,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
             started = time.monotonic()
             applied = partition.process(records)
             for fault in applied.faults:
-                _logger.error("A feature raised", topic=topic, detail=fault.detail, exc_info=fault.__cause__)
+                _logger.error("A definition raised", topic=topic, detail=fault.detail, exc_info=fault.__cause__)
             for output_topic, results in partition.rows(applied):
                 yield Row(output_topic, [list(result) for result in results])
             self._metrics.processed(self._registry.of_topic(topic), applied, records, time.monotonic() - started)

@@ -168,7 +168,7 @@ class Loop:
         owner = self._owned[source]
         applied = owner.partition.apply(items, owner.states)
         for fault in applied.faults:
-            _logger.error("A feature raised", topic=source.topic, detail=fault.detail, exc_info=fault.__cause__)
+            _logger.error("A definition raised", topic=source.topic, detail=fault.detail, exc_info=fault.__cause__)
         owner.swept_until_ms = owner.partition.sweep_until_ms
         progress = Progress(self.log.position(source), owner.partition.lateness)
         oldest_ms, newest_ms = records[0].timestamp, records[-1].timestamp
