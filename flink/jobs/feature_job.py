@@ -1,6 +1,6 @@
 """The PyFlink job: `make run-flink`, or submitted with `flink run -py flink/jobs/feature_job.py`.
 
-Started by itself it brings up a Flink of its own in this process; started by `flink run` it goes to that cluster.
+`make run-flink` prepares what a Flink in this process needs, and starts the same program; `flink run` brings its own.
 """
 
 import sys
