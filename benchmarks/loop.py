@@ -90,7 +90,7 @@ def main(
 def rates(local: Services, warm: int, total: int, rounds: int) -> list[Finding]:
     """Events per second end to end, against the others; and where Twinstream's time goes."""
     contenders = [
-        Contender(TWINSTREAM, "twinstream", "even"),
+        Contender(TWINSTREAM, "whole_loop", "even"),
         Contender("(a) by hand, kafka-python", "minimal", "even"),
         Contender("(a2) by hand, our clients", "minimal_our_client", "even"),
     ]
@@ -137,9 +137,9 @@ def stages(outcomes: list[Outcome]) -> Finding:
 def hot_card(local: Services, warm: int, total: int, rounds: int) -> Finding:
     """What events cost when a tenth of them belong to one card with 10 000 events in its window."""
     contenders = [
-        Contender("even", "twinstream", "even"),
-        Contender("a hot card", "twinstream", "hot"),
-        Contender("a hot card, up to 1 s out of order", "twinstream", "disorderly"),
+        Contender("even", "whole_loop", "even"),
+        Contender("a hot card", "whole_loop", "hot"),
+        Contender("a hot card, up to 1 s out of order", "whole_loop", "disorderly"),
     ]
     outcomes = contest(local, contenders, warm, total, rounds)
     even = outcomes["even"]

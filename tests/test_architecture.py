@@ -125,3 +125,9 @@ def test_what_is_printed_is_never_markup(room: str) -> None:
 
 def test_no_room_hides_a_library() -> None:
     assert not {"pyflink", "kafka", "redis"} & {path.name for path in ROOT.iterdir()}
+
+
+def test_no_script_lies_beside_a_module_that_is_named_as_a_package_of_ours() -> None:
+    """A script finds the modules beside it first."""
+    for folder in ("benchmarks/contenders", "flink/jobs", "scripts"):
+        assert not set(ROOMS) & {path.stem for path in (ROOT / folder).glob("*.py")}, folder

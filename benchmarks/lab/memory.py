@@ -65,7 +65,7 @@ def worker_memory(local: Services, entities: int) -> Finding:
     load = Load("many", entities, cards=0, spacing_ms=280_000 / entities)
     local.create_source(load.name)
     seed(local.kafka.servers, load.name, load, int(time.time() * 1000))
-    outcome = run(local, Contender("", "twinstream", load.name), entities // 10, entities)
+    outcome = run(local, Contender("", "whole_loop", load.name), entities // 10, entities)
     return Finding(
         "A worker's memory",
         ("entities seen", "in memory", "RSS MB"),
