@@ -95,14 +95,10 @@ def _module(name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         raise UserError(_told(name, error)) from error
     file = getattr(loaded, "__file__", None)
-    if name.endswith(".py") and (file is None or not _is_copy(Path(file), Path(name))):
+    # A copy will do: a job on a cluster finds the one that was shipped with it.
+    if name.endswith(".py") and (file is None or Path(file).read_bytes() != Path(name).read_bytes()):
         raise UserError(f"{name} would be the module {module}, and there is another one, {file}. Rename the file.")
     return loaded
-
-
-def _is_copy(one: Path, other: Path) -> bool:
-    """Whether two files are the same, or one is a copy: a job on a cluster finds the copy that was shipped with it."""
-    return one.samefile(other) or one.read_bytes() == other.read_bytes()
 
 
 def _of_file(path: Path) -> tuple[str, Path]:
