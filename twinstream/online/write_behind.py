@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.state import EntityState, StateDelta
-from twinstream.online.contract import Claim, EntityWrite, Finish, Load, OnlineStore, Partition, Progress
+from twinstream.online.contract import BatchWrite, Claim, EntityWrite, Finish, Load, OnlineStore, Partition, Progress
 
 
 @dataclass(slots=True)
@@ -70,27 +70,16 @@ class Prepared:
             StoreUnavailable: the store does not answer. Some entities may have been written.
         """
         self._writes.send()
-        return Published(self)
-
-    def _settle(self, written: Callable[[], None]) -> list[tuple[Partition, str]]:
-        conflicts = self._writes.outcome().conflicts
-        written()
-        self._store.finish(
-            [Finish(part.held.claim, part.held.progress, part.after, part.sweep_until_ms) for part in self._parts]
-        )
-        for part in self._parts:
-            part.held.progress = part.after
-        return conflicts
-
-    def _give_up(self) -> None:
-        self._writes.give_up()
+        return Published(self._store, self._parts, self._writes)
 
 
 class Published:
     """A batch on its way to the store."""
 
-    def __init__(self, prepared: Prepared) -> None:
-        self._prepared = prepared
+    def __init__(self, store: OnlineStore, parts: Sequence[Part], writes: BatchWrite) -> None:
+        self._store = store
+        self._parts = parts
+        self._writes = writes
 
     def settle(self, written: Callable[[], None] = lambda: None) -> list[tuple[Partition, str]]:
         """Wait until the store has the batch, then move its progress on and remove what is outlived.
@@ -104,11 +93,18 @@ class Published:
         Raises:
             StoreUnavailable, StoreMismatch: the store failed, or is not what it was when the batch was computed.
         """
-        return self._prepared._settle(written)
+        conflicts = self._writes.outcome().conflicts
+        written()
+        self._store.finish(
+            [Finish(part.held.claim, part.held.progress, part.after, part.sweep_until_ms) for part in self._parts]
+        )
+        for part in self._parts:
+            part.held.progress = part.after
+        return conflicts
 
     def give_up(self) -> None:
         """Do not wait for it. Some entities may have been written, or may be later."""
-        self._prepared._give_up()
+        self._writes.give_up()
 
 
 class Restored(NamedTuple):
