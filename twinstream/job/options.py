@@ -65,7 +65,7 @@ def job_configuration(settings: Settings, options: JobOptions) -> dict[str, str]
         "restart-strategy.exponential-delay.max-backoff": "30 s",
         # A daylight-saving change must not move a 100 ms timer by an hour.
         "table.local-time-zone": "UTC",
-        # Operators made from SQL keep their uids, so that a savepoint finds them again.
+        # Those that keep state are named by `pipeline`; the names of the others hold nothing in a savepoint.
         "table.exec.uid.generation": "ALWAYS",
     }
     if options.savepoint is not None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from twinstream.errors import UserError
-from twinstream.job.sources import SourceTopic
+from twinstream.job.sources import SOURCE_UID, SourceTopic
 from twinstream.logging import get_logger
 
 LEAVE_UNCLAIMED = {"execution.state-recovery.ignore-unclaimed-state": "true"}
@@ -74,7 +74,7 @@ def continue_from(
     new = [source.name for source in sources if source.uid not in found]
     if new:
         _logger.warning("The savepoint has nothing of these topics: read from their beginnings", topics=new)
-    gone = {uid for uid in found if uid.startswith("source-")} - {source.uid for source in sources}
+    gone = {uid for uid in found if uid.startswith(SOURCE_UID)} - {source.uid for source in sources}
     if gone:
         _logger.warning("What the savepoint has of other topics or epochs is left", operators=sorted(gone))
     continued = tuple(replace(each, begins_beside=savepoint) if each.name in new else each for each in sources)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
+SOURCE_UID = "source-"
+"""How the uids of the operators begin that read a topic."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceTopic:
@@ -36,7 +39,7 @@ class SourceTopic:
     @property
     def uid(self) -> str:
         """Names the operator that reads it."""
-        return f"source-{self.name}-{self.id}"
+        return f"{SOURCE_UID}{self.name}-{self.id}"
 
 
 class PartitionKey(NamedTuple):
