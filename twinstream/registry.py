@@ -7,7 +7,7 @@ from twinstream.errors import UserError
 
 
 class Registry:
-    """Some feature groups, in the order of their definition; each has a name and a source topic of its own.
+    """Some feature groups, in the order of their definition. Several may read one topic, if they agree on its key.
 
     Args:
         groups: which.
@@ -15,22 +15,27 @@ class Registry:
         notes: what the modules say of their features beyond the catalog, in Markdown.
 
     Raises:
-        UserError: two share a name or a topic.
+        UserError: two share a name, or read one topic by different keys.
     """
 
     def __init__(self, groups: Iterable[FeatureGroup], source: str = "", notes: str = "") -> None:
         self.source = source
         self.notes = notes
         self._by_name: dict[str, FeatureGroup] = {}
-        self._by_topic: dict[str, FeatureGroup] = {}
+        self._by_topic: dict[str, tuple[FeatureGroup, ...]] = {}
         for group in groups:
             if group.name in self._by_name:
                 raise UserError(f"There are two feature groups named {group.name!r}. Give one of them another name.")
-            other = self._by_topic.get(group.topic)
-            if other is not None:
-                raise UserError(f"The groups {other.name!r} and {group.name!r} both read the topic {group.topic!r}.")
+            others = self._by_topic.get(group.topic, ())
+            for other in others:
+                if other.entity != group.entity:
+                    raise UserError(
+                        f"The groups {other.name!r} and {group.name!r} read the topic {group.topic!r} by different "
+                        f"keys, {other.entity} and {group.entity}: a topic has one. Send it by the other key to "
+                        "another topic."
+                    )
             self._by_name[group.name] = group
-            self._by_topic[group.topic] = group
+            self._by_topic[group.topic] = (*others, group)
 
     def __iter__(self) -> Iterator[FeatureGroup]:
         return iter(self._by_name.values())
@@ -59,16 +64,16 @@ class Registry:
             raise UserError(f"There is no group {name!r}. Choose from {', '.join(self.names)}.")
         return group
 
-    def of_topic(self, topic: str) -> FeatureGroup:
-        """The group that reads a source topic.
+    def of_topic(self, topic: str) -> tuple[FeatureGroup, ...]:
+        """The groups that read a source topic, in the order of their definition.
 
         Raises:
             UserError: there is none.
         """
-        group = self._by_topic.get(topic)
-        if group is None:
+        groups = self._by_topic.get(topic)
+        if groups is None:
             raise UserError(f"There is no source topic {topic!r}. Choose from {', '.join(self.topics)}.")
-        return group
+        return groups
 
     def reads(self, topic: str) -> bool:
         """Whether a topic is the source of a group."""

@@ -122,6 +122,7 @@ class FeatureGroup:
         names: of the features, in the catalog's order.
         lists: which of them, by position, are lists of names.
         values: a struct type with one field per feature, in the same order.
+        decoder: `decode` as it was given; groups with the same one decode every record alike.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class FeatureGroup:
         self.id = id
         self.wire_type = wire_type
         self.event_type = event_type
+        self.decoder = decode
         self.decode = _rejecting(decode)
         self.window = window
         self.families = tuple(families)

@@ -1,11 +1,11 @@
-"""One partition of a source topic: its records in, feature-log records, dead letters and changed states out.
+"""One group's reading of a partition: its records in, feature-log records, dead letters and changed states out.
 
 This is all that happens to a batch between reading and writing; the loop, the PyFlink job and the offline replay
 differ only in where states are kept and where results go. It is deterministic: how the log is cut into batches cannot
 be told from the results.
 """
 
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -42,14 +42,15 @@ class Applied(Generic[F]):
 
 
 class PartitionProcessor(Generic[F]):
-    """Applies the records of one partition to the states of its entities, in offset order.
+    """Applies the records of one partition to the states of one group's entities, in offset order.
 
     Args:
         group: what is computed.
         window: size and bounds of the windows.
         limits: of stamping.
         emit: what to make of each feature-log record at once, while the processor has it at hand.
-        lateness: state of the lateness rule to continue from.
+        start_at: records before this offset are not looked at.
+        lateness: state of the lateness rule to continue from, as it is before that offset.
         emit_from: results of records before this offset have been emitted by an earlier run and are not again.
         forget_until_ms: such replayed records change nothing any more when their event is not newer than this.
     """
@@ -61,11 +62,13 @@ class PartitionProcessor(Generic[F]):
         limits: StampingLimits,
         emit: Callable[[FeatureRecord], F],
         *,
+        start_at: int = 0,
         lateness: LatenessState = NOTHING_SEEN,
         emit_from: int = 0,
         forget_until_ms: int | None = None,
     ) -> None:
         self.group = group
+        self.start_at = start_at
         self._window = window
         self._stamper = Stamper(group, limits, lateness)
         self._emit = emit
@@ -83,9 +86,20 @@ class PartitionProcessor(Generic[F]):
         """Entities whose newest event is not newer than this are to be removed."""
         return self._stamper.watermark_ms - self._sweep_after_ms
 
-    def stamp(self, records: Iterable[SourceRecord]) -> list[Stamped | DeadLetter]:
+    @property
+    def emitted_until(self) -> int:
+        """Results of records before this offset have been emitted by an earlier run."""
+        return max(self.start_at, self._emit_from)
+
+    def stamp(self, records: Sequence[SourceRecord]) -> list[Stamped | DeadLetter]:
         """Decode the next records and apply the lateness rule; `apply` takes the result."""
+        if records and records[0].offset < self.start_at:
+            records = [record for record in records if record.offset >= self.start_at]
         return self._stamper.stamp(records)
+
+    def stamped_as(self, other: "PartitionProcessor[F]") -> None:
+        """Go on after the records that another processor has just stamped, which knew before them what this one did."""
+        self._stamper.continue_after(other.lateness)
 
     def apply(self, stamped: Sequence[Stamped | DeadLetter], states: MutableMapping[str, EntityState]) -> Applied[F]:
         """Apply stamped records to the states of their entities.

@@ -73,9 +73,13 @@ class Stamper:
     def __init__(self, group: FeatureGroup, limits: StampingLimits, lateness: LatenessState = NOTHING_SEEN) -> None:
         """Continue after the records that brought the lateness rule to a state."""
         self._decode = group.decode
-        self._max_record_bytes = limits.max_record_bytes
-        self._rule = LatenessRule(limits.allowed_lateness_ms, limits.max_future_skew_ms, lateness)
+        self._limits = limits
         self.faults: list[Rejected] = []
+        self.continue_after(lateness)
+
+    def continue_after(self, lateness: LatenessState) -> None:
+        """Go on after the records that brought the lateness rule to this state."""
+        self._rule = LatenessRule(self._limits.allowed_lateness_ms, self._limits.max_future_skew_ms, lateness)
 
     @property
     def lateness(self) -> LatenessState:
@@ -89,7 +93,7 @@ class Stamper:
 
     def stamp(self, records: Iterable[SourceRecord]) -> list[Stamped | DeadLetter]:
         """Each record as an event to apply or as a dead letter, in order."""
-        rule, decode, max_bytes = self._rule, self._decode, self._max_record_bytes
+        rule, decode, max_bytes = self._rule, self._decode, self._limits.max_record_bytes
         stamped: list[Stamped | DeadLetter] = []
         for record in records:
             watermark_ms = rule.watermark_ms
