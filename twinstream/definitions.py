@@ -36,7 +36,8 @@ def load_registry(names: str = "") -> Registry:
             installed packages name, or else the reference definitions.
 
     Raises:
-        UserError: a module is not there, does not run or defines no group, or two groups share a name or a topic.
+        UserError: a module is not there, does not run or defines no group, two groups share a name, or two
+            read one topic by different keys.
     """
     return _loaded(names.strip() or _default())
 

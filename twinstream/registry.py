@@ -25,14 +25,16 @@ class Registry:
         self._by_topic: dict[str, tuple[FeatureGroup, ...]] = {}
         for group in groups:
             if group.name in self._by_name:
-                raise UserError(f"There are two feature groups named {group.name!r}. Give one of them another name.")
+                raise UserError(
+                    f"{group.place}: there are two feature groups named {group.name!r}. Give one of them another name."
+                )
             others = self._by_topic.get(group.topic, ())
             for other in others:
                 if other.entity != group.entity:
                     raise UserError(
-                        f"The groups {other.name!r} and {group.name!r} read the topic {group.topic!r} by different "
-                        f"keys, {other.entity} and {group.entity}: a topic has one. Send it by the other key to "
-                        "another topic."
+                        f"{group.place}: the groups {other.name!r} and {group.name!r} read the topic {group.topic!r} "
+                        f"by different keys, {other.entity} and {group.entity}, and a topic has one key. Let both name "
+                        f"the same entity, or send the records by {group.entity} to another topic."
                     )
             self._by_name[group.name] = group
             self._by_topic[group.topic] = (*others, group)

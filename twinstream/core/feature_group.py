@@ -5,6 +5,7 @@ Everything that lists features (vectors, Redis fields, Parquet columns, the docs
 """
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -123,6 +124,7 @@ class FeatureGroup:
         lists: which of them, by position, are lists of names.
         values: a struct type with one field per feature, in the same order.
         decoder: `decode` as it was given; groups with the same one decode every record alike.
+        place: the file and line of its definition, for messages.
     """
 
     def __init__(
@@ -145,6 +147,8 @@ class FeatureGroup:
             raise DefinitionError(f"{name!r} over {topic!r}: a group and a topic are named with letters, digits, . _ -")
         check_fields(name, wire_type, entity=entity, time=time, id=id)
         check_event(name, event_type)
+        definition = sys._getframe(1)
+        self.place = f"{definition.f_code.co_filename}:{definition.f_lineno}"
         self.name = name
         self.version = version
         self.topic = topic
