@@ -63,13 +63,16 @@ def show(
     features: Features = None,
     as_json: Json = False,
 ) -> None:
-    """One dead letter in full, with its record."""
+    """The dead letter of a record in full, with the record; several, where groups refused it for different reasons."""
     settings = load_settings(features=features)
-    letter = find(settings, load_registry(settings.features), place)
+    letters = find(settings, load_registry(settings.features), place)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(letter)))
-    else:
-        Terminal().print(letter_table(letter, read_notes(settings, letter.topic)))
+        for letter in letters:
+            typer.echo(msgspec.json.format(msgspec.json.encode(letter)))
+        return
+    notes = read_notes(settings, letters[0].topic)
+    for letter in letters:
+        Terminal().print(letter_table(letter, notes))
 
 
 @app.command(epilog="Example:\n\n`twinstream dead-letters stats --since 2d`")
@@ -121,7 +124,7 @@ def replay(
                 outcomes[kind] += 1
                 details.setdefault(kind, judged.detail)
                 if judged.verdict is Verdict.SEND:
-                    entities[registry.of_topic(judged.letter.topic).name, judged.entity] += 1
+                    entities.update((group, judged.entity) for group in judged.groups)
     except UserError:
         raise
     except LogError as error:
@@ -155,5 +158,7 @@ def _chosen(
     settings = load_settings(features=features)
     registry = load_registry(settings.features)
     since_ms = None if since is None else parse_since(since, time.time_ns() // 1_000_000)
-    topics = registry.topics if topic is None else (registry.of_topic(topic).topic,)
+    if topic is not None:
+        registry.of_topic(topic)  # which says so if there is none
+    topics = registry.topics if topic is None else (topic,)
     return settings, registry, Choice(topics, frozenset(reason or ()), since_ms)

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from twinstream.batching import cut
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.letters.selection import Choice, Note, notes_topic, place, read_letters, read_notes
 from twinstream.letters.transform import Transform
 from twinstream.letters.verdicts import Judge, Judged, Verdict
@@ -59,7 +60,7 @@ def redrive(
         again: also what was re-driven and refused again.
     """
     for topic in choice.topics:
-        group, prefix = registry.of_topic(topic), settings.output_prefix
+        groups, prefix = registry.of_topic(topic), settings.output_prefix
         name = notes_topic(topic, prefix)
         if not dry_run:
             with TopicAdmin(settings) as admin:
@@ -67,8 +68,8 @@ def redrive(
         opened: Any = nullcontext() if dry_run else Sender(settings, f"{name}.sender")
         with opened as sender:
             notes = read_notes(settings, topic)
-            newest_ms = _certainly_reached(settings, topic, group.name)
-            judge = Judge(group, settings, notes, newest_ms, transform, even_late, again)
+            newest_ms = _certainly_reached(settings, topic, groups)
+            judge = Judge(groups, settings, notes, newest_ms, transform, even_late, again)
             with closing(read_letters(settings, Choice((topic,), choice.reasons, choice.since_ms))) as chosen:
                 judged = map(judge.judge, chosen)
                 for batch in cut(judged, lambda each: len(each.value), BATCH_BYTES, BATCH_RECORDS):
@@ -78,16 +79,33 @@ def redrive(
                     yield from batch
 
 
-def _certainly_reached(settings: Settings, topic: str, group: str) -> dict[int, int]:
+def _certainly_reached(settings: Settings, topic: str, groups: Sequence[FeatureGroup]) -> dict[str, dict[int, int]]:
     """`newest_event_times`; nothing where producers stamp the records, since a fast clock may be the newest."""
     with TopicAdmin(settings) as admin:
         if admin.producer_timed([topic]):
             return {}
-    return newest_event_times(settings, group)
+    return newest_event_times(settings, groups)
 
 
-def newest_event_times(settings: Settings, group: str) -> dict[int, int]:
-    """By source partition, an event time that it has certainly reached: the newest at the end of the feature log."""
+def newest_event_times(settings: Settings, groups: Sequence[FeatureGroup]) -> dict[str, dict[int, int]]:
+    """By group and source partition, an event time that it has certainly reached: the newest at the end of its log.
+
+    Groups that decode alike have the same watermark, so the feature logs of all of them tell of each: one that has come
+    to the topic lately is not there yet. Any other group's log tells nothing: it may accept what this one refuses.
+    """
+    own = {group.name: _newest_in_log(settings, group.name) for group in groups}
+    newest: dict[str, dict[int, int]] = {}
+    for group in groups:
+        alike = [own[each.name] for each in groups if each.decoder is group.decoder]
+        partitions = {partition for times in alike for partition in times}
+        newest[group.name] = {
+            partition: max(times[partition] for times in alike if partition in times) for partition in partitions
+        }
+    return newest
+
+
+def _newest_in_log(settings: Settings, group: str) -> dict[int, int]:
+    """By source partition, the newest event time at the end of a group's feature log."""
     topic = feature_log_topic(group, settings.output_prefix).name
     start = {partition: max(0, end - TAIL_RECORDS) for partition, end in end_offsets(settings, topic).items()}
     newest: dict[int, int] = {}

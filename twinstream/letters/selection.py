@@ -74,7 +74,10 @@ def notes_topic(source: str, prefix: str) -> str:
 
 
 def read_letters(settings: Settings, choice: Choice) -> Generator[DeadLetter, None, None]:
-    """The chosen dead letters, those of a partition in the order of their records; to be closed as `read_topic` is."""
+    """The chosen dead letters in the order of their topics; to be closed as `read_topic` is.
+
+    One group's are in the order of their records. A group that came to a topic later wrote its own later.
+    """
     for topic in choice.topics:
         with closing(read_topic(settings, dead_letter_topic(topic, settings.output_prefix).name)) as records:
             for letter in map(decode_letter, records):
@@ -106,8 +109,8 @@ def place(letter: DeadLetter) -> str:
     return f"{letter.topic}-{letter.partition}@{letter.offset}"
 
 
-def find(settings: Settings, registry: Registry, wanted: str) -> DeadLetter:
-    """The dead letter of the record at a place.
+def find(settings: Settings, registry: Registry, wanted: str) -> list[DeadLetter]:
+    """The dead letters of the record at a place: one, or several where groups refused it for different reasons.
 
     Raises:
         UserError: there is none, or that is no place.
@@ -116,12 +119,13 @@ def find(settings: Settings, registry: Registry, wanted: str) -> DeadLetter:
     partition, _, offset = rest.partition("@")
     if not (partition.isdecimal() and offset.isdecimal()):
         raise UserError(f"{wanted!r} is no place of a record. Give one as `list` shows it, like transactions-2@17.")
-    choice = Choice((registry.of_topic(topic).topic,))
-    with closing(read_letters(settings, choice)) as letters:
-        for letter in letters:
-            if (letter.partition, letter.offset) == (int(partition), int(offset)):
-                return letter
-    raise UserError(f"{wanted} has no dead letter. See those there are with: twinstream dead-letters list")
+    registry.of_topic(topic)  # which says so if there is none
+    at = int(partition), int(offset)
+    with closing(read_letters(settings, Choice((topic,)))) as letters:
+        found = dict.fromkeys(letter for letter in letters if (letter.partition, letter.offset) == at)
+    if not found:
+        raise UserError(f"{wanted} has no dead letter. See those there are with: twinstream dead-letters list")
+    return list(found)
 
 
 _decode_note = row_decoder(Note, "note of a re-driven record")

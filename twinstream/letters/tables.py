@@ -101,7 +101,7 @@ def stats_table(summary: Summary) -> Table:
     """Counts by topic and reason, with a small picture of when."""
     seconds = [second for counter in summary.times.values() for second in counter]
     first, last = min(seconds, default=0), max(seconds, default=0)
-    table = Table("topic, reason", "records", "first, last", "over time", box=box.SIMPLE_HEAD)
+    table = Table("topic, reason", "letters", "first, last", "over time", box=box.SIMPLE_HEAD)
     table.columns[1].justify = "right"
     for column in table.columns:
         column.no_wrap = True
@@ -124,7 +124,7 @@ def report_tables(
 ) -> list[Table]:
     """What a replay did, or would do: by outcome, and the entities whose features it concerns."""
     title = "What would happen" if dry_run else "What happened"
-    table = Table("outcome", "set aside", "records", "what to do", title=title, box=box.SIMPLE_HEAD)
+    table = Table("outcome", "set aside", "letters", "what to do", title=title, box=box.SIMPLE_HEAD)
     table.columns[2].justify = "right"
     table.columns[3].overflow = "fold"
     for kind in sorted(outcomes, key=lambda each: (list(Verdict).index(each[0]), each[1], each[2])):

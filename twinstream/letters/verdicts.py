@@ -1,7 +1,12 @@
-"""What would become of a dead letter's record if it were sent once more."""
+"""What would become of a dead letter's record if it were sent once more.
+
+Several groups may read its topic. A record is sent for all of them at once, so it can go when one of them would take it
+that has not had it; a group that accepted it before then refuses the second copy as a duplicate.
+"""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from twinstream.core.dead_letters import DeadLetter
@@ -46,6 +51,7 @@ class Judged:
         detail: what is in the way.
         value: what to send.
         key: of the record to send.
+        groups: the names of those that would take it.
     """
 
     letter: DeadLetter
@@ -54,16 +60,17 @@ class Judged:
     detail: str = ""
     value: bytes = b""
     key: bytes | None = None
+    groups: tuple[str, ...] = ()
 
 
 class Judge:
     """Judges the dead letters of one topic.
 
     Args:
-        group: whose source topic it is.
+        groups: those that read it.
         settings: limits, as of the runtimes.
         notes: what has been re-driven.
-        newest_ms: an event time that each source partition has certainly reached.
+        newest_ms: by group, an event time that each source partition has certainly reached.
         transform: repairs records, if there is something to repair.
         even_late: late records may go, too.
         again: so may those that came back.
@@ -71,15 +78,15 @@ class Judge:
 
     def __init__(
         self,
-        group: FeatureGroup,
+        groups: Sequence[FeatureGroup],
         settings: Settings,
         notes: Notes,
-        newest_ms: dict[int, int],
+        newest_ms: Mapping[str, Mapping[int, int]],
         transform: Transform | None = None,
         even_late: bool = False,
         again: bool = False,
     ) -> None:
-        self._group = group
+        self._groups = groups
         self._settings = settings
         self._notes = notes
         self._newest_ms = newest_ms
@@ -90,14 +97,17 @@ class Judge:
     def judge(self, letter: DeadLetter) -> Judged:
         """What can be done about a dead letter.
 
-        One that comes a second time, since its record was processed again after a reset, is done: once is enough.
+        One record may have several, of groups that refused it for different reasons, and the same one again, since it
+        was processed again after a reset. It is sent once; then all of them are done.
         """
         at = letter.partition, letter.offset
         key = "" if letter.key is None else letter.key.decode(errors="replace")
         if at in self._notes.redriven:
             return Judged(letter, Verdict.DONE, key)
         if at in self._notes.came_back and not self._again:
-            return Judged(letter, Verdict.CAME_BACK, key, letter.detail)
+            # Sent back for one group, a record is a duplicate for another that had accepted it.
+            verdict = Verdict.DUPLICATE if letter.reason == "duplicate" else Verdict.CAME_BACK
+            return Judged(letter, verdict, key, letter.detail)
         value = letter.value if self._transform is None else self._transform(letter)
         if value is None and self._transform is not None:
             return Judged(letter, Verdict.DECLINED, key)
@@ -110,17 +120,27 @@ class Judge:
         limit = self._settings.max_record_bytes
         if len(value) > limit:
             return Judged(letter, Verdict.REFUSED, key, f"oversized: {len(value)} bytes, {limit} allowed")
+        concerned = [group for group in self._groups if _may_be_of(group, letter)] or self._groups
+        judged = {group.name: self._judge_for(group, letter, value, key, group in concerned) for group in self._groups}
+        takers = tuple(name for name, each in judged.items() if each.verdict is Verdict.SEND)
+        if takers:
+            return replace(judged[takers[0]], groups=takers)
+        return judged[concerned[0].name]
+
+    def _judge_for(self, group: FeatureGroup, letter: DeadLetter, value: bytes, key: str, is_concerned: bool) -> Judged:
+        """What one group would say of the value."""
         try:
-            entity, event = self._group.decode(value, letter.offset)
+            entity, event = group.decode(value, letter.offset)
         except Rejected as rejected:
             return Judged(letter, Verdict.REFUSED, key, str(rejected))
-        if letter.reason == "duplicate" and self._is_of(letter, entity, event):
+        if (letter.reason == "duplicate" or not is_concerned) and _is_of(group, letter, entity, event):
             return Judged(letter, Verdict.DUPLICATE, entity, letter.detail)
         ahead_ms = event.time_ms - time.time_ns() // 1_000_000
         if ahead_ms > self._settings.max_future_skew_ms:
             return Judged(letter, Verdict.REFUSED, entity, f"future: {ahead_ms} ms ahead of now")
         same_key = letter.key == entity.encode()
-        reached = self._newest_ms.values() if not same_key else [self._newest_ms.get(letter.partition)]
+        newest = self._newest_ms.get(group.name, {})
+        reached = newest.values() if not same_key else [newest.get(letter.partition)]
         newest_ms = min((each for each in reached if each is not None), default=None)
         if newest_ms is not None and not self._even_late:
             behind_ms = newest_ms - self._settings.lateness_ms - event.time_ms
@@ -128,10 +148,28 @@ class Judge:
                 return Judged(letter, Verdict.LATE, entity, f"{behind_ms} ms older than the watermark by now")
         return Judged(letter, Verdict.SEND, entity, "", value, entity.encode())
 
-    def _is_of(self, letter: DeadLetter, entity: str, event: RetainedEvent) -> bool:
-        """Whether a dead letter's own record, by today's rules, is of an event."""
-        try:
-            before, own = self._group.decode(letter.value, letter.offset)
-        except Rejected:
-            return False
-        return (before, own.time_ms, own.id) == (entity, event.time_ms, event.id)
+
+def _may_be_of(group: FeatureGroup, letter: DeadLetter) -> bool:
+    """Whether a dead letter, which names no group, may say why this one refused the record: by today's definitions.
+
+    If it says so of another group only, this one has accepted the record, or has a letter of its own. If it says so of
+    none, the definitions have changed since.
+    """
+    try:
+        group.decode(letter.value, letter.offset)
+    except Rejected as rejected:
+        return (rejected.reason, rejected.detail) == (letter.reason, letter.detail)
+    if letter.reason == "internal":
+        raised = letter.detail.rpartition(" raised ")[0]
+        names = {each.name for each in group.features} | {each.family for each in group.features}
+        return raised in names or raised == "an aggregate"
+    return letter.reason in ("future", "late", "duplicate")
+
+
+def _is_of(group: FeatureGroup, letter: DeadLetter, entity: str, event: RetainedEvent) -> bool:
+    """Whether a dead letter's own record, by today's rules, is of an event."""
+    try:
+        before, own = group.decode(letter.value, letter.offset)
+    except Rejected:
+        return False
+    return (before, own.time_ms, own.id) == (entity, event.time_ms, event.id)
