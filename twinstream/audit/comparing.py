@@ -3,7 +3,7 @@
 Both sides can be fed in turn, so that only rows whose pair has not come yet are in memory.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,17 +48,28 @@ class Comparison:
 
 
 class Pairs:
-    """Pairs the rows of two sides as they come."""
+    """Pairs the rows of two sides as they come.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: of what is compared.
+        several: a record may have several rows, which come in any order, and any of them again. Then equal ones are
+            pairs and one that comes again counts once; those without an equal one are compared when both sides have
+            ended. What tells a row that comes again, a number of each pair, stays in memory.
+    """
+
+    def __init__(self, name: str, several: bool = False) -> None:
         self._result = Comparison(name)
+        self._several = several
         self._left: dict[str, list[bytes]] = {}
         self._right: dict[str, list[bytes]] = {}
+        self._paired: set[int] = set()
 
     def add_left(self, origin: str, value: bytes) -> None:
         """Take a row of the left side."""
+        if self._several and self._comes_again(self._left, origin, value):
+            return
         self._result.left += 1
-        other = _take(self._right, origin)
+        other = self._take(self._right, origin, value)
         if other is None:
             self._left.setdefault(origin, []).append(value)
         else:
@@ -66,8 +77,10 @@ class Pairs:
 
     def add_right(self, origin: str, value: bytes) -> None:
         """Take a row of the right side."""
+        if self._several and self._comes_again(self._right, origin, value):
+            return
         self._result.right += 1
-        other = _take(self._left, origin)
+        other = self._take(self._left, origin, value)
         if other is None:
             self._right.setdefault(origin, []).append(value)
         else:
@@ -76,6 +89,10 @@ class Pairs:
     def result(self) -> Comparison:
         """The comparison, once both sides have ended."""
         result = self._result
+        for origin, values in self._left.items():
+            others = self._right.get(origin, [])
+            while values and others:
+                self._compare(origin, values.pop(0), others.pop(0))
         for origin, values in self._left.items():
             result.missing += len(values)
             for value in values:
@@ -87,6 +104,22 @@ class Pairs:
         self._left, self._right = {}, {}
         return result
 
+    def _take(self, waiting: dict[str, list[bytes]], origin: str, value: bytes) -> bytes | None:
+        """Remove and return the row that waits for this one: where a record has one, whatever it is."""
+        values = waiting.get(origin)
+        if values is None or (self._several and value not in values):
+            return None
+        found = values.pop(values.index(value) if self._several else 0)
+        if not values:
+            del waiting[origin]
+        if self._several:
+            self._paired.add(hash(value))
+        return found
+
+    def _comes_again(self, waiting: Mapping[str, list[bytes]], origin: str, value: bytes) -> bool:
+        """Whether its side has had this row."""
+        return hash(value) in self._paired or value in waiting.get(origin, ())
+
     def _compare(self, origin: str, left: bytes, right: bytes) -> None:
         self._result.compared += 1
         if left != right:
@@ -94,29 +127,18 @@ class Pairs:
             _show(self._result, f"{origin}: {_difference(left, right)}")
 
 
-def compare(name: str, left: Rows, right: Rows) -> Comparison:
-    """Pair the rows of two sides, one after the other.
+def compare(name: str, left: Rows, right: Rows, several: bool = False) -> Comparison:
+    """Pair the rows of two sides, one after the other; `several` as of `Pairs`.
 
     >>> compare("log", [("t-0@1", b"a"), ("t-0@2", b"b")], [("t-0@1", b"a"), ("t-0@2", b"c")]).different
     1
     """
-    pairs = Pairs(name)
+    pairs = Pairs(name, several)
     for origin, value in left:
         pairs.add_left(origin, value)
     for origin, value in right:
         pairs.add_right(origin, value)
     return pairs.result()
-
-
-def _take(waiting: dict[str, list[bytes]], origin: str) -> bytes | None:
-    """Remove and return the first row that waits for its pair."""
-    values = waiting.get(origin)
-    if values is None:
-        return None
-    value = values.pop(0)
-    if not values:
-        del waiting[origin]
-    return value
 
 
 def _show(result: Comparison, line: str) -> None:

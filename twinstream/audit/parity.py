@@ -3,11 +3,13 @@
 A run is known by what it wrote: its feature logs and dead letters, under its OUTPUT_PREFIX, and its features in Redis.
 Rows of the two runs are paired by where they come from: a feature record or dead letter by the topic, partition and
 offset of the record that it is the result of, a Redis hash by its key. Paired rows must be equal byte for byte, each
-must be there once, and none may be without its pair.
+must be there once, and none may be without its pair. In a topic that several groups read, a record may have a dead
+letter for each reason that groups refused it for; there, what a group that came later has written again counts once.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -15,12 +17,13 @@ import typer
 from rich.table import Table
 
 from twinstream.audit.comparing import Comparison, compare
-from twinstream.audit.rederive import Sample, monitor, rederive_run
+from twinstream.audit.monitoring import monitor
+from twinstream.audit.rederive import Sample, rederive_run
 from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 from twinstream.log.kafka import read_topic
 from twinstream.log.rows import row_decoder
-from twinstream.log.topics import dead_letter_topic, feature_log_topic
+from twinstream.log.topics import Topic, dead_letter_topic, feature_log_topic
 from twinstream.online.contract import OnlineReader
 from twinstream.online.redis.connection import connect_reader
 from twinstream.online.redis.keys import features_key
@@ -61,16 +64,21 @@ def compare_runs(registry: Registry, left: Settings, right: Settings) -> list[Co
     if left.output_prefix == right.output_prefix:
         raise UserError(f"Both runs have OUTPUT_PREFIX {left.output_prefix!r}. Give the prefixes of two runs.")
     results = []
-    for group in registry:
-        for topic in (feature_log_topic, dead_letter_topic):
-            source = group.name if topic is feature_log_topic else group.topic
-            names = [topic(source, each.output_prefix).name for each in (left, right)]
-            label = topic(source).name
-            with closing(log_rows(left, names[0])) as one, closing(log_rows(right, names[1])) as other:
-                results.append(compare(label, one, other))
+    for topic in registry.topics:
+        groups = registry.of_topic(topic)
+        for group in groups:
+            results.append(_compare_logs(partial(feature_log_topic, group.name), left, right))
+        results.append(_compare_logs(partial(dead_letter_topic, topic), left, right, several=len(groups) > 1))
         if apart:
-            results.append(_compare_online(group.name, left, right))
+            results += [_compare_online(group.name, left, right) for group in groups]
     return results
+
+
+def _compare_logs(topic: Callable[[str], Topic], left: Settings, right: Settings, several: bool = False) -> Comparison:
+    """The topics that two runs wrote under their prefixes; of a record there may be several rows in it, or one."""
+    names = [topic(each.output_prefix).name for each in (left, right)]
+    with closing(log_rows(left, names[0])) as one, closing(log_rows(right, names[1])) as other:
+        return compare(topic("").name, one, other, several)
 
 
 def _compare_online(group: str, left: Settings, right: Settings) -> Comparison:
