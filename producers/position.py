@@ -28,7 +28,7 @@ def first_free_ms(where: Settings | str, topic: str, records_of: str, now_ms: in
         structlog.get_logger(__name__).warning(
             "The topic is for other records; the feature engine will set these aside as dead letters (schema)",
             topic=topic,
-            its_records=REFERENCE.of_topic(topic).name,
+            its_records=", ".join(group.name for group in REFERENCE.of_topic(topic)),
             these_go_to=records_of,
         )
     newest_ms = newest_event_ms(where, topic, records_of)
@@ -52,7 +52,7 @@ def newest_event_ms(where: Settings | str, topic: str, records_of: str | None = 
     Records that do not decode, and those that are ahead of their Kafka timestamp by more than the allowed skew, do not
     count, as they do not count for the lateness rule. The tail is read further back until it holds a valid record.
     """
-    decode = REFERENCE.of_topic(records_of or topic).decode
+    decode = REFERENCE.of_topic(records_of or topic)[0].decode
     skew_ms = where.max_future_skew_ms if isinstance(where, Settings) else DEFAULT_SKEW_MS
     with reader(where, group_id=None) as consumer:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]

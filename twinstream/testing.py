@@ -84,7 +84,7 @@ class Driver:
     ) -> Record:
         """Append a record to a source topic; a dictionary goes as JSON, keyed by its entity."""
         if isinstance(value, dict):
-            key = key if key is not None else value.get(self.registry.of_topic(topic).entity)
+            key = key if key is not None else value.get(self.registry.of_topic(topic)[0].entity)
             value = msgspec.json.encode(value)
         return self.broker.append(topic, partition, None if key is None else key.encode(), value)
 
@@ -98,7 +98,7 @@ class Driver:
         return [decode_feature_record(record.value or b"") for record in self.broker.records(topic)]
 
     def dead_letters(self, topic: str) -> list[DeadLetter]:
-        """The dead letters of a source topic."""
+        """The dead letters of a source topic, of all groups that read it."""
         name = dead_letter_topic(topic, self.settings.output_prefix).name
         return [decode_dead_letter(record.value or b"") for record in self.broker.records(name)]
 

@@ -5,7 +5,7 @@ from rich.table import Table
 
 from twinstream.definitions import load_registry
 from twinstream.log.kafka import TopicAdmin
-from twinstream.log.topics import ensure_topics, output_topics, source_topics
+from twinstream.log.topics import all_topics, ensure_topics
 from twinstream.registry import Registry
 from twinstream.settings import load_settings
 from twinstream.terminal import Features, Terminal
@@ -32,10 +32,13 @@ def as_table(registry: Registry, prefix: str, partitions: dict[str, int], create
     """
     table = Table("topic", "partitions", "what is in it", "", box=box.SIMPLE_HEAD)
     table.columns[1].justify = "right"
-    sources, outputs = source_topics(registry), output_topics(registry, prefix)
-    kinds = [*["source"] * len(sources), *["feature log"] * len(registry), *["dead letters"] * len(registry)]
-    groups = [*registry, *registry, *registry]
-    for topic, kind, group in zip([*sources, *outputs], kinds, groups, strict=True):
+    groups_of = [", ".join(group.name for group in registry.of_topic(topic)) for topic in registry.topics]
+    contents = [
+        *(f"source of {names}" for names in groups_of),
+        *(f"feature log of {name}" for name in registry.names),
+        *(f"dead letters of {names}" for names in groups_of),
+    ]
+    for topic, content in zip(all_topics(registry, prefix), contents, strict=True):
         new = "new" if topic.name in created else ""
-        table.add_row(topic.name, str(partitions.get(topic.name, 0)), f"{kind} of {group.name}", new)
+        table.add_row(topic.name, str(partitions.get(topic.name, 0)), content, new)
     return table

@@ -51,7 +51,8 @@ def backfill(
     source: Annotated[str, typer.Option("--in", help="A source topic, or a Parquet file of records.")],
     out: Out = Path("features-dataset"),
     group: Annotated[
-        str | None, typer.Option(help="Group to compute.", show_default="the topic's; the first for a file")
+        str | None,
+        typer.Option(help="Group to compute.", show_default="the topic's if it has one; the first for a file"),
     ] = None,
     include_dead_letters: Annotated[
         bool, typer.Option("--include-dead-letters", help="As known now: late records count, too.")
@@ -156,11 +157,20 @@ def _end_by(complaint: str | None) -> None:
 
 
 def _group_of(registry: Registry, topic: str) -> str:
+    """The group of a topic.
+
+    Raises:
+        UserError: there is none, or there are several.
+    """
     if not registry.reads(topic):
         raise UserError(
             f"{topic} is neither a Parquet file nor one of {', '.join(registry.topics)}; say --group if it is."
         )
-    return registry.of_topic(topic).name
+    groups = registry.of_topic(topic)
+    if len(groups) > 1:
+        names = ", ".join(group.name for group in groups)
+        raise UserError(f"Several groups read {topic}: {names}. Say with --group which one to compute.")
+    return groups[0].name
 
 
 @contextmanager
