@@ -117,6 +117,32 @@ MISTAKES = {
     "a group's name with a space": ('name="login"', 'name="log in"', "login_features", "'log in'"),
     "a name that nobody defined": ("Decoder(Login)", "Decode(Login)", "decoder =", "NameError: .*Decode"),
     "a file that ends the process": ("decoder = ", "raise SystemExit\ndecoder = ", "raise", "SystemExit"),
+    "a second key of the topic": (
+        "families=(logins,),\n)\n",
+        """families=(logins,),
+)
+
+by_login = FeatureGroup(
+    name="by_login", version=1, topic="logins", entity="login_id", time="at", id="login_id",
+    wire_type=Login, event_type=Attempt, decode=decode, window=Window, families=(logins,),
+)
+""",
+        "by_login",
+        "read the topic 'logins' by different keys, account_id and login_id.* to another topic",
+    ),
+    "a name that another group has": (
+        "families=(logins,),\n)\n",
+        """families=(logins,),
+)
+
+again = FeatureGroup(
+    name="login", version=1, topic="others", entity="account_id", time="at", id="login_id",
+    wire_type=Login, event_type=Attempt, decode=decode, window=Window, families=(logins,),
+)
+""",
+        "again",
+        "two feature groups named 'login'. Give one of them another name",
+    ),
     "no Python": ("decoder = ", "decoder == = ", "decoder =", "invalid syntax"),
     "a package that is not there": ("from msgspec", "from msgspeck", "from msgspec", "No module named 'msgspeck'"),
 }
@@ -148,13 +174,17 @@ def test_what_is_not_there_is_said(names: str, said: str) -> None:
         load_registry(names)
 
 
-@pytest.mark.parametrize(
-    ("change", "said"), [("", "two feature groups named 'login'"), ("name", "both read the topic")]
-)
-def test_two_groups_of_one_name_or_topic_are_refused(tmp_path: Path, change: str, said: str) -> None:
-    other = LOGINS.replace('name="login"', 'name="other"') if change else LOGINS + "\n"
-    with pytest.raises(UserError, match=said):
-        load_registry(f"{write(tmp_path, 'one', LOGINS)},{write(tmp_path, 'two', other)}")
+def test_two_groups_of_one_name_are_refused_also_in_two_files(tmp_path: Path) -> None:
+    two = write(tmp_path, "two", LOGINS + "\n")
+    with pytest.raises(UserError, match=rf"{re.escape(two)}:\d+: .* two feature groups named 'login'"):
+        load_registry(f"{write(tmp_path, 'one', LOGINS)},{two}")
+
+
+def test_groups_of_several_files_may_read_one_topic(tmp_path: Path) -> None:
+    other = write(tmp_path, "two", LOGINS.replace('name="login"', 'name="other"'))
+    registry = load_registry(f"{write(tmp_path, 'one', LOGINS)},{other}")
+    assert registry.topics == ("logins",)
+    assert [group.name for group in registry.of_topic("logins")] == ["login", "other"]
 
 
 def test_a_feature_that_fails_without_events_is_found_before_a_reader_meets_it(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from tests.offline.logs import EVERY_GROUP, PARTITIONS, fill, processed, setting
 from tests.reference import BY_TOPIC, GROUPS, REGISTRY, computing
 from twinstream.audit import rederive
 from twinstream.audit.comparing import Comparison, Pairs
-from twinstream.audit.rederive import Sample, compare_logs, monitor, rederive_run
+from twinstream.audit.monitoring import monitor
+from twinstream.audit.rederive import RunLog, Sample, compare_logs, rederive_run
 from twinstream.cli import app
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.errors import UserError
@@ -42,7 +43,6 @@ def rederived(
     driver: Driver, group: FeatureGroup, sample: Sample = EVERYTHING, first: int = 0, end: int | None = None
 ) -> tuple[Comparison, Comparison]:
     """Both comparisons of a run whose source begins at `first` by now, in all partitions, and counts up to `end`."""
-    pairs = Pairs("features"), Pairs("dead letters")
     names = group.topic, feature_log_topic(group.name).name, dead_letter_topic(group.topic).name
     topics = [[partition_of(driver, name, number) for number in range(PARTITIONS)] for name in names]
     limits = [len(records) if end is None else end for records in topics[0]]
@@ -50,8 +50,9 @@ def rederived(
         number: (records[first:limit], limit)
         for number, (records, limit) in enumerate(zip(topics[0], limits, strict=True))
     }
-    compare_logs(group, settings(), sample, sources, topics[1], topics[2], pairs)
-    return pairs[0].result(), pairs[1].result()
+    log, letters = RunLog(topics[1], Pairs("features")), RunLog(topics[2], Pairs("dead letters"))
+    compare_logs([group], settings(), sample, sources, [log], letters if sample.is_everything else None)
+    return log.pairs.result(), letters.pairs.result()
 
 
 def partition_of(driver: Driver, topic: str, number: int) -> list[Record]:
@@ -112,10 +113,10 @@ def test_results_are_paired_with_their_source_records_in_whichever_partition_the
 def test_where_a_source_without_keys_has_lost_its_beginning_the_rest_is_compared(job_without_keys: Driver) -> None:
     source = [partition_of(job_without_keys, "transactions", number) for number in range(PARTITIONS)]
     log = job_without_keys.broker.records(feature_log_topic("transaction").name)
-    pairs = Pairs("features"), Pairs("dead letters")
     sources = {number: (records[100:], len(records)) for number, records in enumerate(source)}
-    compare_logs(TRANSACTION, settings(), EVERYTHING, sources, [log[::2], log[1::2]], [], pairs)
-    features = pairs[0].result()
+    compared = RunLog([log[::2], log[1::2]], Pairs("features"))
+    compare_logs([TRANSACTION], settings(), EVERYTHING, sources, [compared], None)
+    features = compared.pairs.result()
     assert outcome(features) == (0, 0, 0)
     assert 50 < features.compared < len(log)
 
@@ -165,13 +166,13 @@ def test_only_rows_of_about_a_batch_wait_for_their_pair(monkeypatch: pytest.Monk
             super().add_left(origin, value)
             waiting.append(len(self._left) + len(self._right))
 
-    pairs = Watched("features"), Pairs("dead letters")
     names = TRANSACTION.topic, feature_log_topic("transaction").name
     source, log = ([partition_of(processed(), name, number) for number in range(PARTITIONS)] for name in names)
     sources = {number: (records, len(records)) for number, records in enumerate(source)}
     together = [row for rows in zip_longest(*log) for row in rows if row is not None]
-    compare_logs(TRANSACTION, settings(), EVERYTHING, sources, [together], [], pairs)
-    assert outcome(pairs[0].result()) == (0, 0, 0)
+    compared = RunLog([together], Watched("features"))
+    compare_logs([TRANSACTION], settings(), EVERYTHING, sources, [compared], None)
+    assert outcome(compared.pairs.result()) == (0, 0, 0)
     assert max(waiting) <= 30
 
 
@@ -210,9 +211,9 @@ def test_a_log_of_more_partitions_than_its_source_is_paired_all_the_same(group: 
     scattered_log, scattered_letters = (
         [rows[number :: PARTITIONS + 1] for number in range(PARTITIONS + 1)] for rows in (log, letters)
     )
-    pairs = Pairs("features"), Pairs("dead letters")
-    compare_logs(group, settings(), EVERYTHING, sources, scattered_log, scattered_letters, pairs)
-    features, set_aside = (each.result() for each in pairs)
+    compared = RunLog(scattered_log, Pairs("features")), RunLog(scattered_letters, Pairs("dead letters"))
+    compare_logs([group], settings(), EVERYTHING, sources, [compared[0]], compared[1])
+    features, set_aside = (each.pairs.result() for each in compared)
     assert outcome(features) == outcome(set_aside) == (0, 0, 0)
     assert (features.compared, set_aside.compared) == (len(log), len(letters))
 
@@ -248,11 +249,11 @@ def test_what_a_run_lost_or_made_up_is_told_apart() -> None:
     name = feature_log_topic("transaction").name
     log, source = (partition_of(driver, topic, 0) for topic in (name, "transactions"))
     twice = Record(name, 0, len(log), log[3].timestamp, log[3].key, log[3].value)
-    pairs = Pairs("features"), Pairs("dead letters")
     sample = Sample(entities=frozenset({(log[3].key or b"").decode(), (log[5].key or b"").decode()}))
     sources = {0: (source, len(source))}
-    compare_logs(TRANSACTION, settings(), sample, sources, [[*log[:5], *log[6:], twice]], [], pairs)
-    assert outcome(pairs[0].result()) == (1, 1, 0)
+    compared = RunLog([[*log[:5], *log[6:], twice]], Pairs("features"))
+    compare_logs([TRANSACTION], settings(), sample, sources, [compared], None)
+    assert outcome(compared.pairs.result()) == (1, 1, 0)
 
 
 def test_on_a_schedule_the_last_look_is_a_gauge() -> None:

@@ -2,29 +2,164 @@
 
 import json
 import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
 
 from tests.reference import GROUPS
+from tests.sharing import counts_features, euros_features
 from twinstream.core.dead_letters import DeadLetter
+from twinstream.core.feature_group import FeatureGroup
+from twinstream.core.rejection import Reason, Rejected
+from twinstream.letters import redriving
+from twinstream.letters.redriving import newest_event_times
 from twinstream.letters.selection import Notes
-from twinstream.letters.verdicts import Judge, Verdict
+from twinstream.letters.transform import Transform
+from twinstream.letters.verdicts import Judge, Judged, Verdict
+from twinstream.log.kafka import Record
 from twinstream.settings import Settings
+
+TRANSACTION = GROUPS["transaction"]
+TOGETHER = TRANSACTION, counts_features, euros_features
+NOW_MS = time.time_ns() // 1_000_000
+
+
+def payment(**changed: Any) -> bytes:
+    record = {"transaction_id": "t1", "event_time": NOW_MS, "card_id": "c1", "amount": 10, "currency": "EUR"}
+    return json.dumps(record | changed).encode()
+
+
+def letter_of(reason: Reason, detail: str, value: bytes, **changed: Any) -> DeadLetter:
+    return DeadLetter(
+        **{
+            "reason": reason,
+            "detail": detail,
+            "topic": "transactions",
+            "partition": 0,
+            "offset": 7,
+            "timestamp": NOW_MS,
+            "watermark": None,
+            "lateness_ms": None,
+            "key": b"c1",
+            "value": value,
+        }
+        | changed
+    )
+
+
+def judged(
+    letters: Iterable[DeadLetter],
+    groups: tuple[FeatureGroup, ...] = TOGETHER,
+    transform: Transform | None = None,
+    notes: Notes | None = None,
+    newest_ms: dict[str, dict[int, int]] | None = None,
+) -> list[Judged]:
+    judge = Judge(groups, Settings(), notes or Notes(set(), set()), newest_ms or {}, transform)
+    return [judge.judge(letter) for letter in letters]
+
+
+def verdicts(results: Iterable[Judged]) -> list[tuple[Verdict, tuple[str, ...]]]:
+    return [(each.verdict, each.groups) for each in results]
+
+
+def script(folder: Path, before: str, after: str) -> Transform:
+    """A repair that replaces a text of the record."""
+    path = folder / "repair.py"
+    path.write_text(
+        f"import json\n\ndef transform(record, letter):\n"
+        f"    return json.loads(json.dumps(record).replace({before!r}, {after!r}))\n"
+    )
+    return Transform(path)
+
+
+def detail_of(group: FeatureGroup, value: bytes) -> str:
+    """What a group says of a record that it refuses."""
+    with pytest.raises(Rejected) as refusal:
+        group.decode(value, 7)
+    return refusal.value.detail
 
 
 def test_a_letter_that_is_in_its_topic_twice_is_re_driven_once() -> None:
     """So it is after a reset of the group's offsets: the records are processed, and set aside, again."""
-    now_ms = time.time_ns() // 1_000_000
-    payment = {"transaction_id": "t1", "event_time": now_ms, "card_id": "c1", "amount": 10, "currency": "EUR"}
-    letter = DeadLetter(
-        reason="future",
-        detail="",
-        topic="transactions",
-        partition=0,
-        offset=7,
-        timestamp=now_ms,
-        watermark=None,
-        lateness_ms=None,
-        key=b"c1",
-        value=json.dumps(payment).encode(),
-    )
-    judge = Judge(GROUPS["transaction"], Settings(), Notes(set(), set()), {})
-    assert [judge.judge(letter).verdict for _ in range(2)] == [Verdict.SEND, Verdict.DONE]
+    letter = letter_of("future", "", payment())
+    results = judged([letter, letter], (TRANSACTION,))
+    assert verdicts(results) == [(Verdict.SEND, ("transaction",)), (Verdict.DONE, ())]
+
+
+def test_what_one_group_accepted_is_not_sent_for_another_that_still_refuses_it() -> None:
+    (result,) = judged([letter_of("schema", "not in euros", payment(currency="USD"))])
+    assert (result.verdict, result.detail) == (Verdict.REFUSED, "schema: not in euros")
+
+
+def test_what_one_group_accepted_is_sent_once_another_would_take_it(tmp_path: Path) -> None:
+    """The others refuse the second copy as a duplicate."""
+    letter = letter_of("schema", "not in euros", payment(currency="USD"))
+    results = judged([letter, letter], transform=script(tmp_path, "USD", "EUR"))
+    assert verdicts(results) == [(Verdict.SEND, ("euros",)), (Verdict.DONE, ())]
+
+
+def test_letters_of_one_record_for_several_reasons_lead_to_one_record(tmp_path: Path) -> None:
+    value = payment(currency="eur")
+    letters = [letter_of("schema", detail_of(group, value), value) for group in (TRANSACTION, euros_features)]
+    assert letters[0] != letters[1]
+    results = judged(letters, transform=script(tmp_path, "eur", "EUR"))
+    assert verdicts(results) == [(Verdict.SEND, ("transaction", "counts", "euros")), (Verdict.DONE, ())]
+
+
+def test_a_repair_that_helps_one_group_only_is_sent_for_that_one(tmp_path: Path) -> None:
+    value = payment(currency="usd")
+    letters = [letter_of("schema", detail_of(group, value), value) for group in (TRANSACTION, euros_features)]
+    results = judged(letters, transform=script(tmp_path, "usd", "USD"))
+    assert verdicts(results) == [(Verdict.SEND, ("transaction", "counts")), (Verdict.DONE, ())]
+
+
+def test_a_record_that_one_groups_feature_raised_on_is_sent_for_that_group() -> None:
+    (result,) = judged([letter_of("internal", "payments raised ZeroDivisionError", payment(currency="USD"))])
+    assert verdicts([result]) == [(Verdict.SEND, ("counts",))]
+
+
+def test_a_letter_that_no_group_would_write_any_more_is_of_any_that_takes_the_record_now() -> None:
+    """Its definitions have changed since."""
+    (result,) = judged([letter_of("schema", "a rule of yesterday", payment(currency="USD"))])
+    assert verdicts([result]) == [(Verdict.SEND, ("transaction", "counts"))]
+
+
+def test_an_oversized_record_was_refused_by_all_groups() -> None:
+    (result,) = judged([letter_of("oversized", "20 bytes, 10 allowed", payment())])
+    assert verdicts([result]) == [(Verdict.SEND, ("transaction", "counts", "euros"))]
+
+
+def test_whether_a_record_is_late_is_each_groups_own_matter() -> None:
+    newest_ms = {"transaction": {0: NOW_MS + 60_000}, "counts": {0: NOW_MS + 60_000}, "euros": {0: NOW_MS}}
+    letter = letter_of("future", "", payment(event_time=NOW_MS))
+    assert verdicts(judged([letter], newest_ms=newest_ms)) == [(Verdict.SEND, ("euros",))]
+    newest_ms["euros"] = {0: NOW_MS + 60_000}
+    assert verdicts(judged([letter], newest_ms=newest_ms)) == [(Verdict.LATE, ())]
+
+
+def test_a_re_driven_record_that_a_group_had_is_its_duplicate_and_needs_nothing() -> None:
+    came_back = Notes(set(), {(0, 7)})
+    letters = [
+        letter_of("duplicate", "t1 was accepted before at this event time", payment()),
+        letter_of("schema", "not in euros", payment(currency="USD")),
+    ]
+    results = judged(letters, notes=came_back)
+    assert [each.verdict for each in results] == [Verdict.DUPLICATE, Verdict.CAME_BACK]
+
+
+def test_event_time_has_got_as_far_as_the_groups_that_decode_alike_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them may have come to the topic lately; what other decoders accept says nothing of these."""
+    logs = {"transaction": {0: 500, 1: 300}, "counts": {0: 100}, "euros": {0: 900}}
+
+    def read_topic(settings: Settings, topic: str, **_: Any) -> Iterator[Record]:
+        for partition, time_ms in logs[topic.removeprefix("features.")].items():
+            row = {"event_time": time_ms, "partition": partition}
+            yield Record(topic, partition, 0, 0, None, msgspec.json.encode(row))
+
+    monkeypatch.setattr(redriving, "read_topic", read_topic)
+    monkeypatch.setattr(redriving, "end_offsets", lambda settings, topic: {0: 1})
+    alike = {0: 500, 1: 300}
+    assert newest_event_times(Settings(), TOGETHER) == {"transaction": alike, "counts": alike, "euros": {0: 900}}
