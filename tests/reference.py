@@ -10,6 +10,9 @@ REGISTRY = load_registry("features")
 GROUPS = {group.name: group for group in REGISTRY}
 BY_TOPIC = {group.topic: group for group in REGISTRY}
 
+TOGETHER = "features.transaction,tests.definitions.spending,tests.definitions.domestic"
+"""Three groups that read the transactions: two that decode alike, and one that refuses all but dollars."""
+
 
 @contextmanager
 def computing(group: FeatureGroup, features: Sequence[Feature]) -> Iterator[None]:
