@@ -45,7 +45,7 @@ def send(driver: Driver, number: int, kind: str) -> None:
     if kind == "malformed":
         driver.send(TOPIC, b"{", key="c0")
         return
-    fields = {
+    fields: dict[str, dict[str, Any]] = {
         "euros": {"currency": "EUR"},
         "schema": {"currency": 12},
         "late": {"event_time": START_MS + 1_000 * number - 3_600_000},
@@ -104,6 +104,16 @@ def test_a_record_that_all_refuse_alike_has_one_dead_letter() -> None:
         send(driver, 1, kind)
     driver.run()
     assert [letter.reason for letter in driver.dead_letters(TOPIC)] == ["malformed", "schema", "late", "duplicate"]
+
+
+def test_dead_letters_come_in_the_order_of_the_log_however_it_is_cut() -> None:
+    made = []
+    for batch in (1, 7, 1_000):
+        driver = Driver(Registry(ALL), max_poll_records=batch)
+        mixed(driver, 0, 50)
+        driver.run()
+        made.append(driver.outputs()[f"{TOPIC}.dlq"])
+    assert made[0] == made[1] == made[2]
 
 
 def test_what_one_group_refuses_the_others_have() -> None:

@@ -19,6 +19,8 @@ anything of the next batch is made visible.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.lateness import BEGINNING_MS, LatenessState
@@ -59,7 +61,7 @@ class Assigned:
         held: the right to write its states, and how far Redis is known to have them.
         emit_from: results below this offset have been emitted.
         rebuilt_at: from this offset on, Redis has all again that it had lost; 0 when it had lost nothing.
-        feature_topic, dead_letter_topic: where its results go.
+        feature_topic: where its results go.
         swept_until_ms: once the last batch is settled, Redis has no entity whose newest event is not newer than this.
         states: the entities in memory.
     """
@@ -70,7 +72,6 @@ class Assigned:
     emit_from: int
     rebuilt_at: int
     feature_topic: str
-    dead_letter_topic: str
     swept_until_ms: int = BEGINNING_MS
     states: LruCache[str, EntityState] = field(default_factory=LruCache)
 
@@ -96,12 +97,14 @@ class AssignedPartition:
     Attributes:
         source: topic and number.
         topic_id: of the topic.
+        dead_letter_topic: where goes what its groups refuse.
         parts: of each group that reads it.
         marks: what is committed beside its offset.
     """
 
     source: TopicPartition
     topic_id: str
+    dead_letter_topic: str
     parts: list[Assigned]
     marks: Marks
 
@@ -165,8 +168,10 @@ def commit(
                 number = portion.owner.source.partition
                 for key, value in portion.applied.features:
                     transaction.send(portion.owner.feature_topic, key, value, number)
-                for letter in portion.applied.dead_letters:
-                    transaction.send(portion.owner.dead_letter_topic, letter.key, encode_dead_letter(letter), number)
+            for source, letters in _letters(emitting):
+                topic = owned[source].dead_letter_topic
+                for letter in letters:
+                    transaction.send(topic, letter.key, encode_dead_letter(letter), source.partition)
             reached(Step.OUTPUT_SENT)
             marks = _marks_after(owned, emitting)
             transaction.commit_offsets({source: _committed(owned[source], marks[source]) for source in marks})
@@ -192,6 +197,13 @@ def settle(unsettled: Unsettled, reached: Reached) -> list[tuple[Partition, str]
     conflicts = unsettled.published.settle(lambda: reached(Step.FEATURES_WRITTEN))
     reached(Step.PROGRESS_SAVED)
     return conflicts
+
+
+def _letters(emitting: Iterable[Portion]) -> Iterator[tuple[TopicPartition, list[DeadLetter]]]:
+    """The dead letters of each partition, of all groups: in the order of the log, however it is cut into batches."""
+    for source, portions in groupby(emitting, lambda portion: portion.owner.source):
+        of_all = [letter for portion in portions for letter in portion.applied.dead_letters]
+        yield source, sorted(of_all, key=attrgetter("offset"))
 
 
 def _marks_after(

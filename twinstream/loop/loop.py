@@ -315,7 +315,8 @@ class Loop:
         parts = [self._part(source, each) for each in started]
         # The last worker may have died in the middle of it.
         self._store.sweep([(part.held.claim, part.partition.sweep_until_ms) for part in parts])
-        self._owned[source] = AssignedPartition(source, self.log.topic_id(source.topic), parts, marks)
+        letters = dead_letter_topic(source.topic, self._settings.output_prefix).name
+        self._owned[source] = AssignedPartition(source, self.log.topic_id(source.topic), letters, parts, marks)
 
     def _part(self, source: TopicPartition, started: Started) -> Assigned:
         """A group's part of a partition, as it continues."""
@@ -346,7 +347,6 @@ class Loop:
             emit_from=start.emit_from,
             rebuilt_at=start.emit_from if held.progress is None else 0,
             feature_topic=feature_log_topic(group.name, self._settings.output_prefix).name,
-            dead_letter_topic=dead_letter_topic(source.topic, self._settings.output_prefix).name,
         )
 
     # --- failures --------------------------------------------------------------------------------------------------
