@@ -84,7 +84,7 @@ class Driver:
     ) -> Record:
         """Append a record to a source topic; a dictionary goes as JSON, keyed by its entity."""
         if isinstance(value, dict):
-            key = key if key is not None else value.get(self.registry.of_topic(topic).entity)
+            key = key if key is not None else value.get(self.registry.of_topic(topic)[0].entity)
             value = msgspec.json.encode(value)
         return self.broker.append(topic, partition, None if key is None else key.encode(), value)
 

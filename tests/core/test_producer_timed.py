@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.core.test_lateness import outcome
 from twinstream.core.lateness import NOTHING_SEEN, RUN_LENGTH, LatenessRule, LatenessState
 from twinstream.job.keyed_partition import Mark
-from twinstream.loop.recovery import OffsetMetadata, encode_metadata
+from twinstream.loop.recovery import committing, marks_of
 from twinstream.online.redis.progress import lateness_of, lateness_text
 
 SECOND = 1_000
@@ -190,7 +190,9 @@ def through_redis(state: LatenessState) -> LatenessState:
 
 
 def through_the_committed_offset(state: LatenessState) -> LatenessState:
-    return msgspec.json.decode(encode_metadata("epoch", state), type=OffsetMetadata).lateness
+    marks = marks_of(committing("id", {"group": (5, state)}, ["group"]), "id")
+    assert marks is not None
+    return marks["group"][1]
 
 
 def through_a_savepoint(state: LatenessState) -> LatenessState:
@@ -210,5 +212,3 @@ def test_a_rule_that_continues_from_what_is_stored_judges_as_one_that_was_never_
 @pytest.mark.parametrize("text", ["1790000000000", ""])
 def test_what_an_earlier_version_stored_is_read(text: str) -> None:
     assert lateness_of(text) == LatenessState(int(text) if text else None)
-    metadata = b'{"epoch":"e","max_event_time":1790000000000}'
-    assert msgspec.json.decode(metadata, type=OffsetMetadata).lateness == LatenessState(1_790_000_000_000)

@@ -210,14 +210,18 @@ class Run:
         wait_until(lambda: sum(self.progress().values()) > before, "the run moves on", seconds)
 
     def progress(self) -> dict[str, int]:
-        """How far Redis is, by `topic:partition`; empty while it is away."""
-        prefix = f"progress:{self.group}:"
+        """How far Redis is with every group, by `topic:partition`; empty while it is away."""
         try:
-            keys = [key.decode() for key in self.redis.scan_iter(f"{prefix}*")]
-            offsets = {key.removeprefix(prefix): self.redis.hget(key, "offset") for key in keys}
+            keys = [key.decode() for key in self.redis.scan_iter(f"progress:{self.group}:*")]
+            offsets = [(key.rsplit(":", 2)[1:], self.redis.hget(key, "offset")) for key in keys]
         except redis.RedisError:
             return {}
-        return {place: int(offset) for place, offset in offsets.items() if offset}
+        progress: dict[str, int] = {}
+        for place, offset in offsets:
+            if offset:
+                name = ":".join(place)
+                progress[name] = min(int(offset), progress.get(name, int(offset)))
+        return progress
 
     def outputs(self) -> Outputs:
         """What the run has made so far."""

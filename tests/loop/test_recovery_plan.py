@@ -17,11 +17,11 @@ from twinstream.log.contract import Committed, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
 from twinstream.loop.recovery import (
     LONG_AGO,
-    OffsetMetadata,
+    Marks,
     Start,
-    committed_metadata,
-    encode_metadata,
+    committing,
     horizon_ms,
+    marks_of,
     plan_start,
 )
 from twinstream.online.contract import Progress
@@ -278,18 +278,29 @@ def test_the_horizon_lies_two_windows_and_three_latenesses_back() -> None:
 def test_another_rule_of_the_window_is_another_epoch_of_the_same_topic(changed: dict[str, int]) -> None:
     before, after = epoch("id-1", GROUP, SETTINGS), epoch("id-1", GROUP, SETTINGS.model_copy(update=changed))
     assert before != after
-    committed = Committed(5, encode_metadata(before, LatenessState(77)))
-    assert committed_metadata(committed, after) == OffsetMetadata(before, 77)
+    assert before.split(":")[0] == after.split(":")[0] == "id-1"
+
+
+MARKS: Marks = {"one": (5, LatenessState(77)), "two": (9, LatenessState(80, 1, 2, 3)), "gone": (2, NOTHING_SEEN)}
+
+
+def test_the_marks_of_all_groups_are_committed_with_the_least_offset_of_those_that_are_computed() -> None:
+    committed = committing("id-1", MARKS, ["one", "two", "new"])
+    assert committed.offset == 5
+    assert marks_of(committed, "id-1") == MARKS
 
 
 def test_another_life_of_the_topic_makes_a_committed_offset_meaningless() -> None:
-    metadata = encode_metadata(epoch("id-1", GROUP, SETTINGS), LatenessState(77))
-    assert committed_metadata(Committed(5, metadata), epoch("id-2", GROUP, SETTINGS)) is None
+    assert marks_of(committing("id-1", MARKS, ["one"]), "id-2") == {}
 
 
-@pytest.mark.parametrize("metadata", ["", "somebody else's", "{}", '{"epoch": 3}', "\ud800", "[" * 100_000])
+def test_where_nothing_is_committed_no_group_has_a_mark() -> None:
+    assert marks_of(None, "id-1") == {}
+
+
+@pytest.mark.parametrize("metadata", ["", "somebody else's", "{}", '{"topic": 3}', "\ud800", "[" * 100_000])
 def test_an_offset_that_is_not_ours_says_nothing(metadata: str) -> None:
-    assert committed_metadata(Committed(5, metadata), epoch("id-1", GROUP, SETTINGS)) is None
+    assert marks_of(Committed(5, metadata), "id-1") is None
 
 
 def test_the_state_version_is_part_of_the_epoch() -> None:

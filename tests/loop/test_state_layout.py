@@ -8,6 +8,7 @@ import pytest
 
 from features.events import Payment
 from tests.reference import GROUPS
+from twinstream.online.contract import Partition
 from twinstream.online.epoch import epoch
 from twinstream.settings import Settings
 from twinstream.testing import Driver
@@ -83,7 +84,8 @@ def test_a_damaged_state_is_rebuilt_with_its_partition(
     chunk: int | None, damage: bytes, undisturbed: dict[str, Any]
 ) -> None:
     def hurt(driver: Driver) -> None:
-        stored = driver.database.partitions[driver.settings.namespace, "transactions", 0].entities["card_1"]
+        place = Partition("transactions", 0, "transaction")
+        stored = driver.database.partitions[driver.settings.namespace, place].entities["card_1"]
         if chunk is None:
             stored.head = damage
         else:

@@ -104,6 +104,7 @@ def test_the_summary_shows_each_topic_and_only_the_reasons_that_occurred() -> No
 
 def test_the_summary_with_every_reason_fits_a_terminal() -> None:
     driver = Driver()
+    driver.loop.totals.records["transactions"] = 1_234_567
     for reason in REASONS:
         driver.loop.totals.dead_letters["transactions", reason] = 1_234
     lines = summary(driver).rstrip().splitlines()

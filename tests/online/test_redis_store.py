@@ -20,12 +20,12 @@ def test_each_key_is_where_the_table_of_keys_says(redis_client: redis.Redis, wor
     assert set(redis_client.scan_iter()) == {
         b"features:transaction:card",
         b"state:tests:transaction:transactions:0:card",
-        b"progress:tests:transactions:0",
-        b"entities:tests:transactions:0",
+        b"progress:tests:transaction:transactions:0",
+        b"entities:tests:transaction:transactions:0",
         b"writer:transaction",
     }
-    assert redis_client.hget("progress:tests:transactions:0", "epoch") == b"e1"
-    assert redis_client.zscore("entities:tests:transactions:0", "card") == MIDDAY_MS
+    assert redis_client.hget("progress:tests:transaction:transactions:0", "epoch") == b"e1"
+    assert redis_client.zscore("entities:tests:transaction:transactions:0", "card") == MIDDAY_MS
     assert redis_client.hgetall("writer:transaction") == {b"runtime": b"loop", b"consumer_group": b"tests"}
 
 
@@ -52,7 +52,7 @@ def test_an_interrupted_removal_is_taken_up_by_whoever_comes_next(
 
 def test_a_state_of_a_gone_epoch_is_not_read(redis_client: redis.Redis, store: RedisStore, worker: Worker) -> None:
     worker.write(first())
-    redis_client.hset("progress:tests:transactions:0", "epoch", "e2")
+    redis_client.hset("progress:tests:transaction:transactions:0", "epoch", "e2")
 
     assert Reader(store, REGISTRY, WINDOW).read("transaction", "card", MIDDAY_MS) is None
 

@@ -3,7 +3,7 @@
 One batch becomes visible like this, and in no other order:
 
 1. OUTPUT_SENT: feature log and dead letters are sent in a Kafka transaction.
-2. OFFSETS_SENT: the offsets after the batch join the transaction, with the newest event time and the epoch beside them.
+2. OFFSETS_SENT: the offsets after the batch join the transaction, with each group's mark beside them.
 3. TRANSACTION_COMMITTED: Kafka has the batch. Until here a crash leaves no trace of it.
 4. FEATURES_WRITTEN: Redis has the vectors and states, each written only onto the state it was computed from.
 5. PROGRESS_SAVED: Redis knows that it has them, and what the watermark has passed is swept.
@@ -16,18 +16,18 @@ the next batch is read and applied. So `commit` ends with the writes sent, and `
 anything of the next batch is made visible.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
-from twinstream.core.lateness import BEGINNING_MS
+from twinstream.core.lateness import BEGINNING_MS, LatenessState
 from twinstream.core.partition import Applied, PartitionProcessor
 from twinstream.core.stamping import Stamped
 from twinstream.core.state import EntityState
 from twinstream.core.vectors import FeatureMessage
 from twinstream.log.contract import Committed, EventLog, TopicPartition
-from twinstream.loop.recovery import encode_metadata
+from twinstream.loop.recovery import Marks, committing
 from twinstream.lru_cache import LruCache
 from twinstream.online.contract import EntityWrite, OnlineStore, Partition, Progress
 from twinstream.online.write_behind import Held, Part, Prepared, Published
@@ -51,7 +51,7 @@ Reached = Callable[[Step], None]
 
 @dataclass(slots=True)
 class Assigned:
-    """A partition that this worker owns.
+    """A group's part of a partition that this worker owns.
 
     Attributes:
         source: topic and number.
@@ -90,18 +90,37 @@ class Assigned:
 
 
 @dataclass(slots=True)
-class Portion:
-    """One partition's part of a batch.
+class AssignedPartition:
+    """A partition that this worker owns.
 
     Attributes:
-        owner: the partition.
+        source: topic and number.
+        topic_id: of the topic.
+        parts: of each group that reads it.
+        marks: what is committed beside its offset.
+    """
+
+    source: TopicPartition
+    topic_id: str
+    parts: list[Assigned]
+    marks: Marks
+
+
+@dataclass(slots=True)
+class Portion:
+    """What a batch is to one group in one partition.
+
+    Attributes:
+        owner: the group's part of the partition.
+        records: how many records it has not seen the outcome of before.
         oldest_ms, newest_ms: when the first and the last of its records were appended to the log (epoch ms).
         applied: what came out; of the feature log, keys and values.
-        progress: where the partition stands after the batch.
+        progress: where the group stands after the batch.
         sweep_until_ms: up to which newest event time its entities may then go.
     """
 
     owner: Assigned
+    records: int
     oldest_ms: int
     newest_ms: int
     applied: Applied[FeatureMessage]
@@ -124,7 +143,14 @@ class Unsettled:
     started_s: float
 
 
-def commit(log: EventLog, store: OnlineStore, batch: list[Portion], started_s: float, reached: Reached) -> Unsettled:
+def commit(
+    log: EventLog,
+    store: OnlineStore,
+    owned: Mapping[TopicPartition, AssignedPartition],
+    batch: list[Portion],
+    started_s: float,
+    reached: Reached,
+) -> Unsettled:
     """Make a batch visible in Kafka and send its writes to Redis: the protocol above up to step 3.
 
     Raises:
@@ -142,11 +168,14 @@ def commit(log: EventLog, store: OnlineStore, batch: list[Portion], started_s: f
                 for letter in portion.applied.dead_letters:
                     transaction.send(portion.owner.dead_letter_topic, letter.key, encode_dead_letter(letter), number)
             reached(Step.OUTPUT_SENT)
-            transaction.commit_offsets({portion.owner.source: _mark(portion) for portion in emitting})
+            marks = _marks_after(owned, emitting)
+            transaction.commit_offsets({source: _committed(owned[source], marks[source]) for source in marks})
             prepared.make()
             transaction.flush()
             reached(Step.OFFSETS_SENT)
             transaction.commit()
+        for source, after in marks.items():
+            owned[source].marks = after
     reached(Step.TRANSACTION_COMMITTED)
     return Unsettled(batch, prepared.publish(), started_s)
 
@@ -165,10 +194,20 @@ def settle(unsettled: Unsettled, reached: Reached) -> list[tuple[Partition, str]
     return conflicts
 
 
-def _mark(portion: Portion) -> Committed:
-    """The offset after the portion, with what a rebuild needs to know beside it."""
-    next_offset, lateness = portion.progress
-    return Committed(next_offset, encode_metadata(portion.owner.held.claim.epoch, lateness))
+def _marks_after(
+    owned: Mapping[TopicPartition, AssignedPartition], emitting: Iterable[Portion]
+) -> Mapping[TopicPartition, Marks]:
+    """C of all groups after the batch, in the partitions where it moves."""
+    after: dict[TopicPartition, dict[str, tuple[int, LatenessState]]] = {}
+    for portion in emitting:
+        source, group = portion.owner.source, portion.owner.partition.group.name
+        after.setdefault(source, dict(owned[source].marks))[group] = portion.progress
+    return after
+
+
+def _committed(partition: AssignedPartition, marks: Marks) -> Committed:
+    """The offset to commit, with what a rebuild needs to know beside it."""
+    return committing(partition.topic_id, marks, [part.partition.group.name for part in partition.parts])
 
 
 def _writes(portion: Portion) -> Iterator[EntityWrite]:

@@ -5,11 +5,12 @@ way: forget everything, find out where each partition stands, and go on from the
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.partition import PartitionProcessor
+from twinstream.core.shared_topic import keep_letters_once, stamp_together
 from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, StateUnreadable, WindowConfig
 from twinstream.core.vectors import feature_message
@@ -26,9 +27,9 @@ from twinstream.log.contract import (
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
 from twinstream.logging import get_logger
-from twinstream.loop.commit import Assigned, Portion, Reached, Step, Unsettled, commit, settle
+from twinstream.loop.commit import Assigned, AssignedPartition, Portion, Reached, Step, Unsettled, commit, settle
 from twinstream.loop.recovery import IF_DELETED
-from twinstream.loop.takeover import take_over
+from twinstream.loop.takeover import Started, TakeOver
 from twinstream.loop.totals import Totals
 from twinstream.online.contract import Load, OnlineStore, Progress, StoredState
 from twinstream.online.store_errors import StoreMismatch, StoreUnavailable
@@ -45,6 +46,9 @@ SLOW_S = 5.0
 """A worker that has been with one batch for so long is not ready: whatever it waits for does not answer."""
 
 OpenLog = Callable[[Rebalanced, Rebalanced], EventLog]
+
+_StampedPart = tuple[Assigned, list[Stamped | DeadLetter]]
+"""A group's part of a partition, and what a batch is to it."""
 
 
 class Loop:
@@ -84,7 +88,7 @@ class Loop:
         self._provided: set[TopicPartition] = set()
         self._window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
         self._limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
-        self._owned: dict[TopicPartition, Assigned] = {}
+        self._owned: dict[TopicPartition, AssignedPartition] = {}
         self._to_start: list[TopicPartition] = []
         self._unsettled: Unsettled | None = None
         self._targets: dict[TopicPartition, int] = {}
@@ -132,24 +136,25 @@ class Loop:
             return 0
         started_s = time.monotonic()
         self._reached(Step.POLLED)
-        stamped = {source: self._owned[source].partition.stamp(records) for source, records in polled.items()}
-        self._load(stamped)
+        stamped = {source: self._stamp(source, records) for source, records in polled.items()}
+        self._load([part for parts in stamped.values() for part in parts])
         self._reached(Step.LOADED)
-        batch = [self._apply(source, polled[source], items) for source, items in stamped.items()]
+        batch = [portion for source, parts in stamped.items() for portion in self._apply(source, polled[source], parts)]
         self._reached(Step.APPLIED)
         self._settle()
         self._make_room(batch)
-        self._unsettled = commit(self.log, self._store, batch, started_s, self._reached)
+        self._unsettled = commit(self.log, self._store, self._owned, batch, started_s, self._reached)
         return sum(map(len, polled.values()))
 
-    def _load(self, stamped: dict[TopicPartition, list[Stamped | DeadLetter]]) -> None:
+    def _stamp(self, source: TopicPartition, records: list[Record]) -> list[_StampedPart]:
+        """The records as each group that reads them sees them."""
+        parts = self._owned[source].parts
+        return list(zip(parts, stamp_together([part.partition for part in parts], records), strict=True))
+
+    def _load(self, stamped: Sequence[_StampedPart]) -> None:
         """Get the states that are not in memory, and make sure that Redis is as we left it."""
-        loads = []
-        for source, items in stamped.items():
-            owner = self._owned[source]
-            loads.append(Load(owner.held.claim, owner.held.progress, owner.not_kept(items)))
-        for source, found in zip(stamped, self._store.load(loads), strict=True):
-            owner = self._owned[source]
+        loads = [Load(owner.held.claim, owner.held.progress, owner.not_kept(items)) for owner, items in stamped]
+        for (owner, _), found in zip(stamped, self._store.load(loads), strict=True):
             for entity, stored in found.items():
                 if stored is not None:
                     state = self._state_of(owner, entity, stored)
@@ -164,15 +169,21 @@ class Loop:
             self._store.forget(owner.held.claim)
             raise StoreMismatch(f"the state of {entity} cannot be read ({damage}); its partition is rebuilt") from None
 
-    def _apply(self, source: TopicPartition, records: list[Record], items: list[Stamped | DeadLetter]) -> Portion:
-        owner = self._owned[source]
-        applied = owner.partition.apply(items, owner.states)
-        for fault in applied.faults:
-            _logger.error("A definition raised", topic=source.topic, detail=fault.detail, exc_info=fault.__cause__)
-        owner.swept_until_ms = owner.partition.sweep_until_ms
-        progress = Progress(self.log.position(source), owner.partition.lateness)
-        oldest_ms, newest_ms = records[0].timestamp, records[-1].timestamp
-        return Portion(owner, oldest_ms, newest_ms, applied, progress, owner.partition.sweep_until_ms)
+    def _apply(self, source: TopicPartition, records: list[Record], stamped: list[_StampedPart]) -> list[Portion]:
+        """What the records of a partition bring about in each group; a group that has had all of them is left out."""
+        applied = [owner.partition.apply(items, owner.states) for owner, items in stamped]
+        keep_letters_once([owner.partition for owner, _ in stamped], applied)
+        portions, last = [], records[-1]
+        for (owner, _), result in zip(stamped, applied, strict=True):
+            for fault in result.faults:
+                _logger.error("A definition raised", topic=source.topic, detail=fault.detail, exc_info=fault.__cause__)
+            if last.offset < owner.partition.start_at:
+                continue
+            until_ms = owner.swept_until_ms = owner.partition.sweep_until_ms
+            progress = Progress(self.log.position(source), owner.partition.lateness)
+            new = _count_from(owner.emit_from, records)
+            portions.append(Portion(owner, new, records[0].timestamp, last.timestamp, result, progress, until_ms))
+        return portions
 
     def _settle(self) -> None:
         """See the last batch through, if that has not been done."""
@@ -192,7 +203,7 @@ class Loop:
 
     def _make_room(self, batch: list[Portion]) -> None:
         """Forget the entities that have not been used for longest, but none of the batch in hand."""
-        capacity = self._settings.cache_entities // max(1, len(self._owned))
+        capacity = self._settings.cache_entities // max(1, sum(len(owner.parts) for owner in self._owned.values()))
         for portion in batch:
             states, changed = portion.owner.states, portion.applied.changed
             for entity in changed:
@@ -204,7 +215,7 @@ class Loop:
         if time.monotonic() < self._look_at or self._to_start:
             return
         self.log.ping()
-        self._load({source: [] for source in self._owned})
+        self._load([(part, []) for part in self._parts()])
         self._all_is_well()
 
     def _all_is_well(self) -> None:
@@ -232,18 +243,21 @@ class Loop:
     @property
     def cached_entities(self) -> int:
         """Entities in memory."""
-        return sum(len(owner.states) for owner in self._owned.values())
+        return sum(len(part.states) for part in self._parts())
 
     @property
     def repopulating(self) -> int:
         """Partitions whose features in Redis are incomplete, because they are being rebuilt from the log."""
-        return sum(self._is_rebuilding(owner) for owner in self._owned.values())
+        return sum(any(map(self._is_rebuilding, owner.parts)) for owner in self._owned.values())
 
-    def _is_rebuilding(self, owner: Assigned) -> bool:
+    def _is_rebuilding(self, part: Assigned) -> bool:
         try:
-            return self.log.position(owner.source) < owner.rebuilt_at
+            return self.log.position(part.source) < part.rebuilt_at
         except LogError:  # it is about to be started anew
-            return owner.rebuilt_at > 0
+            return part.rebuilt_at > 0
+
+    def _parts(self) -> Iterator[Assigned]:
+        return (part for owner in self._owned.values() for part in owner.parts)
 
     def ready(self) -> tuple[bool, str]:
         """Whether every assigned partition makes progress; if not, why."""
@@ -292,39 +306,47 @@ class Loop:
         _logger.info("Partitions started", started=starting, assigned=len(self._owned))
 
     def _start(self, source: TopicPartition) -> None:
-        """The recovery path: claim a partition and continue where Kafka and Redis say."""
-        settings, group = self._settings, self.registry.of_topic(source.topic)
-        started = take_over(self.log, self._store, source, group, settings, self._if_log_lost, self.totals)
-        start, held = started.start, started.held
-        self.log.seek(source, start.offset)
+        """The recovery path: claim a partition and continue where Kafka and Redis say, from the least offset wanted."""
+        take_over = TakeOver(self.log, self._store, self._settings, self._if_log_lost, self.totals)
+        started, marks = take_over.take(source, self.registry.of_topic(source.topic))
+        self.log.seek(source, min(each.start.offset for each in started))
         self.log.resume([source])
+        self._targets[source] = self.log.end_offset(source)
+        parts = [self._part(source, each) for each in started]
+        # The last worker may have died in the middle of it.
+        self._store.sweep([(part.held.claim, part.partition.sweep_until_ms) for part in parts])
+        self._owned[source] = AssignedPartition(source, self.log.topic_id(source.topic), parts, marks)
+
+    def _part(self, source: TopicPartition, started: Started) -> Assigned:
+        """A group's part of a partition, as it continues."""
+        group, start, held = started.group, started.start, started.held
         _logger.debug(
             "Partition started",
+            group=group.name,
             topic=source.topic,
             partition=source.partition,
             offset=start.offset,
             emit_from=start.emit_from,
             rebuilding=held.progress is None and start.offset < start.emit_from,
         )
-        self._targets[source] = self.log.end_offset(source)
         partition = PartitionProcessor(
             group,
             self._window,
             self._limits,
             feature_message,
+            start_at=start.offset,
             lateness=start.lateness,
             emit_from=start.emit_from,
             forget_until_ms=start.forget_until_ms,
         )
-        self._store.sweep([(held.claim, partition.sweep_until_ms)])  # the last worker may have died in the middle of it
-        self._owned[source] = Assigned(
+        return Assigned(
             source=source,
             partition=partition,
             held=held,
             emit_from=start.emit_from,
             rebuilt_at=start.emit_from if held.progress is None else 0,
-            feature_topic=feature_log_topic(group.name, settings.output_prefix).name,
-            dead_letter_topic=dead_letter_topic(source.topic, settings.output_prefix).name,
+            feature_topic=feature_log_topic(group.name, self._settings.output_prefix).name,
+            dead_letter_topic=dead_letter_topic(source.topic, self._settings.output_prefix).name,
         )
 
     # --- failures --------------------------------------------------------------------------------------------------
@@ -363,6 +385,13 @@ class Loop:
                 self.log.poll(min(POLL_MS, int(left_s * 1000) + 1), 1)
             except LogError:
                 time.sleep(min(left_s, 0.1))
+
+
+def _count_from(offset: int, records: Sequence[Record]) -> int:
+    """How many of the records stand at an offset or behind it."""
+    if records[0].offset >= offset:
+        return len(records)
+    return sum(record.offset >= offset for record in records)
 
 
 _logger = get_logger(__name__)

@@ -1,7 +1,8 @@
-"""Where a partition continues: the one recovery path, for a start, a rebalance, a failure or a new epoch.
+"""Where a feature group continues in a partition: the one recovery path, for a start, a rebalance, a failure or a new
+epoch.
 
-Two marks say how far a partition has got. **C**, the group's committed offset, moves with the feature log and the dead
-letters in one Kafka transaction; **P**, the progress in Redis, is written after the features. So P never passes C, and
+Two marks say how far it has got. **C**, committed in Kafka, moves with the feature log and the dead letters in one
+transaction; **P**, the progress in Redis, is written after the features. So P never passes C, and
 
     seek to P, apply silently what lies below C, emit from C on
 
@@ -17,6 +18,7 @@ than X, and so are those it made late. That holds where the broker has stamped w
 have, what is believed depends on runs of records, and the log is read from its beginning.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -26,52 +28,49 @@ from twinstream.errors import UserError
 from twinstream.log.contract import Committed, EventLog, TopicPartition
 from twinstream.log.retention import Deleted, IfLogLost, RecordsDeleted
 from twinstream.online.contract import Progress
-from twinstream.online.epoch import same_topic
 from twinstream.settings import Settings
 
 LONG_AGO = LatenessState(0)
 """Noted where nobody knows the newest event time: a rebuild then reads the log from its beginning."""
 
 
-class OffsetMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The metadata that is committed with an offset: the epoch, and what the lateness rule knew there.
+Marks = Mapping[str, tuple[int, LatenessState]]
+"""C of each group that has read the partition: results below the offset are emitted; what the lateness rule knew there.
+
+The groups of a topic stand at different places while one that came later catches up. Kafka's offset is the least.
+"""
+
+
+class OffsetMetadata(msgspec.Struct, frozen=True):
+    """The metadata that is committed with an offset.
 
     Attributes:
-        epoch: names everything that the states depend on.
-        newest_ms, rest: of `LatenessState`.
+        topic: id of the topic, which it gets anew when it is created again.
+        groups: the marks; also of groups that this worker does not compute, so that they can go on where they were.
     """
 
-    epoch: str
-    newest_ms: int | None = msgspec.field(name="max_event_time")
-    rest: tuple[int, int, int | None] = (0, 0, None)
-
-    @property
-    def lateness(self) -> LatenessState:
-        """What the lateness rule knew."""
-        return LatenessState(self.newest_ms, *self.rest)
+    topic: str
+    groups: dict[str, tuple[int, LatenessState]]
 
 
-def committed_metadata(committed: Committed, current_epoch: str) -> OffsetMetadata | None:
-    """What stands beside a committed offset; None when the offset is of another life of the topic, or not ours."""
-    metadata = _metadata(committed)
-    return metadata if metadata is not None and same_topic(metadata.epoch, current_epoch) else None
+def marks_of(committed: Committed | None, topic_id: str) -> Marks | None:
+    """The marks beside a committed offset; none of another life of the topic.
 
-
-def set_by_others(committed: Committed) -> bool:
-    """Whether an offset of the group is none that a worker committed, but was set with a tool of Kafka's."""
-    return _metadata(committed) is None
-
-
-def encode_metadata(current_epoch: str, lateness: LatenessState) -> str:
-    """The text that is committed beside an offset."""
-    return msgspec.json.encode(OffsetMetadata(current_epoch, lateness[0], lateness[1:])).decode()
-
-
-def _metadata(committed: Committed) -> OffsetMetadata | None:
+    None, where no worker committed it: then it was set with a tool of Kafka's.
+    """
+    if committed is None:
+        return {}
     try:
-        return _decode_metadata(committed.metadata)
+        metadata = _decode_metadata(committed.metadata)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
+    return metadata.groups if metadata.topic == topic_id else {}
+
+
+def committing(topic_id: str, marks: Marks, computed: Iterable[str]) -> Committed:
+    """What to commit: the marks, and the least offset of the groups that are computed."""
+    metadata = msgspec.json.encode(OffsetMetadata(topic_id, dict(marks))).decode()
+    return Committed(min(marks[name][0] for name in computed if name in marks), metadata)
 
 
 _decode_metadata = msgspec.json.Decoder(OffsetMetadata).decode
@@ -79,7 +78,7 @@ _decode_metadata = msgspec.json.Decoder(OffsetMetadata).decode
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a partition continues.
+    """How a group continues in a partition.
 
     Attributes:
         offset: where to read on.
@@ -111,17 +110,17 @@ def plan_start(
     if_log_lost: IfLogLost = IfLogLost.REFUSE,
     reset: int | None = None,
 ) -> Start:
-    """Decide how a partition continues.
+    """Decide how a group continues in a partition.
 
     Args:
         log: to ask for offsets.
         partition: which.
-        committed: C, the committed offset and the state of the lateness rule noted beside it; None when there is none.
+        committed: C, and the state of the lateness rule there; None when there is none.
         progress: P; None when Redis has none of this epoch.
         settings: windows, lateness and skew.
         if_log_lost: what the user decided for the case that C or the log's end lies behind P, or that the log begins
             after one of the two, or that somebody has set the group's offset.
-        reset: the group's offset, when it is none that a worker committed. P wins over it, unless the user wants to
+        reset: the committed offset, when it is none that a worker committed. P wins over it, unless the user wants to
             process again from there; without P it is all there is. Which of them wins is noted at once: while no
             record comes, an offset that lost would otherwise be found again, and win if Redis were emptied meanwhile.
 

@@ -76,22 +76,22 @@ class Status:
         )
 
     def summary(self) -> RenderableType:
-        """What this run did, in a table: every input record is accepted or a dead letter."""
+        """What this run did, in a table: for each group, every input record is accepted or a dead letter."""
         totals = self._loop.totals
         self._count_busy(time.monotonic())
         seconds = time.monotonic() - self._began
         reasons = [reason for reason in REASONS if any(key[1] == reason for key in totals.dead_letters)]
         headings = map(_in_two_lines if reasons == list(REASONS) else str, reasons)
         table = counts_table("topic", "input", "accepted", *headings)
-        for group in self._loop.registry:
-            topic = group.topic
-            letters = [totals.dead_letters[topic, reason] for reason in reasons]
-            accepted = totals.accepted[group.name]
-            table.add_row(topic, *(f"{count:,}" for count in (accepted + sum(letters), accepted, *letters)))
-        letters = [
-            sum(totals.dead_letters[topic, reason] for topic in self._loop.registry.topics) for reason in reasons
-        ]
-        table.add_row("all", *(f"{count:,}" for count in (totals.input, totals.accepted.total(), *letters)))
+        for topic in self._loop.registry.topics:
+            groups = [group.name for group in self._loop.registry.of_topic(topic)]
+            letters = [f"{totals.dead_letters[topic, reason]:,}" for reason in reasons]
+            alone = f"{totals.accepted[groups[0]]:,}" if len(groups) == 1 else ""
+            table.add_row(topic, f"{totals.records[topic]:,}", alone, *letters)
+            for group in groups if len(groups) > 1 else ():
+                table.add_row(f"  {group}", "", f"{totals.accepted[group]:,}", *("" for _ in reasons))
+        together = [sum(count for key, count in totals.dead_letters.items() if key[1] == reason) for reason in reasons]
+        table.add_row("all", *(f"{count:,}" for count in (totals.input, totals.accepted.total(), *together)))
         notes = [f"{totals.input:,} records in {seconds:.1f} s"]
         if self._busy_s:
             notes[0] += f", {self._busy_s:.1f} s of them at work ({totals.input / self._busy_s:,.0f}/s)"

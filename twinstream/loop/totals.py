@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from twinstream.log.contract import KafkaUnavailable, TransactionFailed
 from twinstream.log.retention import Deleted
@@ -15,9 +16,10 @@ from twinstream.online.store_errors import StoreUnavailable
 
 @dataclass(slots=True)
 class Totals:
-    """Counts since the start. Every input record is accepted, a dead letter, or a replay of one that was before.
+    """Counts since the start. For each group a record is accepted, a dead letter, or a replay of one that was before.
 
     Attributes:
+        records: by topic: whose outcome this run has emitted.
         accepted: by group.
         dead_letters: by topic and reason.
         replayed: by group: applied again, silently, because an earlier run had emitted their results.
@@ -26,6 +28,7 @@ class Totals:
     """
 
     metrics: LoopMetrics = field(default_factory=LoopMetrics)
+    records: Counter[str] = field(default_factory=Counter)
     accepted: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[tuple[str, str]] = field(default_factory=Counter)
     replayed: Counter[str] = field(default_factory=Counter)
@@ -36,8 +39,8 @@ class Totals:
 
     @property
     def input(self) -> int:
-        """Records whose outcome this run has emitted."""
-        return self.accepted.total() + self.dead_letters.total()
+        """Records of all topics whose outcome this run has emitted."""
+        return self.records.total()
 
     @property
     def gone_text(self) -> str:
@@ -79,6 +82,8 @@ class Totals:
                 )
             self.shared += 1
             metrics.shared_entities.labels(source.group).inc()
+        for source, portions in groupby(batch, lambda portion: portion.owner.source):
+            self.records[source.topic] += max(portion.records for portion in portions)
         for portion in batch:
             group, topic = portion.owner.partition.group.name, portion.owner.source.topic
             applied = portion.applied

@@ -9,8 +9,3 @@ def epoch(topic_id: str, group: FeatureGroup, settings: Settings) -> str:
     """Names everything a stored state depends on: the topic's life, the group's events and the rules of the window."""
     rules = (settings.window_ms, settings.lateness_ms, settings.max_future_skew_ms, settings.max_events_per_entity)
     return f"{topic_id}:{state_version(group.event_type)}:" + "-".join(map(str, rules))
-
-
-def same_topic(one_epoch: str, other_epoch: str) -> bool:
-    """Whether two epochs are of the same life of a topic, so that offsets mean the same."""
-    return one_epoch.split(":", 1)[0] == other_epoch.split(":", 1)[0]

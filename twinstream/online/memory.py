@@ -59,7 +59,7 @@ class MemoryDatabase:
     Attributes:
         writers: who writes the features of a group.
         features: of a group and its entities, as everybody reads them.
-        partitions: by namespace, topic and number.
+        partitions: by namespace and partition.
     """
 
     def __init__(self, before_call: Callable[[str], None] = lambda name: None) -> None:
@@ -70,7 +70,7 @@ class MemoryDatabase:
         """Lose everything."""
         self.writers: dict[str, Writer] = {}
         self.features: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
-        self.partitions: dict[tuple[str, str, int], MemoryPartition] = {}
+        self.partitions: dict[tuple[str, Partition], MemoryPartition] = {}
 
     def copy(self) -> "MemoryDatabase":
         """Another one with the same content, as a backup would have it."""
@@ -271,8 +271,8 @@ class MemoryStore:
             raise taken_over(claim)
         return kept
 
-    def _place(self, partition: Partition) -> tuple[str, str, int]:
-        return self._namespace, partition.topic, partition.partition
+    def _place(self, partition: Partition) -> tuple[str, Partition]:
+        return self._namespace, partition
 
 
 class MemoryBatchWrite:

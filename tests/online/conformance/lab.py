@@ -58,7 +58,7 @@ class MemoryLab:
         self._database.clear()
 
     def lose_state(self, partition: Partition, entity: str) -> None:
-        del self._database.partitions[NAMESPACE, partition.topic, partition.partition].entities[entity]
+        del self._database.partitions[NAMESPACE, partition].entities[entity]
 
 
 class RedisLab:

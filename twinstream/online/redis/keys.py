@@ -4,8 +4,8 @@
 |---|---|---|
 | `features:<group>:<entity>` | hash | readable feature fields, `event_time`, `topic`, `partition`, `offset` |
 | `state:<namespace>:<group>:<topic>:<partition>:<entity>` | hash | `epoch`, `offset`, `head`, a `c<number>` per chunk |
-| `progress:<namespace>:<topic>:<partition>` | hash | `token`, `epoch`, `offset` (next), `max_event_time` |
-| `entities:<namespace>:<topic>:<partition>` | sorted set | the entities with a state, by newest event time |
+| `progress:<namespace>:<group>:<topic>:<partition>` | hash | `token`, `epoch`, `offset` (next), `max_event_time` |
+| `entities:<namespace>:<group>:<topic>:<partition>` | sorted set | the entities with a state, by newest event time |
 | `writer:<group>` | hash | `runtime` and `consumer_group` of those who write the group's features |
 
 `max_event_time` is the state of the lateness rule: the newest event time, and the rest of it where there is more.
@@ -19,7 +19,7 @@ from twinstream.online.contract import Partition
 
 
 class Keys(NamedTuple):
-    """The keys of one partition; an entity's name goes behind the prefixes."""
+    """The keys of one group's part of a partition; an entity's name goes behind the prefixes."""
 
     progress: str
     entities: str
@@ -33,12 +33,12 @@ class Keys(NamedTuple):
         >>> Keys.of("twinstream", Partition("orders", 3, "order")).state_prefix
         'state:twinstream:order:orders:3:'
         """
-        place = f"{partition.topic}:{partition.partition}"
+        place = f"{namespace}:{partition.group}:{partition.topic}:{partition.partition}"
         return cls(
-            progress=f"progress:{namespace}:{place}",
-            entities=f"entities:{namespace}:{place}",
+            progress=f"progress:{place}",
+            entities=f"entities:{place}",
             features_prefix=features_key(partition.group, ""),
-            state_prefix=f"state:{namespace}:{partition.group}:{place}:",
+            state_prefix=f"state:{place}:",
         )
 
 

@@ -67,7 +67,8 @@ class RedisStore:
 
     def state(self, group: str, entity: str) -> tuple[Partition, StoredState] | None:
         """The state that the entity's features were made from, in one round trip."""
-        parts = f"state:{self._namespace}:{group}:", f":{entity}", f"progress:{self._namespace}:"
+        place = f"{self._namespace}:{group}:"
+        parts = f"state:{place}", f":{entity}", f"progress:{place}"
         (found,) = self._pipe.run([call(READ, [features_key(group, entity)], *parts)])
         if found is None:
             return None
