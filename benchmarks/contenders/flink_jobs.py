@@ -24,8 +24,9 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from benchmarks.contenders.flink_plan import DONE, STAGES, Plan
+from twinstream.job.keyed_group import KeyedGroup
 from twinstream.job.keyed_partition import KeyedPartition
-from twinstream.job.sources import SourceTopic
+from twinstream.job.sources import SourceGroup, SourceTopic
 from twinstream.job.stage import FeatureStage
 
 
@@ -118,15 +119,20 @@ class TimedStage(FeatureStage):
 
     def _open_partition(self, source: SourceTopic, number: int) -> KeyedPartition:
         partition = super()._open_partition(source, number)
-        for owner, name, stage in (
-            (partition, "_apply", "stamp, load, apply"),
-            (partition, "_keep", "keyed state"),
-            (partition, "_sweep", "sweep"),
-            (partition._stored, "_published", "send to Redis"),
-            (partition._stored, "settle", "settle"),
-        ):
-            setattr(owner, name, partial(self._timed, stage, getattr(owner, name)))
+        self._time(partition, "_stamp", "stamp, load, apply")
         return partition
+
+    def _open_group(self, topic: str, number: int, reader: SourceGroup) -> KeyedGroup:
+        group = super()._open_group(topic, number, reader)
+        self._time(group, "_apply", "stamp, load, apply")
+        self._time(group, "_keep", "keyed state")
+        self._time(group, "_sweep", "sweep")
+        self._time(group._stored, "_published", "send to Redis")
+        self._time(group._stored, "settle", "settle")
+        return group
+
+    def _time(self, owner: Any, name: str, stage: str) -> None:
+        setattr(owner, name, partial(self._timed, stage, getattr(owner, name)))
 
     def _timed(self, stage: str, call: Callable[..., Any], *arguments: Any) -> Any:
         began = time.thread_time()
@@ -138,11 +144,11 @@ class TimedStage(FeatureStage):
 def start(plan: Plan) -> Any:
     """Start a contender."""
     from twinstream.definitions import load_registry
+    from twinstream.job.command import readers
     from twinstream.job.options import JobOptions
     from twinstream.job.pipeline import build_and_start
     from twinstream.log.kafka import TopicAdmin
     from twinstream.log.topics import ensure_topics, feature_log_topic, output_topics
-    from twinstream.online.epoch import epoch
     from twinstream.settings import load_settings
 
     settings = load_settings(
@@ -159,7 +165,8 @@ def start(plan: Plan) -> Any:
     topic = feature_log_topic("transaction", settings.output_prefix).name
     with TopicAdmin(settings) as admin:
         topic_id = admin.ids()["transactions"]
-    sources = [SourceTopic("transactions", epoch(topic_id, registry.of_topic("transactions"), settings), 4)]
+    groups = readers(registry, "transactions", topic_id, settings)
+    sources = [SourceTopic("transactions", topic_id, 4, groups)]
     if plan.shape == "record":
         return _start_by_record(plan, settings, registry, options, topic)
     if plan.shape == "batch":

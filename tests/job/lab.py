@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -67,13 +68,13 @@ class FlinkRun:
         self.parallelism = parallelism
         self.rest = FlinkRest(cluster.address)
         self.job = ""
-        self.topics: tuple[str, ...] = REGISTRY.topics
+        self.registry = REGISTRY
         self._settings = SETTINGS | settings
 
     def compute(self, *definitions: str, savepoint: str | None = None) -> None:
         """Start it with the groups of some modules or files."""
         names = ",".join(definitions)
-        self.topics = load_registry(names).topics
+        self.registry = load_registry(names)
         self._settings = self._settings | {"features": names}
         self.start(savepoint)
 
@@ -89,10 +90,15 @@ class FlinkRun:
         )
 
     def until_moving(self) -> None:
-        """Wait until more of its topics has come into Redis than there is now."""
+        """Wait until more of its groups' partitions has come into Redis than there is now."""
         before = sum(self._progress().values())
         assert self._progress() != self._ends(), "everything has been read already: a longer log is needed"
         wait_for(lambda: sum(self._progress().values()) > before, "moving on")
+
+    def until_all_move_on(self) -> None:
+        """The same of every group. To be called before anything has come in since the job was started."""
+        before = self._by_group()
+        wait_for(lambda: (self._by_group() - before).keys() >= set(self.registry.names), "all groups move on")
 
     def until_checkpointed(self) -> None:
         """Wait until it has completed a checkpoint."""
@@ -138,13 +144,29 @@ class FlinkRun:
         return self._progress() == ends
 
     def _ends(self) -> dict[str, int]:
-        return self._own(self.run.lab.ends())
+        """Where each group's partitions end, by `group:topic:partition`."""
+        ends = self.run.lab.ends()
+        return {
+            f"{group.name}:{place}": end
+            for group in self.registry
+            for place, end in ends.items()
+            if place.split(":")[0] == group.topic
+        }
 
     def _progress(self) -> dict[str, int]:
-        return self._own(self.run.progress())
+        """How far Redis has them."""
+        return {
+            place: offset
+            for place, offset in self.run.progress_of_groups().items()
+            if place.split(":")[0] in self.registry.names
+        }
 
-    def _own(self, offsets: dict[str, int]) -> dict[str, int]:
-        return {place: offset for place, offset in offsets.items() if place.split(":")[0] in self.topics}
+    def _by_group(self) -> Counter[str]:
+        """Records that have come into Redis of each group."""
+        counted: Counter[str] = Counter()
+        for place, offset in self._progress().items():
+            counted[place.split(":")[0]] += offset
+        return counted
 
 
 def run_embedded(run: Run, directory: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:

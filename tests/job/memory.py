@@ -5,9 +5,13 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.reference import BY_TOPIC
+from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
-from twinstream.job.keyed_partition import Computation, KeyedPartition
+from twinstream.job.keyed_group import Computation, KeyedGroup
+from twinstream.job.keyed_partition import KeyedPartition, forget_others
+from twinstream.job.savepoint import continue_from
+from twinstream.job.sources import SourceGroup, SourceTopic
 from twinstream.job.stored_partition import StoredPartition
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, feature_log_topic
@@ -34,25 +38,14 @@ class MemoryKeyed:
     def __init__(self) -> None:
         self.entities = MemoryMap()
         self.due = MemoryMap()
-        self._mark: bytes | None = None
-
-    def mark(self) -> bytes | None:
-        return self._mark
-
-    def set_mark(self, mark: bytes) -> None:
-        self._mark = mark
-
-    def clear(self) -> None:
-        self.entities.clear()
-        self.due.clear()
-        self._mark = None
+        self.marks = MemoryMap()
 
     def copy(self) -> "MemoryKeyed":
         """What a checkpoint keeps."""
         copied = MemoryKeyed()
         copied.entities.update(self.entities)
         copied.due.update(self.due)
-        copied._mark = self._mark
+        copied.marks.update(self.marks)
         return copied
 
 
@@ -67,9 +60,18 @@ class Sent(NamedTuple):
 class MemoryJob:
     """A job of one subtask over one partition, with an online store of its own unless it is given one.
 
+    Args:
+        topic, partition: which.
+        database: of the store.
+        groups: those that read the topic; by default the reference group of the topic.
+        settings: that differ from the usual ones.
+
     Attributes:
         store: what the job writes with.
         rows: what has been given to the sink.
+        keyed: keyed state.
+        working: the partition as the stage has it.
+        read_as: the topic, with the names under which the groups' states are kept.
     """
 
     def __init__(
@@ -77,17 +79,22 @@ class MemoryJob:
         topic: str,
         partition: int = 0,
         database: MemoryDatabase | None = None,
-        begins_beside: str = "",
+        groups: Sequence[FeatureGroup] = (),
         **settings: Any,
     ) -> None:
         self.settings = Settings(**settings)
-        self.begins_beside = begins_beside
         self.database = database or MemoryDatabase()
         self.store = MemoryStore(self.database, self.settings.namespace, Runtime.JOB)
         self.topic, self.partition = topic, partition
         self.rows: list[Sent] = []
-        self.keyed = MemoryKeyed()
-        self.restore(self.keyed, 0)
+        self.groups = tuple(groups or [BY_TOPIC[topic]])
+        self.read_as = self._source()
+        self.restore(MemoryKeyed(), 0)
+
+    @property
+    def source(self) -> Source:
+        """The first group's part of the partition, for the online store."""
+        return Source(self.topic, self.partition, self.groups[0].name)
 
     def checkpoint(self) -> tuple[MemoryKeyed, int]:
         """Keyed state and output as they are now, whether or not Redis has the last batch."""
@@ -97,19 +104,40 @@ class MemoryJob:
         """Begin anew from a checkpoint; output after it was never committed."""
         del self.rows[rows:]
         self.keyed = keyed.copy()
-        settings, group = self.settings, BY_TOPIC[self.topic]
+        forget_others(self.keyed, {group.id for group in self.read_as.groups})
+        groups = [self._open(group, reader.id) for group, reader in zip(self.groups, self.read_as.groups, strict=True)]
+        self.working = KeyedPartition(groups, dead_letter_topic(self.topic).name)
+        for each in groups:
+            each.share_memory(self.settings.cache_entities)
+
+    def go_on_with(self, groups: Sequence[FeatureGroup], savepoint: str) -> bool:
+        """Stop with a savepoint, and continue from it with these groups.
+
+        Returns:
+            Whether the topic is read again from its beginning.
+        """
+        kept, found = self.checkpoint(), {"stage", self.read_as.uid}
+        self.groups = tuple(groups)
+        (self.read_as,) = continue_from(savepoint, found, [self._source()], {"stage"}).sources
+        self.restore(*kept)
+        return self.read_as.uid not in found
+
+    def _source(self) -> SourceTopic:
+        """The topic as its groups read it who begin without a savepoint."""
+        readers = (SourceGroup(self.topic, group.name, "epoch") for group in self.groups)
+        return SourceTopic(self.topic, "topic id", 1, tuple(readers))
+
+    def _open(self, group: FeatureGroup, name: str) -> KeyedGroup:
+        settings = self.settings
         computation = Computation(
+            name,
             group,
             WindowConfig(settings.window_ms, settings.max_events_per_entity),
             StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms),
             feature_log_topic(group.name).name,
-            dead_letter_topic(self.topic).name,
-            self.begins_beside,
         )
-        self.source = Source(self.topic, self.partition, group.name)
-        stored = StoredPartition(self.store, self.source, group, "epoch")
-        self.working = KeyedPartition(computation, self.keyed, stored)
-        self.working.share_memory(settings.cache_entities)
+        place = Source(self.topic, self.partition, group.name)
+        return KeyedGroup(computation, self.keyed, StoredPartition(self.store, place, group, "epoch"))
 
     def run(self, records: Sequence[Record], random: Random, largest: int = 60) -> None:
         """Process records in batches of any sizes. The timer fires after some of them, and after the last."""
@@ -130,15 +158,15 @@ class MemoryJob:
         logs: dict[str, Any] = {}
         for row in self.rows:
             logs.setdefault(row.topic, []).append((self.partition, row.key, row.value))
-        features = self.store.all_features(self.source.group)
         return logs | {
-            features_key(self.source.group, entity): {name.encode(): value.encode() for name, value in fields.items()}
-            for entity, fields in features
+            features_key(group.name, entity): {name.encode(): value.encode() for name, value in fields.items()}
+            for group in self.groups
+            for entity, fields in self.store.all_features(group.name)
         }
 
     @property
     def stored_offset(self) -> int | None:
-        """How far the online store has the partition: the next offset; None when it has nothing."""
+        """How far the online store has the first group's part: the next offset; None when it has nothing."""
         recorded = self.store.progress(self.source)
         return None if recorded is None or recorded.progress is None else recorded.progress.next_offset
 

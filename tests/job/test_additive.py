@@ -1,22 +1,30 @@
-"""A savepoint made before groups or features came, went or came back is continued: the others' bytes are as ever."""
+"""A savepoint made before groups or features came, went or came back is continued: the others' bytes are as ever.
 
-from collections import defaultdict
+Two groups come to the topic of another while it runs: `spending` decodes as that does, `domestic` does not.
+"""
+
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.job.lab import FlinkRun, wait_for
-from tests.loop.groups import by_topic, clicks_with_another_feature, of, without_the_other_feature
+from tests.definitions.domestic import domestic
+from tests.definitions.spending import spending
+from tests.job.lab import FlinkRun
+from tests.loop.groups import clicks_with_another_feature, of, without_the_other_feature
 from tests.loop.lab import Lab, Run
 from tests.loop.logs import mixed_messages
-from tests.loop.outputs import assert_same
-from twinstream.definitions import load_registry
+from tests.loop.outputs import Outputs, assert_same, line_of, replayed
+from tests.reference import GROUPS
+from twinstream.log.kafka import read_topic
+from twinstream.registry import Registry
 
 pytestmark = pytest.mark.timeout(600)
 
 Line = tuple[int, bytes | None, bytes]
 EVENTS = 20_000
+LETTERS = "transactions.dlq"
 
 
 @pytest.fixture(scope="module")
@@ -33,26 +41,27 @@ def test_groups_and_features_come_and_go_and_the_others_continue_from_the_savepo
     lab.create_sources()
     messages = list(mixed_messages(EVENTS))
     clicks = clicks_with_another_feature(tmp_path)
-    job, savepoint = cluster_job(mode, 2), None
+    alike, unlike = "tests.definitions.spending", "tests.definitions.domestic"
+    job, savepoint, letters = cluster_job(mode, 2), None, []
     for step, groups in enumerate(
         [
             ["features.transaction", "features.clickstream"],
-            ["features.transaction", "features.clickstream", "features.order"],
-            ["features.transaction", clicks],
+            ["features.transaction", "features.clickstream", "features.order", alike],
+            ["features.transaction", clicks, alike, unlike],
         ]
     ):
         lab.send(messages[step::4])
-        before, wanted = by_topic(run.progress()), set(load_registry(",".join(groups)).topics)
         job.compute(*groups, savepoint=savepoint)
-        wait_for(
-            lambda before=before, wanted=wanted: wanted <= (by_topic(run.progress()) - before).keys(), "all move on"
-        )
+        job.until_all_move_on()
         savepoint = job.savepoint()
+        letters.append(run.outputs()[LETTERS])
     lab.send(messages[3::4])
     orders_before = run.outputs()
-    job.compute("features.order", clicks, "features.transaction", savepoint=savepoint)
+    job.compute("features.order", clicks, unlike, "features.transaction", savepoint=savepoint)
     job.finish()
     outputs, expected = run.outputs(), lab.replayed()
+    assert_groups_of_the_transactions_are_as_if_alone(lab, run, outputs, letters)
+    outputs[LETTERS] = expected[LETTERS]
     assert_same(of("transaction", outputs), of("transaction", expected))
     of_clicks = of("clickstream", outputs)
     assert 0 < without_the_other_feature(of_clicks) < len(expected["features.clickstream"])
@@ -61,6 +70,38 @@ def test_groups_and_features_come_and_go_and_the_others_continue_from_the_savepo
         begun_anew(outputs[log], orders_before[log], expected[log])
         outputs[log] = expected[log]
     assert_same(of("order", outputs), of("order", expected))
+
+
+def assert_groups_of_the_transactions_are_as_if_alone(
+    lab: Lab, run: Run, outputs: Outputs, letters: Sequence[Sequence[Line]]
+) -> None:
+    """The one that went until it went; and the dead letters of all.
+
+    Args:
+        lab, run: the log, and what the job has made of it.
+        outputs: the same, read already.
+        letters: the dead letters after each of the first steps.
+    """
+    records = {"transactions": lab.sources()["transactions"]}
+    alone = {group.name: replayed(records, Registry([group])) for group in (GROUPS["transaction"], spending, domestic)}
+    for group in (spending, domestic):
+        log = f"features.{group.name}"
+        made = by_partition([line_of(record) for record in read_topic(lab.broker.servers, f"{run.group}.{log}")])
+        for number, whole in by_partition(alone[group.name][log]).items():
+            assert made[number] == whole if group is domestic else made[number] == whole[: len(made[number])] != []
+    features = {name: made for name, made in outputs.items() if name.startswith("features:domestic:")}
+    assert_same(features, {name: alone["domestic"][name] for name in alone["domestic"] if name in features})
+    assert features.keys() == {name for name in alone["domestic"] if name.startswith("features:domestic:")}
+
+    of_one, of_other = (by_partition(alone[name][LETTERS]) for name in ("transaction", "domestic"))
+    for before in letters[:2]:
+        for number, lines in by_partition(before).items():
+            assert lines == of_one[number][: len(lines)], "a group with the same decoder writes none again"
+    for number, lines in by_partition(outputs[LETTERS]).items():
+        written, both = Counter(lines), set(of_one[number]) & set(of_other[number])
+        assert written.keys() == {*of_one[number], *of_other[number]}
+        assert all(count == 1 for line, count in written.items() if line not in both)
+        assert max(written.values()) <= 2, "where another decoder refused it alike before the group came"
 
 
 def begun_anew(lines: Sequence[Line], before: Sequence[Line], expected: Sequence[Line]) -> None:

@@ -137,7 +137,8 @@ def test_states_of_idle_entities_are_forgotten(sources: dict[str, list[Record]])
     job = MemoryJob("transactions", **job_settings())
     job.run(sources["transactions"], Random(1))
     alive = {entity for entity, _ in job.store.all_features("transaction")}
-    assert set(job.keyed.entities) >= {f"/{entity}" for entity in alive}
+    (own,) = job.read_as.groups
+    assert set(job.keyed.entities) >= {f"{own.id}:/{entity}" for entity in alive}
     assert {key.partition("/")[2] for key in job.keyed.entities} == alive
     assert len(job.keyed.due) < 2 * len(alive)
 
@@ -157,17 +158,3 @@ def test_a_row_for_the_sink_ends_with_the_record_that_fills_it(monkeypatch: pyte
     ]
     rows = list(job.working.rows(job.working.process(records)))
     assert [len(row.records) for row in rows] == [3, 1]
-
-
-def test_a_topic_that_is_back_finds_nothing_of_before_and_after_a_restart_what_it_has_computed_since(
-    sources: dict[str, list[Record]], expected: dict[str, dict[str, Any]]
-) -> None:
-    topic = TOPICS[0]
-    before, half = MemoryJob(topic, **job_settings()), len(sources[topic]) // 2
-    before.run(sources[topic][:half], Random(1))
-    job = MemoryJob(topic, begins_beside="a savepoint without the topic", **job_settings())
-    job.restore(before.checkpoint()[0], 0)
-    job.run(sources[topic][:half], Random(2))
-    job.restore(*job.checkpoint())
-    job.run(sources[topic][half:], Random(3))
-    assert_same(job.outputs(), expected[topic])

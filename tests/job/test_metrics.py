@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.reference import GROUPS
 from twinstream.core.partition import Applied
 from twinstream.job.metrics import StageMetrics
 from twinstream.log.contract import Record
@@ -37,7 +36,7 @@ def counters() -> dict[str, Counter]:
     counters: dict[str, Counter] = {}
     metrics = StageMetrics(Group(counters), now_ms=lambda: 10_000.0)
     records = [Record("orders", 0, at, timestamp, None, None) for at, timestamp in enumerate((8_000, 9_990, 9_999))]
-    metrics.processed(GROUPS["order"], Applied(), records, 0.03)
+    metrics.processed({"order": Applied()}, records, 0.03)
     metrics.state(5, 0)
     metrics.state(3, 1)
     return counters

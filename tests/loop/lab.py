@@ -211,17 +211,21 @@ class Run:
 
     def progress(self) -> dict[str, int]:
         """How far Redis is with every group, by `topic:partition`; empty while it is away."""
+        progress: dict[str, int] = {}
+        for place, offset in self.progress_of_groups().items():
+            _, name = place.split(":", 1)
+            progress[name] = min(offset, progress.get(name, offset))
+        return progress
+
+    def progress_of_groups(self) -> dict[str, int]:
+        """The same of each group, by `group:topic:partition`."""
+        prefix = f"progress:{self.group}:"
         try:
-            keys = [key.decode() for key in self.redis.scan_iter(f"progress:{self.group}:*")]
-            offsets = [(key.rsplit(":", 2)[1:], self.redis.hget(key, "offset")) for key in keys]
+            keys = [key.decode() for key in self.redis.scan_iter(f"{prefix}*")]
+            offsets = {key.removeprefix(prefix): self.redis.hget(key, "offset") for key in keys}
         except redis.RedisError:
             return {}
-        progress: dict[str, int] = {}
-        for place, offset in offsets:
-            if offset:
-                name = ":".join(place)
-                progress[name] = min(int(offset), progress.get(name, int(offset)))
-        return progress
+        return {place: int(offset) for place, offset in offsets.items() if offset}
 
     def outputs(self) -> Outputs:
         """What the run has made so far."""

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from tests.reference import BY_TOPIC
+from tests.reference import BY_TOPIC, REGISTRY
 from twinstream.log.kafka import Record
-from twinstream.log.topics import dead_letter_topic, feature_log_topic
+from twinstream.log.topics import dead_letter_topic, feature_log_topic, output_topics
+from twinstream.registry import Registry
 from twinstream.testing import Driver
 
 SETTINGS: dict[str, Any] = {
@@ -41,10 +42,10 @@ def assert_same(actual: Outputs, expected: Outputs) -> None:
         raise AssertionError(f"{name}: {len(got)} records, expected {len(wanted)}; {where}")
 
 
-def replayed(sources: dict[str, list[Record]], **settings: Any) -> Outputs:
+def replayed(sources: dict[str, list[Record]], registry: Registry = REGISTRY, **settings: Any) -> Outputs:
     """What one uninterrupted pass makes of a log, in this process: the test driver on the log's own records."""
     partitions = 1 + max(record.partition for records in sources.values() for record in records)
-    driver = Driver(partitions=partitions, **(SETTINGS | settings))
+    driver = Driver(registry, partitions=partitions, **(SETTINGS | settings))
     for topic, records in sources.items():
         for record in records:
             driver.now_ms = record.timestamp
@@ -52,7 +53,8 @@ def replayed(sources: dict[str, list[Record]], **settings: Any) -> Outputs:
             sent = driver.broker.append(topic, record.partition, record.key, record.value, stamped_ms=stamped_ms)
             assert sent.offset == record.offset
     driver.run()
-    logs = {name: [line_of(record) for record in driver.broker.records(name)] for name in OUTPUT_TOPICS}
+    names = [topic.name for topic in output_topics(registry)]
+    logs = {name: [line_of(record) for record in driver.broker.records(name)] for name in names}
     return logs | {key: kept for key, kept in driver.outputs().items() if key.startswith("features:")}
 
 

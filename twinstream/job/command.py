@@ -13,7 +13,7 @@ from twinstream.job.embedded import configuration, end_flink, require_free, requ
 from twinstream.job.options import BATCH_INTERVAL_MS, JobOptions, Mode, consumer_group, transactional_id_prefix
 from twinstream.job.paths import flink_path, newest_savepoint, resume_line
 from twinstream.job.rest import FlinkRest, TasksDoNotRun
-from twinstream.job.sources import SourceTopic
+from twinstream.job.sources import SourceGroup, SourceTopic
 from twinstream.job.watch import Look, StatusLine, explain, record_ends_of_all, root_cause, watch
 from twinstream.log.kafka import (
     IfDeleted,
@@ -70,17 +70,24 @@ def start_job(settings: Settings, registry: Registry, options: JobOptions, more:
         partitions, ids = admin.partitions(), admin.ids()
     sources = [
         SourceTopic(
-            group.topic,
-            epoch(ids[group.topic], group, settings),
-            partitions[group.topic],
-            group.topic in producer_timed,
+            topic,
+            ids[topic],
+            partitions[topic],
+            readers(registry, topic, ids[topic], settings),
+            topic in producer_timed,
         )
-        for group in registry
+        for topic in registry.topics
     ]
     try:
         return str(start(settings, registry, options, sources, more).get_job_id())
     except (Py4JJavaError, JavaException) as error:
         raise UserError(explain(str(error))) from error
+
+
+def readers(registry: Registry, topic: str, topic_id: str, settings: Settings) -> tuple[SourceGroup, ...]:
+    """The groups that read a topic, each with its epoch."""
+    groups = registry.of_topic(topic)
+    return tuple(SourceGroup(topic, group.name, epoch(topic_id, group, settings)) for group in groups)
 
 
 def check_redis(settings: Settings, registry: Registry) -> None:

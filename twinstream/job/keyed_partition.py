@@ -2,91 +2,35 @@
 
 For a batch, in this order:
 
-1. stamp and apply its records, with the functions that the loop uses;
-2. keep what changed in keyed state, and forget the entities whose time is over: all that is part of Flink's next
-   checkpoint;
-3. settle the batch before, which is to say: make sure that Redis has it. Then send this one, fenced. If no other
-   follows, a timer settles it, which is part of the checkpoint, too: so no crash makes anybody forget what Redis has
-   not got;
+1. stamp its records for all groups that read the topic, with the functions that the loop uses, and then for each group:
+2. apply them, keep what changed in keyed state, and forget the entities whose time is over: all that is part of Flink's
+   next checkpoint;
+3. settle the group's batch before, which is to say: make sure that Redis has it. Then send this one, fenced. If no
+   other follows, a timer settles it, which is part of the checkpoint, too: so no crash makes anybody forget what Redis
+   has not got;
 4. hand the feature-log records and dead letters to Flink's transactional sink.
+
+Each group has a mark of its own. When a group comes or goes, the topic is read again from its beginning, and a group
+skips what lies below its mark.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
-
-import msgspec
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
 from twinstream.batching import cut
-from twinstream.core.dead_letters import encode_dead_letter
-from twinstream.core.feature_group import FeatureGroup
+from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.fingerprint import fingerprint
-from twinstream.core.lateness import NOTHING_SEEN, LatenessState
-from twinstream.core.partition import Applied, PartitionProcessor
-from twinstream.core.stamping import Stamped, StampingLimits
-from twinstream.core.state import EntityState, WindowConfig
-from twinstream.core.vectors import FeatureMessage, feature_message
-from twinstream.job.keyed_state import STORED, Due, EntityStates, KeyedMap
-from twinstream.job.stored_partition import Change, StoredPartition
+from twinstream.core.partition import Applied
+from twinstream.core.shared_topic import keep_letters_once, stamp_together
+from twinstream.core.stamping import Stamped
+from twinstream.core.vectors import FeatureMessage
+from twinstream.job.keyed_group import KeyedGroup, Mark
+from twinstream.job.keyed_state import STORED, Keyed, PartOfMap
 from twinstream.log.contract import Record
-from twinstream.online.contract import EntityWrite, Progress
-from twinstream.online.write_behind import Held
-
-BUCKETS = 8
-"""In how many parts the life of an idle entity is divided, for the sweep."""
 
 ROW_BYTES = 1024 * 1024
 """A row for the sink ends with the record that brings it to so many bytes of values."""
-
-DEFAULT_CAPACITY = 10_000
-"""Most states in memory until `share_memory` is called."""
-
-
-class Keyed(Protocol):
-    """Flink's keyed state of one partition."""
-
-    @property
-    def entities(self) -> KeyedMap: ...
-    @property
-    def due(self) -> KeyedMap: ...
-    def mark(self) -> bytes | None: ...
-    def set_mark(self, mark: bytes) -> None: ...
-    def clear(self) -> None: ...
-
-
-class Mark(msgspec.Struct, array_like=True):
-    """Where a partition stands in keyed state.
-
-    Attributes:
-        next_offset: of the record to come.
-        lateness: of the lateness rule.
-        pages: of the sweep's buckets.
-        begun_beside: the savepoint beside which the topic was read from its beginning; empty when it was none.
-    """
-
-    next_offset: int = 0
-    lateness: LatenessState = NOTHING_SEEN
-    pages: dict[int, int] = msgspec.field(default_factory=dict)
-    begun_beside: str = ""
-
-    @property
-    def progress(self) -> Progress:
-        """The same as Redis knows it."""
-        return Progress(self.next_offset, self.lateness)
-
-    @classmethod
-    def of(cls, keyed: "Keyed", begins_beside: str) -> "Mark":
-        """What is in keyed state; of a partition of which nothing has been seen, that.
-
-        A job that left the topic out may have stopped before it forgot the partition's state. A job that reads the
-        topic again, from its beginning, forgets it here; but not what it has computed itself before it was restarted.
-        """
-        raw = keyed.mark()
-        mark = cls(begun_beside=begins_beside) if raw is None else _decode_mark(raw)
-        if begins_beside in ("", mark.begun_beside):
-            return mark
-        keyed.clear()
-        return cls(begun_beside=begins_beside)
 
 
 class OutputRow(NamedTuple):
@@ -94,24 +38,6 @@ class OutputRow(NamedTuple):
 
     topic: str
     records: Sequence[tuple[bytes | None, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Computation:
-    """What is computed of a partition, and where it goes.
-
-    Attributes:
-        group, window, limits: the features and their rules.
-        feature_log, dead_letters: the topics of the results.
-        begins_beside: of `SourceTopic`.
-    """
-
-    group: FeatureGroup
-    window: WindowConfig
-    limits: StampingLimits
-    feature_log: str
-    dead_letters: str
-    begins_beside: str = ""
 
 
 class OutOfOrder(Exception):
@@ -122,74 +48,71 @@ class KeyedPartition:
     """A partition while a subtask owns it. Flink's current key must be the partition's during any call.
 
     Args:
-        computation: what to do.
-        keyed: its keyed state.
-        stored: its part of the online store.
+        groups: those that read it.
+        dead_letters: the topic of what they refuse.
     """
 
-    def __init__(self, computation: Computation, keyed: Keyed, stored: StoredPartition) -> None:
-        self._computation = computation
-        self._keyed = keyed
-        self._stored = stored
-        group, window, limits = computation.group, computation.window, computation.limits
-        self._entities = EntityStates(keyed.entities, group, window, DEFAULT_CAPACITY)
-        self._mark = Mark.of(keyed, computation.begins_beside)
-        lifetime_ms = window.size_ms + limits.allowed_lateness_ms
-        self._states: dict[str, EntityState] = {}  # of the batch
-        self._due = Due(keyed.due, max(1, lifetime_ms // BUCKETS), self._mark.pages)
-        self._partition = PartitionProcessor(group, window, limits, feature_message, lateness=self._mark.lateness)
+    def __init__(self, groups: Sequence[KeyedGroup], dead_letters: str) -> None:
+        self.groups = groups
+        self._dead_letters = dead_letters
+        self._processors = [group.processor for group in groups]
+        self._read_until = (
+            0  # by this object: it skips what its groups have had, but nothing comes twice or out of order
+        )
+        for group in groups:
+            alike = [each for each in groups if each.processor.group.decoder is group.processor.group.decoder]
+            group.leave_letters_to_others(max(each.letters_from for each in alike))
 
     @property
     def cached_entities(self) -> int:
         """Entities in memory."""
-        return len(self._entities)
+        return sum(group.cached_entities for group in self.groups)
 
     @property
     def conflicts(self) -> int:
         """Entities written so far, batch by batch, that another partition has features of too."""
-        return self._stored.conflicts
+        return sum(group.conflicts for group in self.groups)
 
     @property
     def next_offset(self) -> int:
-        """Of the record to come."""
-        return self._mark.next_offset
+        """Of the record to come for the group that is least far."""
+        return min(group.next_offset for group in self.groups)
 
     @property
     def newest_ms(self) -> int | None:
-        """The newest event time that the lateness rule believes; None before the first."""
-        return self._partition.lateness.newest_ms
+        """The newest event time that the lateness rules of the groups that are least far believe; None before any."""
+        at = self.next_offset
+        known = (group.newest_ms for group in self.groups if group.next_offset == at)
+        return max((newest for newest in known if newest is not None), default=None)
 
     @property
     def unsettled(self) -> bool:
         """Whether `settle` has to be called soon, and nothing checkpointed without a reminder to do so."""
-        return self._stored.unsettled
+        return any(group.unsettled for group in self.groups)
 
-    def share_memory(self, entities: int) -> None:
-        """Keep at most so many entities in memory from the next batch on."""
-        self._entities.capacity = entities
-
-    def process(self, records: Sequence[Record]) -> Applied[FeatureMessage]:
+    def process(self, records: Sequence[Record]) -> dict[str, Applied[FeatureMessage]]:
         """Apply the next records of the partition, keep the results in keyed state, and send them to Redis.
+
+        Returns:
+            What they brought about, by group; nothing when all groups have had them.
 
         Raises:
             OutOfOrder: they are not the next ones.
             StoreUnavailable, StoreMismatch: Redis is away for long, or somebody else keeps taking the partition.
         """
         self._check_order(records)
-        held = self._hold()
-        applied = self._apply(records)
-        after = Progress(records[-1].offset + 1, self._partition.lateness)
-
-        def keep(writer: str) -> list[Change]:
-            changes = self._keep(applied, writer)
-            self._sweep()
-            self._mark = Mark(after.next_offset, after.lateness, self._due.pages, self._mark.begun_beside)
-            self._keyed.set_mark(_encode_mark(self._mark))
-            return changes
-
-        self._stored.publish(held, self._entities, after, self._partition.sweep_until_ms, keep)
-        self._entities.trim()
-        return applied
+        if self._read_until <= self.next_offset:
+            return {}
+        held = [group.hold() for group in self.groups]
+        applied = [
+            group.apply(of_group, stamped, self._read_until)
+            for group, of_group, stamped in zip(self.groups, held, self._stamp(records), strict=True)
+        ]
+        keep_letters_once(self._processors, applied)
+        for group, result in zip(self.groups, applied, strict=True):
+            if records[0].offset < group.letters_from:
+                result.dead_letters = [each for each in result.dead_letters if _is_to_be_written(each, group)]
+        return {group.name: result for group, result in zip(self.groups, applied, strict=True)}
 
     def settle(self) -> None:
         """See to it that Redis has all that keyed state has.
@@ -197,11 +120,12 @@ class KeyedPartition:
         Raises:
             StoreUnavailable, StoreMismatch: as `process`.
         """
-        self._stored.settle(self._hold(), self._entities)
+        for group in self.groups:
+            group.settle()
 
     def redis_has_lost(self) -> bool:
-        """Whether Redis lacks what keyed state has, of a settled partition; False while it does not answer."""
-        return not self.unsettled and self._stored.has_lost(self._mark.progress)
+        """Whether Redis lacks what keyed state has of a group; False while it does not answer."""
+        return any(group.redis_has_lost() for group in self.groups)
 
     def repopulate(self) -> None:
         """Write to Redis what it has lost.
@@ -209,60 +133,52 @@ class KeyedPartition:
         Raises:
             StoreUnavailable: Redis is away for long.
         """
-        self._stored.repopulate(self._entities, self._mark.progress)
+        for group in self.groups:
+            if group.redis_has_lost():
+                group.repopulate()
 
     def leave(self) -> None:
         """Settle the last batch if that is possible at once. Flink's current key does not matter here."""
-        self._stored.leave()
+        for group in self.groups:
+            group.leave()
 
-    def rows(self, applied: Applied[FeatureMessage]) -> Iterator[OutputRow]:
+    def rows(self, applied: Mapping[str, Applied[FeatureMessage]]) -> Iterator[OutputRow]:
         """What the sink is to write of a batch."""
-        yield from _rows(self._computation.feature_log, applied.features)
-        letters = ((letter.key, encode_dead_letter(letter)) for letter in applied.dead_letters)
-        yield from _rows(self._computation.dead_letters, letters)
+        for group in self.groups:
+            if group.name in applied:
+                yield from _rows(group.feature_log, applied[group.name].features)
+        of_all = (letter for result in applied.values() for letter in result.dead_letters)
+        letters = sorted(of_all, key=attrgetter("offset"))  # in one order, however the log is cut into batches
+        yield from _rows(self._dead_letters, ((letter.key, encode_dead_letter(letter)) for letter in letters))
 
-    def _hold(self) -> Held:
-        return self._stored.hold(self._entities, self._mark.progress, self._partition.sweep_until_ms)
+    def _stamp(self, records: Sequence[Record]) -> list[list[Stamped | DeadLetter]]:
+        return stamp_together(self._processors, records)
 
     def _check_order(self, records: Sequence[Record]) -> None:
-        expected = self._mark.next_offset
+        expected = self._read_until
         for record in records:
             if record.offset < expected:
                 raise OutOfOrder(f"{record.topic}-{record.partition}: offset {record.offset} came after {expected - 1}")
             expected = record.offset + 1
+        self._read_until = expected
 
-    def _apply(self, records: Sequence[Record]) -> Applied[FeatureMessage]:
-        stamped = self._partition.stamp(records)
-        names = {item.entity for item in stamped if isinstance(item, Stamped)}
-        self._states = {name: state for name in names if (state := self._entities.get(name)) is not None}
-        return self._partition.apply(stamped, self._states)
 
-    def _keep(self, applied: Applied[FeatureMessage], writer: str) -> list[Change]:
-        """Write the changed entities to keyed state."""
-        group, changes, moved = self._computation.group, [], []
-        for entity, base_offset in applied.changed.items():
-            state, before = self._states[entity], self._entities.place(entity)
-            write = EntityWrite.of(group, entity, base_offset, state)
-            self._entities.store(entity, state, write.delta, writer)
-            newest_ms = state.newest_event_time_ms or 0
-            if before is None or self._due.bucket(before.newest_event_time_ms) != self._due.bucket(newest_ms):
-                moved.append((newest_ms, entity))
-            known = before is None or before.written_by == writer
-            changes.append(Change(state, write, known))
-        self._due.register(moved)
-        return changes
+def forget_others(keyed: Keyed, groups: Collection[str]) -> None:
+    """Remove what other groups have left in the keyed state of a partition, or these in other lives.
 
-    def _sweep(self) -> None:
-        """Forget the entities whose newest event the watermark has passed by window and lateness."""
-        until_ms = self._partition.sweep_until_ms
-        for _, entity in self._due.until(until_ms):
-            place = self._entities.place(entity)
-            if place is None:
-                continue
-            if place.newest_event_time_ms > until_ms:
-                self._due.postpone(place.newest_event_time_ms, entity)
-            else:
-                self._entities.remove(entity)
+    Args:
+        keyed: the state.
+        groups: the `SourceGroup.id` of those that read the partition.
+    """
+    marks = keyed.marks.keys()
+    for other in [each for each in marks if each not in groups]:
+        PartOfMap(keyed.entities, other).clear()
+        PartOfMap(keyed.due, other).clear()
+        keyed.marks.remove(other)
+
+
+def _is_to_be_written(letter: DeadLetter, group: KeyedGroup) -> bool:
+    return letter.offset >= group.letters_from or letter.reason == "internal"
 
 
 def _rows(topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> Iterator[OutputRow]:
@@ -272,6 +188,3 @@ def _rows(topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> Iterator
 
 LAYOUT = fingerprint(Mark, *STORED)
 """Of what lies in keyed state around the entities' states; for the operators' uids, see `pipeline.stage_uid`."""
-
-_encode_mark = msgspec.msgpack.Encoder().encode
-_decode_mark = msgspec.msgpack.Decoder(Mark).decode

@@ -1,4 +1,4 @@
-"""The states of a partition's entities in Flink's keyed state, and who of them is due to be forgotten.
+"""The states of a group's entities in Flink's keyed state of a partition, and who of them is due to be forgotten.
 
 An entity costs one read and one write per batch. Its head and newest chunk of events lie together under its name; only
 full chunks have entries of their own, written once. Entities are registered by the time of their newest event, in
@@ -26,6 +26,52 @@ class KeyedMap(Protocol):
     def clear(self) -> None: ...
 
 
+class Keyed(Protocol):
+    """Flink's keyed state of one partition: the states of all groups that read it, each under its `SourceGroup.id`."""
+
+    @property
+    def entities(self) -> KeyedMap: ...
+    @property
+    def due(self) -> KeyedMap: ...
+    @property
+    def marks(self) -> KeyedMap: ...
+
+
+class PartOfMap:
+    """The part of a map that is a group's.
+
+    Args:
+        entries: the map.
+        group: the group's `SourceGroup.id`.
+    """
+
+    def __init__(self, entries: KeyedMap, group: str) -> None:
+        self._entries = entries
+        self._prefix = f"{group}:"
+
+    def get(self, key: str) -> bytes | None:
+        """What lies under a key; None when nothing does."""
+        return self._entries.get(self._prefix + key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Put something under a key."""
+        self._entries.put(self._prefix + key, value)
+
+    def remove(self, key: str) -> None:
+        """Take away what lies under a key."""
+        self._entries.remove(self._prefix + key)
+
+    def keys(self) -> Iterable[str]:
+        """The keys of the part, which takes a look at all keys of the map."""
+        keys = self._entries.keys()
+        return [key[len(self._prefix) :] for key in keys if key.startswith(self._prefix)]
+
+    def clear(self) -> None:
+        """Take everything away that is of the part."""
+        for key in self.keys():
+            self.remove(key)
+
+
 class Place(msgspec.Struct, array_like=True, gc=False):
     """How an entity's state lies in the map.
 
@@ -50,7 +96,7 @@ class _Stored(msgspec.Struct, array_like=True, gc=False):
 
 
 class EntityStates:
-    """The states of one partition's entities: a map, and a bounded cache before it.
+    """The states of one group's entities in a partition: a map, and a bounded cache before it.
 
     An entity lies under `/name`, its full chunk n under `n/name`.
 

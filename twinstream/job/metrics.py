@@ -7,11 +7,10 @@ histograms: a histogram is made of counters here, one for each `le`, as Promethe
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twinstream import metrics
-from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.partition import Applied
 from twinstream.log.contract import Record
 from twinstream.metrics import Metric
@@ -47,12 +46,13 @@ class StageMetrics:
         self._counters: dict[tuple[str, ...], Counts] = {}
         self._gauges: dict[tuple[str, ...], int] = {}
 
-    def processed(self, group: FeatureGroup, applied: Applied[Any], records: Sequence[Record], seconds: float) -> None:
-        """A batch of one partition has been processed, in so much time."""
-        self._count(metrics.EVENTS, len(applied.features), group.name, "accepted")
-        self._count(metrics.EVENTS, len(applied.dead_letters), group.name, "dead_letter")
-        for letter in applied.dead_letters:
-            self._count(metrics.DEAD_LETTERS, 1, letter.topic, letter.reason)
+    def processed(self, applied: Mapping[str, Applied[Any]], records: Sequence[Record], seconds: float) -> None:
+        """A batch of one partition has been processed, in so much time, and brought that about by group."""
+        for group, result in applied.items():
+            self._count(metrics.EVENTS, len(result.features), group, "accepted")
+            self._count(metrics.EVENTS, len(result.dead_letters), group, "dead_letter")
+            for letter in result.dead_letters:
+                self._count(metrics.DEAD_LETTERS, 1, letter.topic, letter.reason)
         self._observe(metrics.BATCH_SECONDS, metrics.BATCH_BUCKETS, 1, lambda le: 1 if seconds <= le else 0)
         now_ms, timestamps = self._now_ms(), sorted(record.timestamp for record in records)
         self._observe(

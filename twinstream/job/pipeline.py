@@ -13,7 +13,7 @@ from pyflink.util.java_utils import get_j_env_configuration
 
 from twinstream.job import sql
 from twinstream.job.flink_key_groups import stage_key_group, window_key_group
-from twinstream.job.key_groups import placed_keys
+from twinstream.job.key_groups import stage_keys, window_keys
 from twinstream.job.keyed_partition import LAYOUT
 from twinstream.job.options import (
     JobOptions,
@@ -79,13 +79,14 @@ def build_and_start(
     for source in sources:
         tables.execute_sql(sql.source_table(source.name, consumer_properties(settings, source.name)))
     of_window, of_stage = window_key_group(), stage_key_group()
-    window_keys = {source: placed_keys(source.id, of_window) for source in sources}
-    stage_keys = {source: placed_keys(source.id, of_stage) for source in sources}
-    tables.execute_sql(sql.records_view(window_keys))
+    of_windows = {source: window_keys(source, of_window) for source in sources}
+    tables.execute_sql(sql.records_view(of_windows))
     pairs = {
-        window: key for source in sources for window, key in zip(window_keys[source], stage_keys[source], strict=True)
+        window: key
+        for source in sources
+        for window, key in zip(of_windows[source], stage_keys(source, of_stage), strict=True)
     }
-    batches = tables.to_data_stream(tables.sql_query(sql.micro_batches(options.batch_interval_ms, pairs)))
+    batches = tables.to_data_stream(tables.sql_query(sql.micro_batches(options.batch_interval_ms, pairs, sources)))
     results = _keyed_stage(streams, batches, stage).uid(uid).name("features")
     schema = Schema.new_builder().column("output_topic", "STRING").column("records", "ARRAY<ARRAY<BYTES>>").build()
     tables.create_temporary_view(sql.OUTPUT, tables.from_data_stream(results, schema))

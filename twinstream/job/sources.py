@@ -1,15 +1,47 @@
-"""The source topics of a job, and the names under which Flink keeps what is theirs.
+"""The source topics of a job, the groups that read them, and the names under which Flink keeps what is theirs.
 
-Everything that is kept of a topic is under a name made of the topic and its epoch alone. So a topic that comes, goes or
-gets another epoch changes nothing for the others, and never finds what another epoch has left.
+What is kept of a group is under a name made of its topic, its own name, its epoch, and the savepoint beside which it
+began. So a group that comes, goes or gets another epoch changes nothing for the others, and never finds what another
+has left.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
 SOURCE_UID = "source-"
 """How the uids of the operators begin that read a topic."""
+
+_NAME_DIGITS, _LIFE_DIGITS = 12, 6
+
+
+@dataclass(frozen=True, slots=True)
+class SourceGroup:
+    """A feature group that reads a source topic.
+
+    Attributes:
+        topic: which.
+        name: of the group.
+        epoch: names everything that its states depend on.
+        life: tells its states from those that it had before it went and came back: six hexadecimal digits of the
+            savepoint beside which it began; empty when it began without one.
+    """
+
+    topic: str
+    name: str
+    epoch: str
+    life: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Names topic, group and epoch: twelve hexadecimal digits."""
+        return _digits(_NAME_DIGITS, self.topic, self.name, self.epoch)
+
+    @property
+    def id(self) -> str:
+        """The name of all that is kept of it."""
+        return self.identity + self.life
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,32 +50,56 @@ class SourceTopic:
 
     Attributes:
         name: of the topic.
-        epoch: names everything that its states depend on.
+        topic_id: Kafka's own name for it, which is another one when the topic is created anew.
         partitions: how many it had.
+        groups: which read it.
         producer_timed: whether its records are stamped by their producers.
-        begins_beside: the savepoint that the job continues from, if that has nothing of the topic in this epoch: it is
-            read from its beginning. Empty otherwise.
     """
 
     name: str
-    epoch: str
+    topic_id: str
     partitions: int
+    groups: tuple[SourceGroup, ...]
     producer_timed: bool = False
-    begins_beside: str = ""
 
     @property
     def id(self) -> str:
-        """Names topic and epoch: twelve hexadecimal digits."""
-        return sha256(f"{self.name}\n{self.epoch}".encode()).hexdigest()[:12]
+        """Names the topic for the keys of its partitions, whoever reads it: twelve hexadecimal digits."""
+        return _digits(_NAME_DIGITS, self.name, self.topic_id)
 
     @property
     def uid(self) -> str:
-        """Names the operator that reads it."""
-        return f"{SOURCE_UID}{self.name}-{self.id}"
+        """Names the operator that reads it for these groups: the place that it has reached is theirs alone."""
+        return f"{SOURCE_UID}{self.name}-{'.'.join(sorted(group.id for group in self.groups))}"
+
+    @property
+    def reading(self) -> str:
+        """Names the same, for the keys of the records that it has read: twelve hexadecimal digits."""
+        return _digits(_NAME_DIGITS, self.uid)
+
+
+def life_beside(savepoint: str) -> str:
+    """The `life` of groups that begin beside a savepoint."""
+    return _digits(_LIFE_DIGITS, savepoint)
+
+
+def groups_named(uids: Iterable[str]) -> dict[str, str]:
+    """The `SourceGroup.id` of all groups that operators with these uids read for, by their `identity`.
+
+    >>> groups_named(["source-a-b-5ca1ab1e0000.5ca1ab1e0001c0ffee", "output"])
+    {'5ca1ab1e0000': '5ca1ab1e0000', '5ca1ab1e0001': '5ca1ab1e0001c0ffee'}
+    """
+    sources = (uid for uid in uids if uid.startswith(SOURCE_UID))
+    ids = (each for uid in sources for each in uid.rpartition("-")[2].split("."))
+    return {each[:_NAME_DIGITS]: each for each in ids}
+
+
+def _digits(count: int, *parts: str) -> str:
+    return sha256("\n".join(parts).encode()).hexdigest()[:count]
 
 
 class PartitionKey(NamedTuple):
-    """What Flink's key of a partition says: the topic's `SourceTopic.id`, and the partition's number."""
+    """What Flink's key of a partition says: the topic's `SourceTopic.id` or `reading`, and the partition's number."""
 
     source: str
     number: int

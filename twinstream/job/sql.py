@@ -51,7 +51,7 @@ def records_view(keys: Mapping[SourceTopic, Sequence[str]]) -> str:
 
 def _records_of(source: SourceTopic, keys: Sequence[str]) -> str:
     planned = " ".join(f"WHEN {number} THEN {_quoted(key)}" for number, key in enumerate(keys))
-    added = f"CONCAT({_quoted(source.id + '.')}, CAST(source_partition AS STRING))"  # as `PartitionKey.text`
+    added = f"CONCAT({_quoted(source.reading + '.')}, CAST(source_partition AS STRING))"  # as `PartitionKey.text`
     return f"""
         SELECT
           CASE source_partition {planned} ELSE {added} END AS window_key, source_offset,
@@ -60,17 +60,25 @@ def _records_of(source: SourceTopic, keys: Sequence[str]) -> str:
         FROM `{source_name(source.name)}`"""
 
 
-def micro_batches(interval_ms: int, stage_keys: Mapping[str, str]) -> str:
+def micro_batches(interval_ms: int, stage_keys: Mapping[str, str], sources: Iterable[SourceTopic]) -> str:
     """The records of one partition that came within an interval, as one row: its key and arrays in offset order.
 
     Args:
         interval_ms: how long records are collected.
-        stage_keys: the stage's key for each of the window's; one that is not among them stays as it is.
+        stage_keys: the stage's key for each of the window's that was planned.
+        sources: of whose other partitions the key begins with another name for the stage. What is of none of them, of
+            a reading that an earlier job left, stays as it is.
     """
     planned = " ".join(f"WHEN {_quoted(window)} THEN {_quoted(stage)}" for window, stage in stage_keys.items())
+    added = " ".join(
+        f"WHEN {_quoted(source.reading)} THEN CONCAT({_quoted(source.id)}, SUBSTRING(window_key FROM {_AFTER_NAME}))"
+        for source in sources
+    )
     return f"""
         SELECT
-          CASE window_key {planned} ELSE window_key END,
+          CASE window_key {planned}
+            ELSE CASE SPLIT_INDEX(window_key, '.', 0) {added} ELSE window_key END
+          END,
           ROW(offsets, timestamps, record_keys, record_values, append_timed)
         FROM (
           SELECT
@@ -107,6 +115,9 @@ INSERT = f"""
     INSERT INTO {SINK}
     SELECT written[1], written[2], output_topic
     FROM {OUTPUT} CROSS JOIN UNNEST(records) AS results (written)"""
+
+_AFTER_NAME = 13
+"""Where in a key the first dot is, behind twelve digits; SQL counts from 1."""
 
 _RAW = """'key.format' = 'raw', 'key.fields' = 'record_key',
           'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'"""

@@ -11,17 +11,18 @@ from typing import Any
 
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
-from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+from pyflink.datastream.state import MapStateDescriptor
 
 from twinstream.core.stamping import StampingLimits
 from twinstream.core.state import WindowConfig
 from twinstream.definitions import load_registry
 from twinstream.interpreter import tune_interpreter
-from twinstream.job.keyed_partition import Computation, KeyedPartition
+from twinstream.job.keyed_group import Computation, KeyedGroup
+from twinstream.job.keyed_partition import KeyedPartition, forget_others
 from twinstream.job.keyed_state import KeyedMap
 from twinstream.job.lag import LogEnds, asking
 from twinstream.job.metrics import StageMetrics
-from twinstream.job.sources import PartitionKey, SourceTopic
+from twinstream.job.sources import PartitionKey, SourceGroup, SourceTopic
 from twinstream.job.stored_partition import StoredPartition
 from twinstream.log.contract import Record
 from twinstream.log.topics import dead_letter_topic, ensure_topics, feature_log_topic
@@ -64,22 +65,20 @@ class FlinkKeyed:
 
     entities: KeyedMap
     due: KeyedMap
-    value: Any
+    marks: KeyedMap
 
-    def mark(self) -> bytes | None:
-        """Where the partition stands."""
-        mark: bytes | None = self.value.value()
-        return mark
-
-    def set_mark(self, mark: bytes) -> None:
-        """Note where it stands now."""
-        self.value.update(mark)
+    @classmethod
+    def of(cls, runtime_context: RuntimeContext) -> "FlinkKeyed":
+        """What Flink keeps for the stage."""
+        names, values = Types.STRING(), Types.PICKLED_BYTE_ARRAY()
+        kept = (MapStateDescriptor(name, names, values) for name in ("entities", "due", "marks"))
+        return cls(*map(runtime_context.get_map_state, kept))
 
     def clear(self) -> None:
         """Forget everything."""
         self.entities.clear()
         self.due.clear()
-        self.value.clear()
+        self.marks.clear()
 
 
 class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
@@ -107,11 +106,7 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         self._registry = load_registry(self._definitions)
         self._window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
         self._limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
-        self._keyed = FlinkKeyed(
-            runtime_context.get_map_state(MapStateDescriptor("entities", Types.STRING(), Types.PICKLED_BYTE_ARRAY())),
-            runtime_context.get_map_state(MapStateDescriptor("due", Types.STRING(), Types.PICKLED_BYTE_ARRAY())),
-            runtime_context.get_state(ValueStateDescriptor("mark", Types.PICKLED_BYTE_ARRAY())),
-        )
+        self._keyed = FlinkKeyed.of(runtime_context)
         self._partitions: dict[tuple[str, int], KeyedPartition] = {}
         self._lost: set[KeyedPartition] = set()
         self._store = connect(settings, Runtime.JOB)
@@ -130,18 +125,20 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         """Process a micro-batch and hand on its results."""
         source, number = self._current(ctx)
         if source is None:
-            return  # a window that an earlier job left open
+            return  # a window that was left open by an earlier job, or when other groups read the topic
         topic = source.name
         partition = self._partition(source, number, ctx)
         rows, most = zip(*value, strict=True), self._settings.max_poll_records
         while records := [Record(topic, number, *row) for row in islice(rows, most)]:
             started = time.monotonic()
             applied = partition.process(records)
-            for fault in applied.faults:
+            if not applied:
+                continue
+            for fault in (fault for result in applied.values() for fault in result.faults):
                 _logger.error("A definition raised", topic=topic, detail=fault.detail, exc_info=fault.__cause__)
             for output_topic, results in partition.rows(applied):
                 yield Row(output_topic, [list(result) for result in results])
-            self._metrics.processed(self._registry.of_topic(topic), applied, records, time.monotonic() - started)
+            self._metrics.processed(applied, records, time.monotonic() - started)
             self._metrics.ahead(topic, number, partition.newest_ms, records[-1].timestamp)
         if partition.unsettled:
             self._remind(ctx, SETTLE_AFTER_MS)
@@ -204,25 +201,26 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
 
     def _open_partition(self, source: SourceTopic, number: int) -> KeyedPartition:
         """Begin with a partition that this subtask owns from now on."""
-        topic, prefix = source.name, self._settings.output_prefix
-        group = self._registry.of_topic(topic)
         if number >= source.partitions:  # the topic has got more of them since
             ensure_topics(self._settings, self._registry)
-        self._metrics.producer_timed(topic, source.producer_timed)
-        computation = Computation(
-            group,
-            self._window,
-            self._limits,
-            feature_log_topic(group.name, prefix).name,
-            dead_letter_topic(topic, prefix).name,
-            source.begins_beside,
-        )
-        place = Partition(topic, number, group.name)
-        stored = StoredPartition(self._store, place, group, source.epoch, self._metrics.redis)
-        partition = self._partitions[topic, number] = KeyedPartition(computation, self._keyed, stored)
-        for each in self._partitions.values():
-            each.share_memory(max(1, self._settings.cache_entities // len(self._partitions)))
+        self._metrics.producer_timed(source.name, source.producer_timed)
+        forget_others(self._keyed, {group.id for group in source.groups})
+        groups = [self._open_group(source.name, number, group) for group in source.groups]
+        dead_letters = dead_letter_topic(source.name, self._settings.output_prefix).name
+        partition = self._partitions[source.name, number] = KeyedPartition(groups, dead_letters)
+        owned = [group for each in self._partitions.values() for group in each.groups]
+        for group in owned:
+            group.share_memory(max(1, self._settings.cache_entities // len(owned)))
         return partition
+
+    def _open_group(self, topic: str, number: int, reader: SourceGroup) -> KeyedGroup:
+        """Begin with a group's part of a partition."""
+        group = self._registry.named(reader.name)
+        feature_log = feature_log_topic(group.name, self._settings.output_prefix).name
+        computation = Computation(reader.id, group, self._window, self._limits, feature_log)
+        place = Partition(topic, number, group.name)
+        stored = StoredPartition(self._store, place, group, reader.epoch, self._metrics.redis)
+        return KeyedGroup(computation, self._keyed, stored)
 
 
 _logger = get_logger(__name__)
