@@ -96,6 +96,15 @@ def test_what_one_group_accepted_is_sent_once_another_would_take_it(tmp_path: Pa
     assert verdicts(results) == [(Verdict.SEND, ("domestic",)), (Verdict.DONE, ())]
 
 
+def test_what_a_group_has_accepted_is_not_sent_as_another_event(tmp_path: Path) -> None:
+    """It would count the record twice."""
+    letter = letter_of("schema", NOT_IN_DOLLARS, payment())
+    path = tmp_path / "another.py"
+    path.write_text("def transform(record, letter): return record | {'currency': 'USD', 'transaction_id': 't2'}")
+    (result,) = judged([letter], transform=Transform(path))
+    assert (result.verdict, result.detail) == (Verdict.TWICE, "transaction")
+
+
 @pytest.mark.parametrize(
     ("repaired", "takers"), [("USD", ("transaction", "spending", "domestic")), ("EUR", ("transaction", "spending"))]
 )

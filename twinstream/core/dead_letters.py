@@ -6,7 +6,7 @@ from twinstream.core.rejection import Reason
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A record that became no feature update.
+    """A record that became no feature update, in the groups that refused it so.
 
     Attributes:
         reason: the check that refused it.

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from twinstream.core.dead_letters import DeadLetter
-from twinstream.core.event import RetainedEvent
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.rejection import Rejected
 from twinstream.letters.selection import Notes
@@ -28,6 +27,7 @@ class Verdict(StrEnum):
     LATE = "too late"
     DUPLICATE = "duplicate"
     REFUSED = "still refused"
+    TWICE = "would count twice"
 
 
 REMEDIES = {
@@ -38,6 +38,7 @@ REMEDIES = {
     Verdict.LATE: "by design it cannot re-enter the stream: twinstream backfill --include-dead-letters",
     Verdict.DUPLICATE: "nothing to do: its first copy was accepted",
     Verdict.REFUSED: "repair it with --transform, or change what refuses it",
+    Verdict.TWICE: "a group that has accepted it would take the repaired one as new: leave its id and event time",
 }
 """What to tell of each."""
 
@@ -122,19 +123,26 @@ class Judge:
             return Judged(letter, Verdict.REFUSED, key, f"oversized: {len(value)} bytes, {limit} allowed")
         concerned = [group for group in self._groups if _may_be_of(group, letter)] or self._groups
         judged = {group.name: self._judge_for(group, letter, value, key, group in concerned) for group in self._groups}
+        for each in judged.values():
+            if each.verdict is Verdict.TWICE:
+                return each
         takers = tuple(name for name, each in judged.items() if each.verdict is Verdict.SEND)
         if takers:
             return replace(judged[takers[0]], groups=takers)
         return judged[concerned[0].name]
 
     def _judge_for(self, group: FeatureGroup, letter: DeadLetter, value: bytes, key: str, is_concerned: bool) -> Judged:
-        """What one group would say of the value."""
+        """What one group would say of the value, if the letter may be of this group or if it is not concerned."""
         try:
             entity, event = group.decode(value, letter.offset)
         except Rejected as rejected:
             return Judged(letter, Verdict.REFUSED, key, str(rejected))
-        if (letter.reason == "duplicate" or not is_concerned) and _is_of(group, letter, entity, event):
-            return Judged(letter, Verdict.DUPLICATE, entity, letter.detail)
+        if letter.reason == "duplicate" or not is_concerned:
+            had = _own_event(group, letter)
+            if had == (entity, event.time_ms, event.id):
+                return Judged(letter, Verdict.DUPLICATE, entity, letter.detail)
+            if had is not None and not is_concerned:
+                return Judged(letter, Verdict.TWICE, entity, group.name)
         ahead_ms = event.time_ms - time.time_ns() // 1_000_000
         if ahead_ms > self._settings.max_future_skew_ms:
             return Judged(letter, Verdict.REFUSED, entity, f"future: {ahead_ms} ms ahead of now")
@@ -152,7 +160,7 @@ class Judge:
 def _may_be_of(group: FeatureGroup, letter: DeadLetter) -> bool:
     """Whether a dead letter, which names no group, may say why this one refused the record: by today's definitions.
 
-    If it says so of another group only, this one has accepted the record, or has a letter of its own. If it says so of
+    If it says so of other groups only, this one has accepted the record, or has a letter of its own. If it says so of
     none, the definitions have changed since.
     """
     try:
@@ -166,10 +174,10 @@ def _may_be_of(group: FeatureGroup, letter: DeadLetter) -> bool:
     return letter.reason in ("future", "late", "duplicate")
 
 
-def _is_of(group: FeatureGroup, letter: DeadLetter, entity: str, event: RetainedEvent) -> bool:
-    """Whether a dead letter's own record, by today's rules, is of an event."""
+def _own_event(group: FeatureGroup, letter: DeadLetter) -> tuple[str, int, str] | None:
+    """Entity, time and id of a dead letter's own record, by today's rules; None if it is no event by those."""
     try:
-        before, own = group.decode(letter.value, letter.offset)
+        entity, event = group.decode(letter.value, letter.offset)
     except Rejected:
-        return False
-    return (before, own.time_ms, own.id) == (entity, event.time_ms, event.id)
+        return None
+    return entity, event.time_ms, event.id

@@ -46,7 +46,7 @@ def source_topic(name: str, partitions: int = PARTITIONS) -> Topic:
 
 
 def dead_letter_topic(source: str, prefix: str = "", partitions: int = PARTITIONS) -> Topic:
-    """Where the records of `source` go that became no feature."""
+    """Where the records of `source` go that a group refused, for all groups that read it."""
     return Topic(f"{prefix}{source}.dlq", partitions, {"max.message.bytes": str(DEAD_LETTER_BYTES)})
 
 
