@@ -1,6 +1,5 @@
 """Groups that come and go: definitions with a feature more, and one group's part of the outputs."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +57,3 @@ def _first_version(value: bytes) -> bytes:
     twice = f',"twice":{record["features"]["twice"]}'.encode()
     assert value.count(b'"version":2') == value.count(twice) == 1
     return value.replace(b'"version":2', b'"version":1').replace(twice, b"")
-
-
-def by_topic(progress: dict[str, int]) -> Counter[str]:
-    """Records processed, by topic."""
-    counted: Counter[str] = Counter()
-    for place, offset in progress.items():
-        counted[place.split(":")[0]] += offset
-    return counted
