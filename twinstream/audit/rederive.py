@@ -27,7 +27,7 @@ from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.lateness import BEGINNING_MS
 from twinstream.core.partition import Applied
-from twinstream.core.shared_topic import keep_letters_once, stamp_together
+from twinstream.core.shared_topic import stamp_together
 from twinstream.core.stamping import SourceRecord
 from twinstream.core.vectors import FeatureRecord, encode_feature_record
 from twinstream.errors import UserError
@@ -202,8 +202,8 @@ def compare_logs(
         sources: by number of the source partition, its records up to where the run has come, and that offset; results
             of records from there on do not count yet.
         logs: the feature log of each group.
-        letters: the dead letters of the topic, where they are of just these groups; None if they are not compared, as
-            with a sample: a letter does not say whose record it is.
+        letters: the dead letters of the topic, where they are of just these groups (of several, with `Pairs` for
+            several); None if they are not compared, as with a sample: a letter does not say whose record it is.
     """
     replays = {number: _Replay(groups, settings, number, *source) for number, source in sources.items()}
     logged = [[_Rows(_feature_rows(records), replays) for records in log.partitions] for log in logs]
@@ -271,7 +271,7 @@ class _Replay:
                 self.from_ms[at] = min(vouching) + self._unsure_ms
 
     def step(self, sample: Sample) -> list[Applied[FeatureRecord]]:
-        """The results of the next batch, for each group."""
+        """The results of the next batch, for each group; a letter that several share is there for each of them."""
         known = [
             states.after(processor.sweep_until_ms)
             for processor, states in zip(self._processors, self._states, strict=True)
@@ -281,7 +281,6 @@ class _Replay:
             processor.apply([item for item in items if isinstance(item, DeadLetter) or sample.has(item.entity)], states)
             for processor, items, states in zip(self._processors, stamped, known, strict=True)
         ]
-        keep_letters_once(self._processors, applied)
         self.batch = next(self._batches, [])
         self.reached = self.batch[0].offset if self.batch else self.end
         return applied
