@@ -19,6 +19,7 @@ from twinstream.log.topics import Topic, create_topics
 from twinstream.offline.backfill import backfill
 from twinstream.offline.dataset import Dataset
 from twinstream.offline.export import export
+from twinstream.registry import Registry
 from twinstream.settings import Settings
 from twinstream.testing import Driver
 
@@ -112,13 +113,12 @@ def test_a_backfill_names_what_its_topic_has_lost_and_goes_on_when_told(
 
 
 def test_parity_gives_the_reason_why_nothing_can_be_derived_again(
-    log: Log, settings: Settings, new_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    log: Log, settings: Settings, new_topic: Callable[..., str]
 ) -> None:
     topic = new_topic(partitions=1)
-    monkeypatch.setattr(TRANSACTION, "topic", topic)
     create_topics(settings, [Topic(f"{settings.output_prefix}{topic}.dlq", 1)])
     log.append(topic, PAYMENTS)
     log.commit(settings.consumer_group, topic, 10)
     log.delete(topic, 15)
     with pytest.raises(UserError, match=rf"deleted all .* 5 records of {topic}-0 \(offsets 10 to 14\)"):
-        rederive_run(settings, REGISTRY, Sample(), "transaction")
+        rederive_run(settings, Registry([TRANSACTION.with_topic(topic)]), Sample(), "transaction")
