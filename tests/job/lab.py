@@ -69,6 +69,7 @@ class FlinkRun:
         self.rest = FlinkRest(cluster.address)
         self.job = ""
         self.registry = REGISTRY
+        self._before: Counter[str] = Counter()
         self._settings = SETTINGS | settings
 
     def compute(self, *definitions: str, savepoint: str | None = None) -> None:
@@ -85,6 +86,7 @@ class FlinkRun:
         arguments += ["--state-directory", (self.cluster.directory / "state").as_uri()]
         if savepoint is not None:
             arguments += ["--savepoint", savepoint]
+        self._before = self._by_group()
         self.job = submitted(
             self.cluster.address, arguments, self.cluster.directory, run_environment(self.run, self._settings)
         )
@@ -96,9 +98,9 @@ class FlinkRun:
         wait_for(lambda: sum(self._progress().values()) > before, "moving on")
 
     def until_all_move_on(self) -> None:
-        """The same of every group. To be called before anything has come in since the job was started."""
-        before = self._by_group()
-        wait_for(lambda: (self._by_group() - before).keys() >= set(self.registry.names), "all groups move on")
+        """Wait until more of every group has come into Redis than there was when the job was submitted."""
+        before, names = self._before, set(self.registry.names)
+        wait_for(lambda: names <= (self._by_group() - before).keys(), "all groups move on")
 
     def until_checkpointed(self) -> None:
         """Wait until it has completed a checkpoint."""

@@ -77,3 +77,10 @@ def test_a_partition_added_while_the_job_runs_has_the_key_it_has_after_a_restart
     keys = window_keys(before, any_hash)
     assert window_keys(after, any_hash) == keys
     assert all(f"WHEN {number} THEN '{key}' " in sql.records_view({before: keys}) for number, key in enumerate(keys))
+
+
+def test_a_partition_beyond_the_planned_ones_goes_by_the_stages_name_from_the_window_on() -> None:
+    topic = source("orders")
+    view, batches = sql.records_view({topic: []}), sql.micro_batches(100, {"a": "b"}, [topic])
+    assert f"CONCAT('{topic.reading}.', CAST(source_partition AS STRING))" in view
+    assert f"WHEN '{topic.reading}' THEN CONCAT('{topic.id}', SUBSTRING(window_key FROM 13))" in batches
