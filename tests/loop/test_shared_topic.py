@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.properties import tries
 from tests.reference import GROUPS
 from twinstream.core.dead_letters import DeadLetter
 from twinstream.core.feature_group import FeatureGroup
+from twinstream.core.window import Window
 from twinstream.errors import UserError
 from twinstream.loop.commit import Step
 from twinstream.registry import Registry
@@ -201,7 +203,29 @@ def test_what_a_group_of_the_same_decoder_has_refused_is_not_written_again() -> 
     driver.restart()
     driver.run()
     assert len(driver.feature_records("spending")) > 0
-    assert driver.dead_letters(TOPIC) == before
+    again = driver.dead_letters(TOPIC)[len(before) :]
+    assert again == [letter for letter in before if letter.reason == "duplicate"], "that depends on a group's states"
+
+
+def test_a_duplicate_of_a_record_on_which_an_older_group_failed_is_told_all_the_same() -> None:
+    failing = TRANSACTION.with_features([replace(TRANSACTION.features[0], compute=fail), *TRANSACTION.features[1:]])
+    driver = Driver(Registry([failing]))
+    for number in (0, 0):
+        send(driver, number, "good")
+    driver.run()
+    driver.registry = Registry([failing, spending])
+    driver.restart()
+    driver.run()
+    assert [(each.offset, each.reason) for each in driver.dead_letters(TOPIC)] == [
+        (0, "internal"),
+        (1, "internal"),
+        (1, "duplicate"),
+    ]
+
+
+def fail(window: Window[Any]) -> int:
+    """A feature with a fault."""
+    raise ZeroDivisionError
 
 
 def test_a_group_that_was_left_out_goes_on_where_it_was() -> None:

@@ -47,8 +47,8 @@ def stamp_together(
 def keep_letters_once(processors: Sequence[PartitionProcessor[F]], applied: Sequence[Applied[F]]) -> None:
     """Take the dead letters out that another group has written: a record has one for all that refuse it alike.
 
-    A group that came to the topic later reads it from its beginning. What it refuses there, a group with the same
-    decoder has refused in an earlier run; but not what its own features raised.
+    A group that came to the topic later reads it from its beginning. What it refuses there by its decoder and the
+    lateness rule, a group with the same decoder has refused in an earlier run.
 
     Args:
         processors: of the groups that read the partition.
@@ -63,6 +63,11 @@ def keep_letters_once(processors: Sequence[PartitionProcessor[F]], applied: Sequ
         result.dead_letters = [
             letter
             for letter in result.dead_letters
-            if letter not in written and (letter.offset >= before or letter.reason == "internal")
+            if letter not in written and (letter.offset >= before or is_of_one_group(letter))
         ]
         written.update(result.dead_letters)
+
+
+def is_of_one_group(letter: DeadLetter) -> bool:
+    """Whether a record was refused by the states or features of a group, so that others may have decided otherwise."""
+    return letter.reason in ("duplicate", "internal")

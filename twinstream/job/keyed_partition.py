@@ -22,7 +22,7 @@ from twinstream.batching import cut
 from twinstream.core.dead_letters import DeadLetter, encode_dead_letter
 from twinstream.core.fingerprint import fingerprint
 from twinstream.core.partition import Applied
-from twinstream.core.shared_topic import keep_letters_once, stamp_together
+from twinstream.core.shared_topic import is_of_one_group, keep_letters_once, stamp_together
 from twinstream.core.stamping import Stamped
 from twinstream.core.vectors import FeatureMessage
 from twinstream.job.keyed_group import KeyedGroup, Mark
@@ -178,7 +178,7 @@ def forget_others(keyed: Keyed, groups: Collection[str]) -> None:
 
 
 def _is_to_be_written(letter: DeadLetter, group: KeyedGroup) -> bool:
-    return letter.offset >= group.letters_from or letter.reason == "internal"
+    return letter.offset >= group.letters_from or is_of_one_group(letter)
 
 
 def _rows(topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> Iterator[OutputRow]:
