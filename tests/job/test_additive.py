@@ -3,12 +3,14 @@
 Two groups come to the topic of another while it runs: `spending` decodes as that does, `domestic` does not.
 """
 
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests import definitions
 from tests.definitions.domestic import domestic
 from tests.definitions.spending import spending
 from tests.job.lab import FlinkRun
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.timeout(600)
 Line = tuple[int, bytes | None, bytes | None]
 EVENTS = 20_000
 LETTERS = "transactions.dlq"
+DEFINITIONS = Path(definitions.__path__[0])
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def test_groups_and_features_come_and_go_and_the_others_continue_from_the_savepo
     lab.create_sources()
     messages = list(mixed_messages(EVENTS))
     clicks = clicks_with_another_feature(tmp_path)
-    alike, unlike = "tests.definitions.spending", "tests.definitions.domestic"
+    alike, unlike = (shutil.copy(DEFINITIONS / file, tmp_path) for file in ("spending.py", "domestic.py"))
     job, savepoint, letters = cluster_job(mode, 2), None, []
     for step, groups in enumerate(
         [
