@@ -3,12 +3,14 @@
 Two groups come to the topic of another while it runs: `spending` decodes as that does, `domestic` does not.
 """
 
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests import definitions
 from tests.definitions.domestic import domestic
 from tests.definitions.spending import spending
 from tests.job.lab import FlinkRun
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.timeout(600)
 Line = tuple[int, bytes | None, bytes | None]
 EVENTS = 20_000
 LETTERS = "transactions.dlq"
+DEFINITIONS = Path(definitions.__path__[0])
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def test_groups_and_features_come_and_go_and_the_others_continue_from_the_savepo
     lab.create_sources()
     messages = list(mixed_messages(EVENTS))
     clicks = clicks_with_another_feature(tmp_path)
-    alike, unlike = "tests.definitions.spending", "tests.definitions.domestic"
+    alike, unlike = (shutil.copy(DEFINITIONS / file, tmp_path) for file in ("spending.py", "domestic.py"))
     job, savepoint, letters = cluster_job(mode, 2), None, []
     for step, groups in enumerate(
         [
@@ -97,13 +100,22 @@ def assert_groups_of_the_transactions_are_as_if_alone(
     refused, refused_by_other = by_partition(of_one[LETTERS]), by_partition(of_other[LETTERS])
     for before in letters[:2]:
         for number, lines in by_partition(before).items():
-            assert lines == refused[number][: len(lines)], "a group with the same decoder writes none again"
+            distinct = list(dict.fromkeys(lines))
+            assert distinct == refused[number][: len(distinct)]
+            assert all(is_duplicate(line) for line in written_twice(lines)), "else one with the same decoder wrote it"
     for number, lines in by_partition(outputs[LETTERS]).items():
         one, other = set(refused[number]), set(refused_by_other[number])
-        written = Counter(lines)
-        assert written.keys() == one | other
-        assert {line for line, count in written.items() if count > 1} <= one & other
-        assert max(written.values()) <= 2, "where another decoder refused it alike before the group came"
+        assert set(lines) == one | other
+        assert all(is_duplicate(line) or line in one & other for line in written_twice(lines))
+
+
+def written_twice(lines: Sequence[Line]) -> list[Line]:
+    return [line for line, count in Counter(lines).items() if count > 1]
+
+
+def is_duplicate(line: Line) -> bool:
+    """Whether a dead letter says what depends on a group's own states: each group that comes says so itself."""
+    return b'"reason":"duplicate"' in (line[2] or b"")
 
 
 def features(group: FeatureGroup, outputs: Outputs) -> Outputs:
