@@ -11,6 +11,11 @@ def epoch(topic_id: str, group: FeatureGroup, settings: Settings) -> str:
     return f"{topic_id}:{state_version(group.event_type)}:" + "-".join(map(str, rules))
 
 
+def is_of(recorded: str, group: FeatureGroup, settings: Settings) -> bool:
+    """Whether an epoch is of these events and these rules, whichever life of the topic it is of."""
+    return recorded.partition(":")[2] == epoch("", group, settings).partition(":")[2]
+
+
 def same_topic(one_epoch: str, other_epoch: str) -> bool:
     """Whether two epochs are of the same life of a topic, so that offsets mean the same."""
     return one_epoch.split(":", 1)[0] == other_epoch.split(":", 1)[0]

@@ -81,7 +81,7 @@ class AsyncRedisReader:
             except RedisError:
                 await self._drop_idle()  # Redis may have been restarted since they were used
         try:
-            connection = self._pool.make_connection()
+            connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]
             await connection.connect()
             return await self._ask(connection, packed)
         except RedisError as error:
