@@ -52,7 +52,9 @@ def of_body(body: bytes, registry: Registry, now_ms: int, max_entities: int) -> 
         Refused: it is no JSON, not of the right form, too long, or names what is not there.
     """
     asked = _decoded(body)
-    entities = [(_group(group, registry).name, each) for group, names in asked.entities.items() for each in names]
+    for group in asked.entities:
+        _group(group, registry)
+    entities = [(group, each) for group, names in asked.entities.items() for each in names]
     if len(entities) > max_entities:
         raise _wrong(
             "too_many_entities",

@@ -1,5 +1,8 @@
 """Whether features can be served, and how far behind they are, as far as the store alone can tell.
 
+Features of a group that no worker ever wrote, or that the store has lost, would all be answered as absent; so the
+service is not ready then.
+
 The store knows the newest event time that each partition's worker has got to, and not where the log ends. So a source
 without events and a worker that stands still look alike here; `twinstream_consumer_lag` of the worker tells them apart.
 """
@@ -57,6 +60,8 @@ async def readiness(store: AsyncOnlineReader, registry: Registry, settings: Sett
     for group in registry:
         recorded = await _recorded(store, group)
         groups[group.name] = progress = _progress(recorded, now_ms)
+        if not recorded:
+            reasons.append(f"No worker has claimed a partition of {group.topic}, so nothing of {group.name} is known.")
         if any(not is_of(each.epoch, group, settings) for _, each in recorded):
             reasons.append(
                 f"The {group.name} states are of other definitions or other window settings than this service has."
