@@ -5,7 +5,8 @@ Prometheus' client does so when `PROMETHEUS_MULTIPROC_DIR` names the folder as i
 """
 
 import os
-from collections.abc import Iterable
+from collections import Counter as CountOf
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -49,12 +50,14 @@ class ServingMetrics:
         """A request was answered."""
         self._request_seconds.labels(route, int(status)).observe(seconds)
 
-    def served(self, group: str, answers: Iterable[Answer]) -> None:
+    def served(self, group: str, answers: Sequence[Answer]) -> None:
         """Entities of a group were answered."""
+        observe = self._age_seconds.labels(group).observe
         for each in answers:
-            self._answers.labels(group, each.status).inc()
             if each.features is not None and each.age_ms is not None:
-                self._age_seconds.labels(group).observe(max(0, each.age_ms) / 1_000)
+                observe(max(0, each.age_ms) / 1_000)
+        for status, number in CountOf(each.status for each in answers).items():
+            self._answers.labels(group, status).inc(number)
 
     def called(self, entities: int) -> None:
         """A call named so many entities."""

@@ -32,8 +32,16 @@ class AsyncRedisReader:
         self._address = address
         self._timeout_s = timeout_s
         no_retries = Retries(NoBackoff(), 0)
-        # Only its options are used. Its own way to lend connections costs more than a call of ours does.
-        self._pool = redis.asyncio.ConnectionPool.from_url(url, protocol=2, decode_responses=False, retry=no_retries)
+        # Only its options are used: to borrow connections of it costs more than a call of ours does. A call is limited in
+        # time as a whole, so its reads and writes need not be.
+        self._pool = redis.asyncio.ConnectionPool.from_url(
+            url,
+            protocol=2,
+            decode_responses=False,
+            socket_timeout=None,
+            socket_connect_timeout=timeout_s,
+            retry=no_retries,
+        )
         self._idle: list[Any] = []
 
     async def ping(self) -> None:
