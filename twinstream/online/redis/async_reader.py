@@ -32,7 +32,7 @@ class AsyncRedisReader:
         self._address = address
         self._timeout_s = timeout_s
         no_retries = Retries(NoBackoff(), 0)
-        # Only its options are used: to borrow connections of it costs more than a call of ours does. A call is limited in
+        # Only its options are used: to borrow its connections costs more than a call of ours does. A call is limited in
         # time as a whole, so its reads and writes need not be.
         self._pool = redis.asyncio.ConnectionPool.from_url(
             url,
