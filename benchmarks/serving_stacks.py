@@ -4,7 +4,7 @@ Each contender answers the same request with the same work, a JSON body decoded 
 msgspec, from one process. They run in turn, several times over, so that a busy machine is unfair to none of them. What
 a request costs the server in processor time says most there; the rest depends on who else is at work.
 
-Beside what `make requirements` installs this needs `pip install litestar uvicorn uvloop httptools`.
+Beside what `make requirements` installs this needs `pip install granian litestar starlette`.
 """
 
 import asyncio

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,16 @@ class Service:
         """Its exit code, once it has ended."""
         return self._process.wait(90)
 
+    def kill_supervisor(self) -> None:
+        """End the process that was started, and none of those that it started, at once."""
+        self._process.kill()
+        self._process.wait()
+
     def kill(self) -> None:
         """End it and its processes, if they still run."""
-        if self._process.poll() is None:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._process.wait()
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, self.said()

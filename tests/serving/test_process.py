@@ -60,6 +60,21 @@ def test_two_processes_are_scraped_as_one(service: Start, redis_client: redis.Re
     wait_until(lambda: counted in serving.call("GET", "/metrics").body.decode(), "all answers are counted")
 
 
+def test_processes_whose_supervisor_was_killed_do_not_serve_on(service: Start) -> None:
+    serving = service(serving_workers=2).until_up()
+
+    serving.kill_supervisor()
+
+    def gone() -> bool:
+        try:
+            serving.call("GET", "/healthz")
+        except OSError:
+            return True
+        return False
+
+    wait_until(gone, "nobody serves")
+
+
 def test_other_definitions_are_served_as_they_are_named(service: Start) -> None:
     serving = service("--features", str(ROOT / "examples/sign-ins/shop/features.py")).until_up()
 

@@ -1,11 +1,15 @@
 """What is refused: a status, a kind for programs, and one sentence for a person."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.properties import tries
 from tests.reference import REGISTRY
 from tests.serving.calls import asked, call
 from twinstream.logging import configure_logging
@@ -58,6 +62,36 @@ def test_a_body_that_cannot_be_answered_is_refused(api: Make, body: Any, status:
 
     assert (answered.status, answered.error) == (status, error)
     assert message in answered.data["message"]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+names = st.sampled_from([*REGISTRY.names, "shop"]) | st.text()
+almost_right = st.fixed_dictionaries(
+    {"entities": st.dictionaries(names, st.lists(st.text(), max_size=3) | anything, max_size=3)},
+    optional={
+        "at": st.integers() | st.datetimes().map(str) | anything,
+        "features": st.dictionaries(names, st.lists(st.sampled_from(["txn_count", "x"]) | st.text()) | anything),
+    },
+)
+
+
+@tries(300)
+@given(body=anything | almost_right | st.binary())
+def test_no_body_is_a_fault_of_the_service(api: Make, body: Any) -> None:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    assert call(api(), "POST", "/v1/features", content).status in (200, 400, 422)
+
+
+@tries(200)
+@given(path=st.text(), query=st.text(alphabet=st.characters(max_codepoint=255)), entity=st.text(min_size=1))
+def test_no_url_is_a_fault_of_the_service(api: Make, path: str, query: str, entity: str) -> None:
+    assert call(api(), "GET", f"/{path}").status < 500 or path == "readyz"
+    assert call(api(), "GET", f"/v1/features/order/{entity}", query=query).status in (200, 422)
 
 
 URLS: dict[str, tuple[str, str, str, int, str]] = {
