@@ -89,14 +89,12 @@ class AsyncRedisReader:
             except RedisError:
                 await self._drop_idle()  # Redis may have been restarted since they were used
         try:
-            connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]
-            await connection.connect()
-            return await self._ask(connection, packed)
+            return await self._ask(self._pool.make_connection(), packed)  # type: ignore[no-untyped-call]
         except RedisError as error:
             raise unavailable(error, self._address) from error
 
     async def _ask(self, connection: Any, packed: Packed) -> list[Any]:
-        """Send and receive on a connection, which is idle afterwards, or closed."""
+        """Send and receive on a connection, which is connected if it is new; it is idle afterwards, or closed."""
         replies: list[Any] = []
         try:
             await connection.send_packed_command(packed, check_health=False)
