@@ -19,6 +19,7 @@ UV := $(BIN)/uv --quiet pip install --python $(RUN)
 LOOP := $(VENV)/.has-loop
 DATA := $(VENV)/.has-data
 FLINK := $(VENV)/.has-flink
+SERVING := $(VENV)/.has-serving
 TEST := $(VENV)/.has-test
 ALL := $(VENV)/.has-all
 
@@ -26,6 +27,7 @@ ALL := $(VENV)/.has-all
 loop = $(if $(wildcard $(ALL)),$(ALL),$(LOOP))
 data = $(if $(wildcard $(ALL)),$(ALL),$(DATA))
 flink = $(if $(wildcard $(ALL)),$(ALL),$(FLINK))
+serving = $(if $(wildcard $(ALL)),$(ALL),$(SERVING))
 test = $(if $(wildcard $(ALL)),$(ALL),$(TEST))
 
 .PHONY: help
@@ -68,6 +70,12 @@ $(FLINK): requirements.lock pyproject.toml | $(BIN)/uv
 	$(INSTALL_COMMAND)
 	@touch $@
 
+$(SERVING): requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "Installing what the read API needs into $(VENV), once ..." >&2
+	@$(PINNED) --extra local --extra producers --extra serving
+	$(INSTALL_COMMAND)
+	@touch $@
+
 $(TEST): requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing what the tests of the features need into $(VENV), once ..." >&2
 	@$(PINNED) --extra local --extra test
@@ -80,10 +88,11 @@ $(ALL): requirements.lock | $(BIN)/uv
 	$(LINK_REDIS_CLI)
 	@touch $@
 
-.PHONY: venv venv-data venv-flink requirements
+.PHONY: venv venv-data venv-flink venv-serving requirements
 venv: $(loop) ## What the loop needs into .venv (no Flink, no AWS)
 venv-data: $(loop) $(data) ## And what files, S3, Kinesis and history need
 venv-flink: $(flink) ## What the loop and the PyFlink job need
+venv-serving: $(serving) ## What the read API needs
 requirements: $(ALL) ## Everything
 
 .PHONY: bench-env
@@ -105,13 +114,15 @@ topics: $(loop) ## Create missing topics (also under OUTPUT_PREFIX)
 
 # --- running ----------------------------------------------------------------------------------------------------
 
-.PHONY: demo seed run-features run-flink flink-cluster flink-cluster-down flink-savepoint data profile
+.PHONY: demo seed run-features serve run-flink flink-cluster flink-cluster-down flink-savepoint data profile
 demo: $(loop) ## All of it once, from nothing to features in Redis
 	@$(RUN) -m deploy.demo $(ARGS)
 seed: $(loop) ## SEED_COUNT events into Kafka, bad records among them
 	@$(RUN) -m producers seed --count $(SEED_COUNT) --seed $(SEED) $(ARGS)
 run-features: $(loop) ## The loop until Ctrl-C
 	@$(RUN) flink/stream_processor.py $(ARGS)
+serve: $(serving) ## The read API until Ctrl-C (SERVING_PORT=8090)
+	@$(RUN) -m twinstream serve $(ARGS)
 run-flink: $(flink) ## The PyFlink job (FLINK_CLUSTER=…, SAVEPOINT=…)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(RUN) -m twinstream flink run $(ARGS)
 flink-cluster: $(flink) ## A standalone Flink cluster from the pip package

@@ -53,6 +53,7 @@ ALLOWED = {
     "twinstream/audit": libraries("offline"),
     "twinstream/job": libraries("flink") | {"py4j"},
     "twinstream/local": libraries("flink"),
+    "twinstream/serving": libraries("serving"),
     "features": {"msgspec"},
     "flink": {"pytest"},
     "store": set(),

@@ -24,7 +24,7 @@ from twinstream.letters.selection import Notes
 from twinstream.letters.tables import letter_table, letters_table, report_tables
 from twinstream.letters.verdicts import Verdict
 from twinstream.online.get import as_table as reading_table
-from twinstream.online.reader import Reading
+from twinstream.online.reader import Reading, Status
 from twinstream.settings import Settings, environment_names
 from twinstream.terminal import Terminal
 
@@ -187,7 +187,9 @@ def test_a_reading_shows_an_id_as_it_is_and_cuts_no_value(width: int) -> None:
     group = GROUPS["transaction"]
     reasons = ("high_amount", "velocity_burst", "impossible_travel", "many_merchants", "many_countries", "declines")
     vector = group.values(**{feature.name: reasons if feature.type == "names" else 1 for feature in group.features})
-    reading = Reading("transaction", NASTY, 1_790_000_000_000, vector, None, "transactions", 2, 7)
+    reading = Reading(
+        group, NASTY, 1_790_000_000_000, Status.PRESENT, vector, topic="transactions", partition=2, offset=7
+    )
     shown = lines(reading_table(reading, group), width)
     assert READABLE in "\n".join(shown)
     assert "…" not in "".join(shown)

@@ -37,6 +37,7 @@ LACKING = (
     ("typer", ["-m", "store", "get"], "make venv"),
     ("pytest", ["flink/test_stream_processor.py"], "make test-features"),
     ("pyflink", ["-m", "twinstream", "flink", "up"], "make venv-flink"),
+    ("uvicorn", ["-m", "twinstream", "serve"], "make venv-serving"),
 )
 """What is missing, where that is noticed, and what installs it."""
 

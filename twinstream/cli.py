@@ -17,6 +17,7 @@ from twinstream.loop.worker import main as run
 from twinstream.offline.commands import backfill, export, training_set
 from twinstream.online.get import get
 from twinstream.online.store_errors import StoreError
+from twinstream.serving.command import serve
 from twinstream.settings import load_settings
 from twinstream.terminal import command_line, help_is_asked_for, run_command
 
@@ -44,6 +45,9 @@ app.command(
     epilog="Examples:\n\n`twinstream get transaction card_0000000001`\n\n"
     "`twinstream get order user_000000001 --at 2026-03-01T12:00:00Z --json`"
 )(get)
+app.command(
+    epilog="Examples:\n\n`twinstream serve`\n\n`twinstream serve --features shop/features.py --port 8091 --workers 2`"
+)(serve)
 app.command(epilog="Examples:\n\n`twinstream topics`\n\n`twinstream topics --features shop/features.py`")(topics)
 app.command(epilog="Examples:\n\n`twinstream peek transactions`\n\n`twinstream peek orders.dlq --first 3 --json`")(peek)
 app.command(epilog="Example:\n\n`twinstream evaluate --alerts 0.5 --json`")(evaluate)

@@ -16,7 +16,7 @@ from twinstream.terminal import visible
 
 _LIBRARY_LEVELS = {
     "kafka": "CRITICAL",  # what matters comes back to us as an exception and is told in our own words
-    **dict.fromkeys(("apache_beam", "boto3", "botocore", "urllib3", "s3transfer"), "WARNING"),
+    **dict.fromkeys(("apache_beam", "boto3", "botocore", "urllib3", "s3transfer", "uvicorn"), "WARNING"),
 }
 """Whatever our own level: a client tells a thousand things about its connections before we have said one, and Beam what
 it misses of clouds that nobody asked for."""

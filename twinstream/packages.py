@@ -25,6 +25,7 @@ INSTALLED_BY = {
         ("make venv", "rich structlog tenacity typer tzdata yaml"),
         ("make venv-data", "boto3 botocore dotenv duckdb flask moto pkg_resources polars pyarrow ydata_profiling"),
         ("make venv-flink", "apache_beam py4j pyflink"),
+        ("make venv-serving", "httptools uvicorn uvloop"),
         ("make test-features", "hypothesis pytest pytest_timeout"),
     )
     for name in names.split()
@@ -32,7 +33,12 @@ INSTALLED_BY = {
 """Which command installs what can be imported under these names."""
 
 _CHECKOUT = (ROOT / "Makefile").is_file()
-_EXTRAS = {"make venv-data": "offline", "make venv-flink": "flink", "make test-features": "test"}
+_EXTRAS = {
+    "make venv-data": "offline",
+    "make venv-flink": "flink",
+    "make venv-serving": "serving",
+    "make test-features": "test",
+}
 """What has the same packages where there is no Makefile."""
 
 

@@ -157,6 +157,28 @@ class Settings(BaseSettings):
 
     metrics_port: int = _whole(8088, "Port of /metrics, /healthz and /readyz; 0 takes any free one.", "", 0, 65_535)
     metrics_host: str = _setting("127.0.0.1", "Address that port is bound to.", "a host name or address", min_length=1)
+    serving_host: str = _setting(
+        "127.0.0.1", "Address that the read API is bound to.", "a host name or address", min_length=1
+    )
+    serving_port: int = _whole(8090, "Port of the read API; 0 takes any free one.", "", 0, 65_535)
+    serving_workers: int = _whole(1, "Processes that answer the read API.", "processes", 1, 64)
+    serving_max_entities: int = _whole(1_000, "Entities in one call of the read API at most.", "entities", 1, 100_000)
+    serving_max_body_bytes: int = _whole(
+        1_048_576, "Bodies above this are refused by the read API.", "bytes", 1, 16_777_216
+    )
+    serving_max_in_flight: int = _whole(
+        64, "Calls that a process of the read API has under way at most; more are refused.", "calls", 1, 10_000
+    )
+    serving_timeout_ms: int = _whole(
+        1_000, "How long the read API waits for Redis in one call.", "milliseconds", 1, 60_000
+    )
+    serving_max_behind_seconds: int | None = _setting(
+        None,
+        "How old a group's newest event may be before the read API's /readyz says so with a 503; empty for any age.",
+        "a whole number of seconds from 1 to 31536000",
+        ge=1,
+        le=31_536_000,
+    )
     log_level: LogLevel = _setting("INFO", "Least severe log level shown.", "DEBUG, INFO, WARNING or ERROR")
 
     aws_endpoint_url: str = _setting(

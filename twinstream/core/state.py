@@ -218,6 +218,11 @@ class EntityState:
         return None if newest is None else newest.time_ms
 
     @property
+    def truncated(self) -> bool:
+        """Whether the cap took out events that the window of the last vector would have."""
+        return self._window.truncated
+
+    @property
     def events(self) -> list[RetainedEvent]:
         """The retained events, oldest first."""
         return list(self._window.retained())
@@ -267,8 +272,7 @@ class EntityState:
         state.horizon_ms = stored.horizon_ms
         state._truncated_offset = stored.truncated_offset
         state._window.truncated_ms = stored.truncated_ms
-        decode = _decoder(group.event_type).decode
-        gone = state._gone()
+        decode, gone = _decoder(group.event_type).decode, state._gone()
         retained = []
         for number in sorted(chunks):
             try:

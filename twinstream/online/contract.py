@@ -36,6 +36,10 @@ class Partition(NamedTuple):
         return f"{self.topic}-{self.partition}"
 
 
+EntityName = tuple[str, str]
+"""Whom features are about: the group's name, and the entity's."""
+
+
 class Progress(NamedTuple):
     """How far a partition has been written: the next offset, and what the lateness rule knows of the records before."""
 
@@ -64,6 +68,21 @@ class StoredState(NamedTuple):
     offset: int
     head: bytes
     chunks: dict[int, bytes]
+
+
+class Found(NamedTuple):
+    """What a store has of an entity that has features, all of one moment.
+
+    Attributes:
+        source: the partition that its events come from.
+        epoch: that the partition is in; None when nothing is known of its progress.
+        stored: the state that the features were made from; None when they outlived it: another epoch has begun, or
+            something was lost.
+    """
+
+    source: Partition
+    epoch: str | None
+    stored: StoredState | None
 
 
 class EntityWrite(NamedTuple):
@@ -175,6 +194,12 @@ class OnlineReader(Protocol):
         None when it has no features, or when they outlived their state: another epoch has begun, or something was lost.
         """
 
+    def states(self, entities: Sequence[EntityName]) -> list[Found | None]:
+        """What there is of each of some entities, in their order, in one round trip; None where there are no features.
+
+        Each answer is of one moment. Two answers may be of different moments.
+        """
+
     def features(self, group: str, entity: str) -> dict[str, str]:
         """What everybody reads of an entity; empty when there is nothing.
 
@@ -190,6 +215,25 @@ class OnlineReader(Protocol):
 
     def progress(self, partition: Partition) -> Recorded | None:
         """How far a partition has been written; None when nothing is known of it, or it is just being cleared."""
+
+
+class AsyncOnlineReader(Protocol):
+    """Some of `OnlineReader` for a server that has many calls under way at once, all in one event loop.
+
+    Every call raises `StoreUnavailable` when the store does not answer.
+    """
+
+    async def ping(self) -> None:
+        """Return if the store answers."""
+
+    async def close(self) -> None:
+        """Give back what the store holds on to. Not to be used afterwards."""
+
+    async def states(self, entities: Sequence[EntityName]) -> list[Found | None]:
+        """As `OnlineReader.states`."""
+
+    async def progress(self, partitions: Sequence[Partition]) -> list[Recorded | None]:
+        """As `OnlineReader.progress`, of each of some partitions, in one round trip."""
 
 
 class OnlineStore(OnlineReader, Protocol):

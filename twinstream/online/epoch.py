@@ -9,3 +9,8 @@ def epoch(topic_id: str, group: FeatureGroup, settings: Settings) -> str:
     """Names everything a stored state depends on: the topic's life, the group's events and the rules of the window."""
     rules = (settings.window_ms, settings.lateness_ms, settings.max_future_skew_ms, settings.max_events_per_entity)
     return f"{topic_id}:{state_version(group.event_type)}:" + "-".join(map(str, rules))
+
+
+def is_of(recorded: str, group: FeatureGroup, settings: Settings) -> bool:
+    """Whether an epoch is of these events and these rules, whichever life of the topic it is of."""
+    return recorded.partition(":")[2] == epoch("", group, settings).partition(":")[2]

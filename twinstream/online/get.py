@@ -60,7 +60,7 @@ def get(
 def as_data(reading: Reading) -> dict[str, Any]:
     """A reading as it is written in JSON; times in epoch ms, features in the catalog's order."""
     return {
-        "group": reading.group,
+        "group": reading.group.name,
         "entity": reading.entity,
         "at": reading.at_ms,
         "event_time": reading.event_time_ms,
@@ -78,7 +78,7 @@ def as_table(reading: Reading, group: FeatureGroup) -> Table:
         "feature",
         "value",
         "unit",
-        title=plain(f"{reading.group} {reading.entity} at {iso(reading.at_ms)}"),
+        title=plain(f"{reading.group.name} {reading.entity} at {iso(reading.at_ms)}"),
         caption=f"newest event {newest}\n{reading.topic}-{reading.partition} offset {reading.offset}",
         box=box.SIMPLE_HEAD,
     )

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 from twinstream.online.contract import (
     Claim,
+    EntityName,
     EntityWrite,
     Finish,
+    Found,
     Load,
     Partition,
     Progress,
@@ -111,13 +113,13 @@ class MemoryStore:
     def state(self, group: str, entity: str) -> tuple[Partition, StoredState] | None:
         """The state that the entity's features were made from."""
         self._database.before_call("state")
-        fields = self._database.features[group].get(entity)
-        if fields is None:
-            return None
-        source = Partition(fields["topic"], int(fields["partition"]), group)
-        kept = self._database.partitions.get(self._place(source))
-        stored = None if kept is None else kept.entities.get(entity)
-        return None if stored is None else (source, stored.stored())
+        found = self._found(group, entity)
+        return None if found is None or found.stored is None else (found.source, found.stored)
+
+    def states(self, entities: Sequence[EntityName]) -> list[Found | None]:
+        """What there is of each of some entities."""
+        self._database.before_call("states")
+        return [self._found(*each) for each in entities]
 
     def features(self, group: str, entity: str) -> dict[str, str]:
         """What everybody reads of an entity."""
@@ -271,8 +273,45 @@ class MemoryStore:
             raise taken_over(claim)
         return kept
 
+    def _found(self, group: str, entity: str) -> Found | None:
+        fields = self._database.features[group].get(entity)
+        if fields is None:
+            return None
+        source = Partition(fields["topic"], int(fields["partition"]), group)
+        kept = self._database.partitions.get(self._place(source))
+        if kept is None:
+            return Found(source, None, None)
+        stored = kept.entities.get(entity)
+        return Found(source, kept.epoch, None if stored is None else stored.stored())
+
     def _place(self, partition: Partition) -> tuple[str, Partition]:
         return self._namespace, partition
+
+
+class AsyncMemoryReader:
+    """A store in this process as `AsyncOnlineReader`: it answers at once.
+
+    Args:
+        store: what is asked.
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def ping(self) -> None:
+        """Return if the store answers."""
+        self._store.ping()
+
+    async def close(self) -> None:
+        """Nothing is held on to."""
+
+    async def states(self, entities: Sequence[EntityName]) -> list[Found | None]:
+        """What there is of each of some entities."""
+        return self._store.states(entities)
+
+    async def progress(self, partitions: Sequence[Partition]) -> list[Recorded | None]:
+        """How far each of some partitions has been written."""
+        return [self._store.progress(each) for each in partitions]
 
 
 class MemoryBatchWrite:

@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 import redis
 
-from twinstream.online.contract import OnlineStore, Partition
-from twinstream.online.memory import MemoryDatabase, MemoryStore
+from twinstream.online.contract import AsyncOnlineReader, OnlineStore, Partition
+from twinstream.online.memory import AsyncMemoryReader, MemoryDatabase, MemoryStore
+from twinstream.online.redis.async_reader import AsyncRedisReader
 from twinstream.online.redis.keys import Keys
 from twinstream.online.redis.store import RedisStore
 from twinstream.online.single_writer import Runtime
@@ -19,6 +20,8 @@ class Lab(Protocol):
     """An empty store, and the stores of others over the same data."""
 
     def store(self, namespace: str = NAMESPACE, runtime: Runtime = Runtime.LOOP) -> OnlineStore: ...
+
+    def async_reader(self) -> AsyncOnlineReader: ...
 
     def store_that_is_away(self) -> OnlineStore: ...
 
@@ -39,6 +42,9 @@ class MemoryLab:
 
     def store(self, namespace: str = NAMESPACE, runtime: Runtime = Runtime.LOOP) -> OnlineStore:
         return MemoryStore(self._database, namespace, runtime)
+
+    def async_reader(self) -> AsyncOnlineReader:
+        return AsyncMemoryReader(MemoryStore(self._database, NAMESPACE))
 
     def store_that_is_away(self) -> OnlineStore:
         def away(name: str) -> None:
@@ -70,6 +76,10 @@ class RedisLab:
 
     def store(self, namespace: str = NAMESPACE, runtime: Runtime = Runtime.LOOP) -> OnlineStore:
         return RedisStore(self.client, namespace, "the Redis of the tests", runtime)
+
+    def async_reader(self) -> AsyncOnlineReader:
+        port = self.client.connection_pool.connection_kwargs["port"]
+        return AsyncRedisReader(f"redis://127.0.0.1:{port}/0", NAMESPACE, "the Redis of the tests", timeout_s=30)
 
     def store_that_is_away(self) -> OnlineStore:
         return RedisStore(redis.Redis(port=self._free_port, retry=None), NAMESPACE, "nowhere")

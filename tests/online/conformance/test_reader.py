@@ -16,7 +16,7 @@ from twinstream.core.rejection import Rejected
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.errors import UserError
 from twinstream.online.contract import OnlineStore
-from twinstream.online.reader import Reader
+from twinstream.online.reader import Reader, Status
 
 
 @pytest.fixture
@@ -36,6 +36,24 @@ def test_a_reading_tells_where_it_comes_from(worker: Worker, reader: Reader) -> 
     assert reading is not None
     assert (reading.topic, reading.partition, reading.offset) == ("transactions", 0, 7)
     assert (reading.event_time_ms, reading.at_ms) == (MIDDAY_MS, MIDDAY_MS + 1)
+
+
+def test_many_are_read_at_one_moment_each_with_what_came_of_it(worker: Worker, reader: Reader) -> None:
+    worker.write(first("card", 7), first("other", 9))
+
+    readings = reader.read_many([("order", "card"), ("transaction", "other"), ("transaction", "card")], MIDDAY_MS)
+
+    assert [(each.group.name, each.entity, each.at_ms) for each in readings] == [
+        ("order", "card", MIDDAY_MS),
+        ("transaction", "other", MIDDAY_MS),
+        ("transaction", "card", MIDDAY_MS),
+    ]
+    assert [(each.status, each.offset) for each in readings] == [
+        (Status.ABSENT, None),
+        (Status.PRESENT, 9),
+        (Status.PRESENT, 7),
+    ]
+    assert readings[2] == reader.read("transaction", "card", MIDDAY_MS)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What anybody may ask of a store without a claim."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +9,7 @@ from tests.features.events import MIDDAY_MS
 from tests.online.conformance.lab import Lab
 from tests.online.worker import PARTITION_0, Worker, first
 from twinstream.core.lateness import NOTHING_SEEN, LatenessState
-from twinstream.online.contract import OnlineStore, Progress, Recorded
+from twinstream.online.contract import Found, OnlineStore, Progress, Recorded, StoredState
 from twinstream.online.progress import has_lost
 
 
@@ -43,6 +44,52 @@ def test_a_state_is_read_with_its_partition(worker: Worker) -> None:
     assert worker.store.state("transaction", "card") == (
         PARTITION_0,
         (7, written.delta.head, written.delta.changed),
+    )
+
+
+def test_many_states_are_read_in_the_order_asked_for(worker: Worker, new_worker: Callable[..., Worker]) -> None:
+    one, other = first("a:b", offset=7), first("c", offset=9)
+    worker.write(one)
+    second = new_worker(epoch="e2", partition=1)
+    second.write(other)
+
+    found = worker.store.states(
+        [("transaction", "c"), ("order", "c"), ("transaction", "nobody"), ("transaction", "a:b")]
+    )
+
+    assert found == [
+        Found(second.claim.partition, "e2", StoredState(9, other.delta.head, other.delta.changed)),
+        None,
+        None,
+        Found(PARTITION_0, "e1", StoredState(7, one.delta.head, one.delta.changed)),
+    ]
+    assert worker.store.states([]) == []
+
+
+def test_features_that_outlived_their_state_are_found_without_one(lab: Lab, worker: Worker) -> None:
+    worker.write(first())
+    lab.lose_state(PARTITION_0, "card")
+
+    assert worker.store.states([("transaction", "card")]) == [Found(PARTITION_0, "e1", None)]
+    assert lab.store("others").states([("transaction", "card")]) == [Found(PARTITION_0, None, None)]
+
+
+def test_a_server_reads_the_same_in_its_event_loop(lab: Lab, worker: Worker) -> None:
+    worker.write(first("a"), first("b:c", 2))
+    worker.finish(5)
+    wanted = [("transaction", "b:c"), ("transaction", "nobody"), ("transaction", "a")]
+    elsewhere = PARTITION_0._replace(partition=1)
+
+    async def read() -> tuple[object, object]:
+        reader = lab.async_reader()
+        await reader.ping()
+        answers = await reader.states(wanted), await reader.progress([elsewhere, PARTITION_0])
+        await reader.close()
+        return answers
+
+    assert asyncio.run(read()) == (
+        worker.store.states(wanted),
+        [None, worker.store.progress(PARTITION_0)],
     )
 
 

@@ -20,6 +20,7 @@ Call = Callable[[OnlineStore, Claim], Any]
 READS: dict[str, Call] = {
     "ping": lambda store, _: store.ping(),
     "state": lambda store, _: store.state("transaction", "card"),
+    "states": lambda store, _: store.states([("transaction", "card")]),
     "features": lambda store, _: store.features("transaction", "card"),
     "all_features": lambda store, _: list(store.all_features("transaction")),
     "progress": lambda store, _: store.progress(PARTITION_0),

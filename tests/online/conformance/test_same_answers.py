@@ -123,6 +123,7 @@ class Player:
             sorted(store.all_features("group")),
             [store.features("group", entity) for entity in ENTITIES],
             [store.state("group", entity) for entity in ENTITIES],
+            store.states([("group", entity) for entity in ENTITIES]),
             [store.progress(partition) for partition in PARTITIONS],
             self._lab.holds_entities(),
         )

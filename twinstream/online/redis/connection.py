@@ -6,7 +6,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from twinstream.errors import UserError
-from twinstream.online.contract import OnlineReader, OnlineStore
+from twinstream.online.contract import AsyncOnlineReader, OnlineReader, OnlineStore
+from twinstream.online.redis.async_reader import AsyncRedisReader
 from twinstream.online.redis.refusals import why_not
 from twinstream.online.redis.store import RedisStore
 from twinstream.online.single_writer import Runtime
@@ -44,6 +45,18 @@ def connect_reader(settings: Settings) -> OnlineReader:
         client.close()
         raise UserError(why_not(error, settings)) from None
     return RedisStore(client, settings.namespace, settings.redis_address)
+
+
+def async_reader(settings: Settings, timeout_s: float) -> AsyncOnlineReader:
+    """The same for a server's event loop. Nothing is connected yet: who wants to know, pings.
+
+    Args:
+        settings: name the Redis.
+        timeout_s: how long a call may take, in seconds.
+    """
+    return AsyncRedisReader(
+        settings.redis_connection_url, settings.namespace, settings.redis_address, timeout_s=timeout_s
+    )
 
 
 def _client(settings: Settings) -> redis.Redis:

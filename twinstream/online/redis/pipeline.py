@@ -1,6 +1,5 @@
-"""Many commands to Redis in one round trip, and its failures sorted by what a caller can do about them."""
+"""Many commands to Redis in one round trip."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,19 +9,14 @@ import redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from twinstream.batching import cut
-from twinstream.errors import UserError
-from twinstream.online.redis.refusals import missing_right
+from twinstream.online.redis.failures import explained, unavailable
 from twinstream.online.redis.scripts import SCRIPTS, Script
-from twinstream.online.store_errors import StoreUnavailable
 
 Command = tuple[str | bytes | int, ...]
 
 _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]
 
 PIECE_BYTES = 16 * 1024
-
-_PASSES = re.compile(r"\b(OOM|READONLY|BUSY|LOADING|MISCONF|MASTERDOWN|NOREPLICAS|UNKILLABLE|TRYAGAIN)\b")
-"""Error codes of a server that refuses now and may accept later."""
 
 
 class Packed:
@@ -92,22 +86,6 @@ class Pipe:
         """Close the connections."""
         self.pool.disconnect()
 
-    def unavailable(self, error: Exception) -> StoreUnavailable:
-        """What to raise when Redis does not answer."""
-        return StoreUnavailable(f"Redis does not answer at {self.address} ({' '.join(str(error).split())})")
-
-    def explained(self, error: ResponseError) -> Exception:
-        """What to raise when it refuses."""
-        if _PASSES.search(str(error)):
-            return StoreUnavailable(f"Redis at {self.address} refuses for now ({error})")
-        right = missing_right(error, self.address)
-        if right is not None:
-            return UserError(right)
-        return UserError(
-            f"Redis at {self.address} refused a command ({error}). Is the database shared with another application? "
-            "Set REDIS_DB or REDIS_URL to one of its own."
-        )
-
 
 class Sent:
     """Commands under way: their replies are read once, or given up. Until then a connection of the pool is in use."""
@@ -131,7 +109,7 @@ class Sent:
     def _refuse_errors(self, replies: list[Any]) -> None:
         for reply in replies:
             if isinstance(reply, ResponseError):
-                raise self._pipe.explained(reply)
+                raise explained(reply, self._pipe.address)
 
     def give_up(self) -> None:
         """Leave the replies unread. The connection is never used again, since they would be taken for others."""
@@ -142,7 +120,7 @@ class Sent:
         try:
             self._connection = self._pipe.pool.get_connection()
         except RedisError as error:
-            raise self._pipe.unavailable(error) from error
+            raise unavailable(error, self._pipe.address) from error
         with self._giving_up():
             self._connection.send_packed_command(self._commands)
         return self._connection
@@ -166,7 +144,7 @@ class Sent:
             yield
         except RedisError as error:
             self.give_up()
-            raise self._pipe.unavailable(error) from error
+            raise unavailable(error, self._pipe.address) from error
         except BaseException:
             self.give_up()
             raise

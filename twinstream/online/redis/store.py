@@ -11,8 +11,10 @@ import redis
 
 from twinstream.online.contract import (
     Claim,
+    EntityName,
     EntityWrite,
     Finish,
+    Found,
     Load,
     Partition,
     Progress,
@@ -24,7 +26,15 @@ from twinstream.online.contract import (
 from twinstream.online.redis.keys import Keys, features_key, writer_key
 from twinstream.online.redis.pipeline import Command, Packed, Pipe, Sent, call
 from twinstream.online.redis.progress import decoded, lateness_text
-from twinstream.online.redis.scripts import CLAIM, FINISH, READ, SWEEP, WRITE
+from twinstream.online.redis.reads import (
+    fields_of,
+    found_in,
+    progress_command,
+    read_commands,
+    recorded_in,
+    stored_state,
+)
+from twinstream.online.redis.scripts import CLAIM, FINISH, SWEEP, WRITE
 from twinstream.online.single_writer import OtherWriter, Runtime, Writer
 from twinstream.online.store_errors import StoreMismatch, taken_over
 
@@ -67,14 +77,12 @@ class RedisStore:
 
     def state(self, group: str, entity: str) -> tuple[Partition, StoredState] | None:
         """The state that the entity's features were made from, in one round trip."""
-        place = f"{self._namespace}:{group}:"
-        parts = f"state:{place}", f":{entity}", f"progress:{place}"
-        (found,) = self._pipe.run([call(READ, [features_key(group, entity)], *parts)])
-        if found is None:
-            return None
-        topic, number, epoch, fields = found
-        stored = None if epoch is None else _stored_state(fields, epoch)
-        return None if stored is None else (Partition(topic.decode(), int(number), group), stored)
+        (found,) = self.states([(group, entity)])
+        return None if found is None or found.stored is None else (found.source, found.stored)
+
+    def states(self, entities: Sequence[EntityName]) -> list[Found | None]:
+        """What there is of each of some entities."""
+        return found_in(entities, self._pipe.run(read_commands(self._namespace, entities)))
 
     def features(self, group: str, entity: str) -> dict[str, str]:
         """What everybody reads of an entity."""
@@ -99,9 +107,8 @@ class RedisStore:
 
     def progress(self, partition: Partition) -> Recorded | None:
         """How far a partition has been written."""
-        key = Keys.of(self._namespace, partition).progress
-        ((epoch, offset, lateness),) = self._pipe.run([("HMGET", key, "epoch", "offset", "max_event_time")])
-        return None if epoch is None else Recorded(epoch.decode(), decoded(offset, lateness))
+        (reply,) = self._pipe.run([progress_command(self._namespace, partition)])
+        return recorded_in(reply)
 
     # --- taking a partition over ------------------------------------------------------------------------------------
 
@@ -141,7 +148,7 @@ class RedisStore:
         for claim, expected, entities in loads:
             _check(claim, expected, next(replies))
             epoch = claim.epoch.encode()
-            results.append({entity: _stored_state(next(replies), epoch) for entity in entities})
+            results.append({entity: stored_state(next(replies), epoch) for entity in entities})
         return results
 
     def write(self, writes: Writes) -> Written:
@@ -319,20 +326,6 @@ def _check(claim: Claim, expected: Progress | None, stored: list[bytes | None]) 
         raise StoreMismatch(f"the progress of {claim.partition} is {progress}, not {expected}")
 
 
-def _stored_state(reply: list[bytes] | dict[bytes, bytes], epoch: bytes) -> StoredState | None:
-    """The state from its hash; None when there is none of this epoch."""
-    fields = _fields(reply)
-    if fields.get(b"epoch") != epoch:
-        return None
-    chunks = {int(name[1:]): chunk for name, chunk in fields.items() if name.startswith(b"c")}
-    return StoredState(int(fields[b"offset"]), fields.get(b"head", b""), chunks)
-
-
-def _fields(reply: list[bytes] | dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """A hash as a dictionary, also from the fields and values in turn."""
-    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
-
-
 def _text(reply: list[bytes] | dict[bytes, bytes]) -> dict[str, str]:
     """A hash of readable fields."""
-    return {name.decode(): value.decode() for name, value in _fields(reply).items()}
+    return {name.decode(): value.decode() for name, value in fields_of(reply).items()}
