@@ -13,6 +13,7 @@ from tests.reference import GROUPS, REGISTRY
 from tests.serving.calls import call
 from twinstream.core.feature_group import Family
 from twinstream.core.window import Window
+from twinstream.online.contract import Partition
 from twinstream.online.memory import AsyncMemoryReader, MemoryDatabase, MemoryStore
 from twinstream.registry import Registry
 from twinstream.serving.app import Api
@@ -59,7 +60,7 @@ def test_every_feature_has_its_type_unit_and_meaning(api: Make) -> None:
 @pytest.mark.usefixtures("cards", "full_card")
 def test_every_kind_of_answer_is_as_described(api: Make, database: MemoryDatabase) -> None:
     description = described(api())
-    del database.partitions["twinstream", "transactions", 0].entities["card_2"]
+    del database.partitions["twinstream", Partition("transactions", 0, "transaction")].entities["card_2"]
     entities = {"transaction": ["card_1", "card_2", "full", "nobody"], "order": ["user_1"]}
 
     for at in (MIDDAY_MS, MIDDAY_MS - 900_000):

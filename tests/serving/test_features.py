@@ -11,6 +11,7 @@ from tests.oracle.plays import raising_feature
 from tests.reference import GROUPS, REGISTRY
 from tests.serving.calls import call
 from tests.serving.conftest import EPOCH
+from twinstream.online.contract import Partition
 from twinstream.online.memory import MemoryDatabase, MemoryStore
 from twinstream.online.reader import Reader
 from twinstream.serving.http import Application
@@ -159,7 +160,7 @@ def test_a_moment_whose_events_are_forgotten_is_too_old_and_the_earliest_one_is_
 
 @pytest.mark.usefixtures("cards")
 def test_features_that_outlived_their_state_are_being_rebuilt(api: Make, database: MemoryDatabase) -> None:
-    del database.partitions["twinstream", "transactions", 0].entities["card_1"]
+    del database.partitions["twinstream", Partition("transactions", 0, "transaction")].entities["card_1"]
 
     one, other = many(api(), entities={"transaction": ["card_1", "card_2"]})["transaction"]
 
