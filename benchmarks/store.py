@@ -21,7 +21,7 @@ from features.events import Payment
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.online.contract import Claim, EntityWrite, OnlineStore, Partition
 from twinstream.online.redis.connection import connect
-from twinstream.online.redis.pipeline import Pipe
+from twinstream.online.redis.pipelined import PipelinedClient
 from twinstream.settings import load_settings
 
 GROUP = transaction_features
@@ -59,7 +59,7 @@ def batches(events: int, step_ms: int) -> list[list[EntityWrite]]:
 def speed(store: OnlineStore, client: redis.Redis) -> Table:
     """Microseconds per entity written, in batches of 500."""
     made = batches(BATCHES, STEP_MS)
-    pipeline, pipe = client.pipeline(transaction=False), Pipe(client, "the benchmark's Redis")
+    pipeline, pipe = client.pipeline(transaction=False), PipelinedClient(client, "the benchmark's Redis")
 
     def plain(_: Claim, writes: list[EntityWrite]) -> None:
         for write in writes:

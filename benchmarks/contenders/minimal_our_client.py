@@ -12,7 +12,7 @@ from benchmarks.contenders.minimal import Payment
 from benchmarks.contenders.stopwatch import Job, Stopwatch
 from twinstream.log.contract import Committed, TopicPartition
 from twinstream.log.kafka import KafkaLog
-from twinstream.online.redis.pipeline import Command, Pipe
+from twinstream.online.redis.pipelined import Command, PipelinedClient
 from twinstream.settings import load_settings
 
 
@@ -29,7 +29,7 @@ def main() -> None:
 
     settings = load_settings(kafka_servers=job.servers, consumer_group=job.run)
     log = KafkaLog(settings, [job.topic], from_the_beginning, lambda partitions: None)
-    pipe = Pipe(redis.Redis(port=job.redis_port), f"localhost:{job.redis_port}")
+    pipe = PipelinedClient(redis.Redis(port=job.redis_port), f"localhost:{job.redis_port}")
     totals: dict[str, tuple[int, float]] = {}
     seen = 0
     while not watch.done:

@@ -11,7 +11,7 @@ from redis.retry import Retry as Retries
 
 from twinstream.online.contract import EntityName, Found, Partition, Recorded
 from twinstream.online.redis.failures import explained, unavailable
-from twinstream.online.redis.pipeline import Command, Packed
+from twinstream.online.redis.pipelined import Command, Packed
 from twinstream.online.redis.reads import found_in, progress_command, read_commands, recorded_in
 from twinstream.online.redis.scripts import READ
 from twinstream.online.store_errors import StoreUnavailable

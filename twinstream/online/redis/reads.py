@@ -5,7 +5,7 @@ from typing import Any
 
 from twinstream.online.contract import EntityName, Found, Partition, Recorded, StoredState
 from twinstream.online.redis.keys import Keys, features_key
-from twinstream.online.redis.pipeline import Command, call
+from twinstream.online.redis.pipelined import Command, call
 from twinstream.online.redis.progress import decoded
 from twinstream.online.redis.scripts import READ
 

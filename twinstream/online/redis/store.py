@@ -24,7 +24,7 @@ from twinstream.online.contract import (
     Written,
 )
 from twinstream.online.redis.keys import Keys, features_key, writer_key
-from twinstream.online.redis.pipeline import Command, Packed, Pipe, Sent, call
+from twinstream.online.redis.pipelined import Command, Packed, PipelinedClient, Sent, call
 from twinstream.online.redis.progress import decoded, lateness_text
 from twinstream.online.redis.reads import (
     fields_of,
@@ -63,7 +63,7 @@ class RedisStore:
     def __init__(self, client: redis.Redis, namespace: str, address: str, runtime: Runtime = Runtime.LOOP) -> None:
         self._namespace = namespace
         self._writer = Writer(runtime, namespace)
-        self._pipe = Pipe(client, address)
+        self._pipe = PipelinedClient(client, address)
 
     # --- what anybody may ask ---------------------------------------------------------------------------------------
 
@@ -249,7 +249,7 @@ class RedisBatchWrite:
         writes: what to write.
     """
 
-    def __init__(self, pipe: Pipe, namespace: str, writes: Writes) -> None:
+    def __init__(self, pipe: PipelinedClient, namespace: str, writes: Writes) -> None:
         self._pipe = pipe
         self._namespace = namespace
         self._blocks: list[tuple[Claim, Sequence[EntityWrite]]] = []

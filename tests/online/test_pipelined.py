@@ -10,23 +10,23 @@ from redis.exceptions import ResponseError
 from tests.features.events import MIDDAY_MS
 from tests.online.worker import Worker, first
 from twinstream.errors import UserError
-from twinstream.online.redis.pipeline import PIECE_BYTES, Pipe, Sent
+from twinstream.online.redis.pipelined import PIECE_BYTES, PipelinedClient, Sent
 from twinstream.online.redis.store import RedisBatchWrite, RedisStore
 from twinstream.online.store_errors import StoreUnavailable
 
 
 @pytest.fixture
-def pipe(redis_client: redis.Redis) -> Pipe:
-    return Pipe(redis_client, "the Redis of the tests")
+def pipe(redis_client: redis.Redis) -> PipelinedClient:
+    return PipelinedClient(redis_client, "the Redis of the tests")
 
 
-def test_replies_come_in_the_order_of_the_commands(pipe: Pipe) -> None:
+def test_replies_come_in_the_order_of_the_commands(pipe: PipelinedClient) -> None:
     commands = [("ECHO", str(number)) for number in range(1_000)]
 
     assert pipe.run(commands) == [str(number).encode() for number in range(1_000)]
 
 
-def test_values_larger_than_a_piece_are_sent_whole(pipe: Pipe) -> None:
+def test_values_larger_than_a_piece_are_sent_whole(pipe: PipelinedClient) -> None:
     value = b"x" * (3 * PIECE_BYTES)
 
     assert pipe.run([("SET", "big", value), ("GET", "big")])[1] == value
@@ -59,7 +59,7 @@ def test_scripts_flushed_in_the_middle_of_a_pipeline_leave_nothing_half_done(
                 redis_client.script_flush()
             yield command
 
-    monkeypatch.setattr("twinstream.online.redis.pipeline.PIECE_BYTES", 1)  # so every block is sent when it is made
+    monkeypatch.setattr("twinstream.online.redis.pipelined.PIECE_BYTES", 1)  # so every block is sent when it is made
     monkeypatch.setattr(RedisBatchWrite, "_make", flush_in_between)
     worker.write(*many)
 
@@ -110,7 +110,7 @@ def test_a_full_redis_is_unavailable_and_the_write_is_done_when_there_is_room(
 
 
 def test_a_call_that_was_interrupted_leaves_no_reply_for_the_next(
-    pipe: Pipe, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    pipe: PipelinedClient, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipe.run([("PING",)])
     connection_type = redis_client.connection_pool.connection_class

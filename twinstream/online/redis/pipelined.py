@@ -54,7 +54,7 @@ class Packed:
             yield packed
 
 
-class Pipe:
+class PipelinedClient:
     """One server. Commands are packed here: redis-py's own pipeline takes longer than Redis does.
 
     Args:
@@ -90,13 +90,13 @@ class Pipe:
 class Sent:
     """Commands under way: their replies are read once, or given up. Until then a connection of the pool is in use."""
 
-    def __init__(self, pipe: Pipe, commands: Packed) -> None:
+    def __init__(self, pipe: PipelinedClient, commands: Packed) -> None:
         self._pipe = pipe
         self._commands = commands
         self._connection = self._send()
 
     def replies(self) -> list[Any]:
-        """All replies in order; see `Pipe.run`."""
+        """All replies in order; see `PipelinedClient.run`."""
         replies = self._receive()
         if any(isinstance(reply, NoScriptError) for reply in replies):
             loading = Packed([("SCRIPT", "LOAD", script.text) for script in SCRIPTS])
