@@ -145,8 +145,8 @@ def start(plan: Plan) -> Any:
     """Start a contender."""
     from twinstream.definitions import load_registry
     from twinstream.job.command import readers
+    from twinstream.job.dataflow import build_and_start
     from twinstream.job.options import JobOptions
-    from twinstream.job.pipeline import build_and_start
     from twinstream.log.kafka import TopicAdmin
     from twinstream.log.topics import ensure_topics, feature_log_topic, output_topics
     from twinstream.settings import load_settings
@@ -183,8 +183,8 @@ def _start_by_record(plan: Plan, settings: Any, registry: Any, options: Any, top
     from pyflink.table import Schema
 
     from twinstream.job import sql
+    from twinstream.job.dataflow import environment
     from twinstream.job.options import consumer_properties, job_configuration, producer_properties
-    from twinstream.job.pipeline import environment
     from twinstream.job.stage import BYTES
     from twinstream.log.topics import output_topics
 

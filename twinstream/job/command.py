@@ -63,7 +63,7 @@ def start_job(settings: Settings, registry: Registry, options: JobOptions, more:
     from py4j.protocol import Py4JJavaError
     from pyflink.util.exceptions import JavaException
 
-    from twinstream.job.pipeline import start
+    from twinstream.job.dataflow import start
 
     producer_timed = prepare(settings, registry)
     with TopicAdmin(settings) as admin:

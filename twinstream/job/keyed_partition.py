@@ -187,4 +187,4 @@ def _rows(topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> Iterator
 
 
 LAYOUT = fingerprint(Mark, *STORED)
-"""Of what lies in keyed state around the entities' states; for the operators' uids, see `pipeline.stage_uid`."""
+"""Of what lies in keyed state around the entities' states; for the operators' uids, see `dataflow.stage_uid`."""

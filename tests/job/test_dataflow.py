@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from twinstream.errors import UserError
-from twinstream.job.pipeline import UID_OF_SINK, UID_OF_WINDOW, stage_uid
+from twinstream.job.dataflow import UID_OF_SINK, UID_OF_WINDOW, stage_uid
 from twinstream.job.savepoint import LEAVE_UNCLAIMED, Continuation, continue_from
 from twinstream.job.sources import SourceGroup, SourceTopic, life_beside
 
