@@ -8,13 +8,13 @@ from twinstream.check import check
 from twinstream.errors import UserError
 from twinstream.init import init
 from twinstream.job.flink_command import app as flink
-from twinstream.letters.commands import app as dead_letters
+from twinstream.letters.dead_letters_command import app as dead_letters
 from twinstream.log.kafka import LogError
 from twinstream.log.listing import topics
 from twinstream.log.peek import peek
 from twinstream.logging import configure_logging
 from twinstream.loop.worker import main as run
-from twinstream.offline.commands import backfill, export, training_set
+from twinstream.offline.history_commands import backfill, export, training_set
 from twinstream.online.get import get
 from twinstream.online.store_errors import StoreError
 from twinstream.serving.command import serve

@@ -20,7 +20,7 @@ from twinstream.settings import load_settings
 from twinstream.terminal import Features, Terminal, counts_table, print_error
 
 Out = Annotated[Path, typer.Option(help="Root folder of the dataset.")]
-IfLogLost = Annotated[
+IfDeletedOption = Annotated[
     IfDeleted, typer.Option(help="What to do when Kafka has deleted records that were not read: refuse or continue.")
 ]
 Group = Annotated[str | None, typer.Option(help="Only this group.", show_default="all")]
@@ -30,7 +30,7 @@ def export(
     out: Out = Path("features-dataset"),
     group: Group = None,
     features: Features = None,
-    if_log_lost: IfLogLost = IfDeleted.REFUSE,
+    if_log_lost: IfDeletedOption = IfDeleted.REFUSE,
 ) -> None:
     """The feature log as a Parquet dataset: what has come in since the last export, each record exactly once."""
     from twinstream.offline.export import export as export_group
@@ -59,7 +59,7 @@ def backfill(
     ] = False,
     features: Features = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")] = None,
-    if_log_lost: IfLogLost = IfDeleted.REFUSE,
+    if_log_lost: IfDeletedOption = IfDeleted.REFUSE,
 ) -> None:
     """Features over history: the live runtimes' functions over a topic or a file, on all cores."""
     import time
