@@ -4,17 +4,17 @@ from io import StringIO
 
 from structlog.testing import capture_logs
 
-from twinstream.job.watch import Look, StatusLine
+from twinstream.job.watch import JobSnapshot, JobStatusLine
 from twinstream.terminal import Terminal
 
 
 def shown(*looks: tuple[float, str, int]) -> list[dict[str, object]]:
     """The fields of the lines logged for looks at a job: when, its state, and its restarts so far."""
     now_s = 0.0
-    with capture_logs() as lines, StatusLine(Terminal(file=StringIO()), now=lambda: now_s) as line:
+    with capture_logs() as lines, JobStatusLine(Terminal(file=StringIO()), now=lambda: now_s) as line:
         for at_s, state, restarts in looks:
             now_s = at_s
-            line.show(Look(state, 0, 0), restarts, 0, lambda: "Redis is away")
+            line.show(JobSnapshot(state, 0, 0), restarts, 0, lambda: "Redis is away")
     return [dict(each) for each in lines]
 
 
@@ -35,10 +35,10 @@ def test_a_job_that_runs_again_for_a_minute_says_nothing_more() -> None:
 
 def test_a_job_that_has_not_said_where_it_stands_is_not_taken_to_be_at_the_beginning() -> None:
     now_s = 0.0
-    with capture_logs() as lines, StatusLine(Terminal(file=StringIO()), now=lambda: now_s) as line:
-        for look in (Look("RUNNING"), Look("RUNNING", 30_000, 5), Look("RUNNING", 30_005, 0)):
+    with capture_logs() as lines, JobStatusLine(Terminal(file=StringIO()), now=lambda: now_s) as line:
+        for snapshot in (JobSnapshot("RUNNING"), JobSnapshot("RUNNING", 30_000, 5), JobSnapshot("RUNNING", 30_005, 0)):
             now_s += 10
-            line.show(look, 0, 0, str)
+            line.show(snapshot, 0, 0, str)
     starting, continued, done = lines
     assert "behind" not in starting
     assert (continued["events_per_second"], continued["behind"]) == (0, 5)

@@ -9,7 +9,7 @@ from rich.console import Console
 from twinstream.core.rejection import REASONS
 from twinstream.log.contract import TopicPartition
 from twinstream.loop.commit import Step
-from twinstream.loop.status import Status
+from twinstream.loop.status import WorkerStatus
 from twinstream.testing import START_MS, Driver
 
 
@@ -86,7 +86,7 @@ def test_writes_of_an_entity_in_two_partitions_are_counted() -> None:
 def summary(driver: Driver) -> str:
     """The summary as it is printed where there is no terminal."""
     console = Console(file=io.StringIO(), width=120)
-    console.print(Status(driver.loop, console).summary())
+    console.print(WorkerStatus(driver.loop, console).summary())
     output: Any = console.file
     return str(output.getvalue())
 
@@ -118,7 +118,7 @@ def test_a_summary_of_nothing_is_one_too() -> None:
 
 def test_the_live_line_tells_what_the_worker_waits_for() -> None:
     driver = Driver()
-    status = Status(driver.loop, Console(file=io.StringIO()))
+    status = WorkerStatus(driver.loop, Console(file=io.StringIO()))
     assert "lag" in status._line(0.0)
     driver.loop.fault = OSError("Kafka is away")
     assert "Kafka is away" in status._line(0.0)
@@ -146,7 +146,7 @@ def test_what_is_told_of_a_partition_goes_with_it() -> None:
     driver = Driver(partitions=2)
     send_mixed(driver)
     driver.run()
-    status = Status(driver.loop, Console(file=io.StringIO()))
+    status = WorkerStatus(driver.loop, Console(file=io.StringIO()))
     status._look_at_lag()
     metrics = driver.loop.totals.metrics
     told = {

@@ -14,7 +14,7 @@ from twinstream.job.options import BATCH_INTERVAL_MS, JobOptions, Mode, consumer
 from twinstream.job.paths import flink_path, newest_savepoint, resume_line
 from twinstream.job.rest import FlinkRest, TasksDoNotRun
 from twinstream.job.sources import SourceGroup, SourceTopic
-from twinstream.job.watch import Look, StatusLine, explain, record_ends_of_all, root_cause, watch
+from twinstream.job.watch import JobStatusLine, explain, record_ends_of_all, root_cause, watch
 from twinstream.log.kafka import (
     IfDeleted,
     LogError,
@@ -192,10 +192,10 @@ def follow(
     Raises:
         UserError: it failed for good.
     """
-    with StatusLine(console) as line:
+    with JobStatusLine(console) as line:
 
-        def show(look: Look) -> None:
-            line.show(look, rest.restarts(job), rest.checkpoints(job), lambda: last_failure(rest, job))
+        def show(snapshot: JobSnapshot) -> None:
+            line.show(snapshot, rest.restarts(job), rest.checkpoints(job), lambda: last_failure(rest, job))
 
         watch(rest, job, settings, registry, until, lambda: stop.requested, show)
 

@@ -22,7 +22,7 @@ SHOWN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class JobSnapshot:
     """What can be seen of a job at a moment.
 
     Attributes:
@@ -85,7 +85,7 @@ def watch(
     registry: Registry,
     until: Offsets | None,
     should_stop: Callable[[], bool],
-    show: Callable[[Look], None],
+    show: Callable[[JobSnapshot], None],
 ) -> bool:
     """Look at a job until its results up to some offsets are committed, or it has ended, or somebody wants to stop.
 
@@ -93,8 +93,8 @@ def watch(
         rest, job: which.
         settings: of the job.
         until: the offsets to reach; None for no end.
-        should_stop: asked at every look.
-        show: told at every look.
+        should_stop: asked at every snapshot.
+        show: told at every snapshot.
 
     Returns:
         Whether it still runs.
@@ -121,12 +121,12 @@ def watch(
             _logger.warning("Cannot see how far the job has got", detail=str(error))
         else:
             behind = sum(max(0, end - reached.get(partition, 0)) for partition, end in ends.items())
-            show(Look(state, sum(reached.values()), behind) if reached else Look(state))
+            show(JobSnapshot(state, sum(reached.values()), behind) if reached else JobSnapshot(state))
         time.sleep(LOOK_EVERY_S)
     return True
 
 
-class StatusLine:
+class JobStatusLine:
     """A live line on a terminal, and a line in the log now and then elsewhere; use it in a `with` block."""
 
     def __init__(self, console: Terminal, now: Callable[[], float] = time.monotonic) -> None:
@@ -135,43 +135,43 @@ class StatusLine:
         self._restarts = 0
         self._restarted: float | None = None
 
-    def __enter__(self) -> "StatusLine":
+    def __enter__(self) -> "JobStatusLine":
         self._line.__enter__()
         return self
 
     def __exit__(self, *raised: object) -> None:
         self._line.__exit__(*raised)
 
-    def show(self, look: Look, restarts: int, checkpoints: int, why: Callable[[], str]) -> None:
-        """Show a look at the job, unless the last one is very recent.
+    def show(self, snapshot: JobSnapshot, restarts: int, checkpoints: int, why: Callable[[], str]) -> None:
+        """Show the job, unless the last one is very recent.
 
         Args:
-            look: at the job.
+            snapshot: at the job.
             restarts, checkpoints: how many it has had.
             why: asked for the cause of the last failure while the job is restarting, and for a while after.
         """
-        rate = self._line.rate(look.processed)
+        rate = self._line.rate(snapshot.processed)
         if rate is None:
             return
         now = self._now()
         if restarts > self._restarts:
             self._restarts, self._restarted = restarts, now
         lately = self._restarted is not None and now - self._restarted < SHOWN_S
-        failing = lately or look.state in ("RESTARTING", "FAILING")
+        failing = lately or snapshot.state in ("RESTARTING", "FAILING")
         cause = why() if failing else ""
         if not self._line.is_shown:
             _logger.info(
                 "Job status",
-                state=look.state,
+                state=snapshot.state,
                 events_per_second=round(rate),
-                **({} if look.behind is None else {"behind": look.behind}),
+                **({} if snapshot.behind is None else {"behind": snapshot.behind}),
                 checkpoints=checkpoints,
                 restarts=restarts,
                 **({"why": cause} if cause else {}),
             )
         else:
-            behind = "" if look.behind is None else f"{look.behind:,} behind  "
-            text = f"{look.state.lower()}  {rate:,.0f} events/s  {behind}"
+            behind = "" if snapshot.behind is None else f"{snapshot.behind:,} behind  "
+            text = f"{snapshot.state.lower()}  {rate:,.0f} events/s  {behind}"
             text += f"{checkpoints} checkpoints  {restarts} restarts"
             self._line.show(f"{text}: {cause}" if cause else text)
 

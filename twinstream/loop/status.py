@@ -12,7 +12,7 @@ from twinstream.loop.loop import Loop
 from twinstream.terminal import Terminal, counts_table, plain, styled
 
 
-class Status:
+class WorkerStatus:
     """Looks at a loop now and then: updates its gauges, and the live line where there is a terminal.
 
     Call `update` as often as you like; it looks once a second.

@@ -12,7 +12,7 @@ from twinstream.log.kafka import IfLogLost, KafkaLog, LogError
 from twinstream.log.topics import ensure_topics, prepare_topics
 from twinstream.logging import bind, configure_logging, get_logger
 from twinstream.loop.loop import Loop
-from twinstream.loop.status import Status
+from twinstream.loop.status import WorkerStatus
 from twinstream.online.redis.connection import connect
 from twinstream.online.single_writer import Runtime
 from twinstream.online.store_errors import StoreError
@@ -59,7 +59,7 @@ def run(loop: Loop, settings: Settings, until_caught_up: bool, console: Terminal
     stop = StopRequest(
         DRAIN_DEADLINE_S, "The batch in hand could not be finished in time; it is recovered at the next start"
     )
-    status = Status(loop, console)
+    status = WorkerStatus(loop, console)
 
     def should_stop() -> bool:
         status.update()
