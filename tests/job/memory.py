@@ -37,14 +37,14 @@ class MemoryKeyed:
 
     def __init__(self) -> None:
         self.entities = MemoryMap()
-        self.due = MemoryMap()
+        self.expiries = MemoryMap()
         self.marks = MemoryMap()
 
     def copy(self) -> "MemoryKeyed":
         """What a checkpoint keeps."""
         copied = MemoryKeyed()
         copied.entities.update(self.entities)
-        copied.due.update(self.due)
+        copied.expiries.update(self.expiries)
         copied.marks.update(self.marks)
         return copied
 

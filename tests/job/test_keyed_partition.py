@@ -140,7 +140,7 @@ def test_states_of_idle_entities_are_forgotten(sources: dict[str, list[Record]])
     (own,) = job.read_as.groups
     assert set(job.keyed.entities) >= {f"{own.id}:/{entity}" for entity in alive}
     assert {key.partition("/")[2] for key in job.keyed.entities} == alive
-    assert len(job.keyed.due) < 2 * len(alive)
+    assert len(job.keyed.expiries) < 2 * len(alive)
 
 
 def test_records_out_of_order_are_refused(sources: dict[str, list[Record]]) -> None:

@@ -179,7 +179,7 @@ def test_what_a_group_that_went_has_left_is_forgotten(records: list[Record]) -> 
     job.go_on_with([TRANSACTION], "savepoint")
     (left,) = job.read_as.groups
     assert list(job.keyed.marks) == [left.id]
-    assert {key.split(":")[0] for key in (*job.keyed.entities, *job.keyed.due)} == {left.id}
+    assert {key.split(":")[0] for key in (*job.keyed.entities, *job.keyed.expiries)} == {left.id}
 
 
 def test_a_group_that_is_back_begins_anew_though_nobody_has_forgotten_its_states_and_goes_on_from_then(

@@ -14,7 +14,7 @@ from twinstream.job.options import BATCH_INTERVAL_MS, JobOptions, Mode, consumer
 from twinstream.job.paths import flink_path, newest_savepoint, resume_line
 from twinstream.job.rest import FlinkRest, TasksDoNotRun
 from twinstream.job.sources import SourceGroup, SourceTopic
-from twinstream.job.watch import JobStatusLine, explain, record_ends_of_all, root_cause, watch
+from twinstream.job.watch import JobSnapshot, JobStatusLine, explain, record_ends_of_all, root_cause, watch
 from twinstream.log.kafka import (
     IfDeleted,
     LogError,

@@ -12,7 +12,7 @@ from twinstream.core.partition import Applied, PartitionProcessor
 from twinstream.core.stamping import Stamped, StampingLimits
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.core.vectors import FeatureMessage, feature_message
-from twinstream.job.keyed_state import Due, EntityStates, Keyed, PartOfMap
+from twinstream.job.keyed_state import EntityStates, ExpiryIndex, Keyed, PartOfMap
 from twinstream.job.stored_partition import Change, StoredPartition
 from twinstream.online.contract import EntityWrite, Progress
 from twinstream.online.write_behind import Held
@@ -89,8 +89,8 @@ class KeyedGroup:
         self._entities = EntityStates(PartOfMap(keyed.entities, computation.id), group, window, DEFAULT_CAPACITY)
         lifetime_ms = window.size_ms + limits.allowed_lateness_ms
         self._states: dict[str, EntityState] = {}  # of the batch
-        due = PartOfMap(keyed.due, computation.id)
-        self._due = Due(due, max(1, lifetime_ms // BUCKETS), self._mark.pages)
+        expiries = PartOfMap(keyed.expiries, computation.id)
+        self._expiries = ExpiryIndex(expiries, max(1, lifetime_ms // BUCKETS), self._mark.pages)
         self.processor = PartitionProcessor(
             group, window, limits, feature_message, start_at=self._mark.next_offset, lateness=self._mark.lateness
         )
@@ -193,7 +193,7 @@ class KeyedGroup:
         self._stored.leave()
 
     def _set_mark(self, next_offset: int, lateness: LatenessState) -> None:
-        self._mark = Mark(next_offset, lateness, self._due.pages, self.letters_from)
+        self._mark = Mark(next_offset, lateness, self._expiries.pages, self.letters_from)
         self._marks.put(self._computation.id, _encode_mark(self._mark))
 
     def _apply(self, stamped: Sequence[Stamped | DeadLetter]) -> Applied[FeatureMessage]:
@@ -205,26 +205,26 @@ class KeyedGroup:
         """Write the changed entities to keyed state."""
         group, changes, moved = self._computation.group, [], []
         for entity, base_offset in applied.changed.items():
-            state, before = self._states[entity], self._entities.place(entity)
+            state, before = self._states[entity], self._entities.entry(entity)
             write = EntityWrite.of(group, entity, base_offset, state)
             self._entities.store(entity, state, write.delta, writer)
             newest_ms = state.newest_event_time_ms or 0
-            if before is None or self._due.bucket(before.newest_event_time_ms) != self._due.bucket(newest_ms):
+            if before is None or self._expiries.bucket(before.newest_event_time_ms) != self._expiries.bucket(newest_ms):
                 moved.append((newest_ms, entity))
             known = before is None or before.written_by == writer
             changes.append(Change(state, write, known))
-        self._due.register(moved)
+        self._expiries.register(moved)
         return changes
 
     def _sweep(self) -> None:
         """Forget the entities whose newest event the watermark has passed by window and lateness."""
         until_ms = self.processor.sweep_until_ms
-        for _, entity in self._due.until(until_ms):
-            place = self._entities.place(entity)
-            if place is None:
+        for _, entity in self._expiries.until(until_ms):
+            entry = self._entities.entry(entity)
+            if entry is None:
                 continue
-            if place.newest_event_time_ms > until_ms:
-                self._due.postpone(place.newest_event_time_ms, entity)
+            if entry.newest_event_time_ms > until_ms:
+                self._expiries.postpone(entry.newest_event_time_ms, entity)
             else:
                 self._entities.remove(entity)
 

@@ -173,7 +173,7 @@ def forget_others(keyed: Keyed, groups: Collection[str]) -> None:
     marks = keyed.marks.keys()
     for other in [each for each in marks if each not in groups]:
         PartOfMap(keyed.entities, other).clear()
-        PartOfMap(keyed.due, other).clear()
+        PartOfMap(keyed.expiries, other).clear()
         keyed.marks.remove(other)
 
 

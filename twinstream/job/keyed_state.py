@@ -32,7 +32,7 @@ class Keyed(Protocol):
     @property
     def entities(self) -> KeyedMap: ...
     @property
-    def due(self) -> KeyedMap: ...
+    def expiries(self) -> KeyedMap: ...
     @property
     def marks(self) -> KeyedMap: ...
 
@@ -72,7 +72,7 @@ class PartOfMap:
             self.remove(key)
 
 
-class Place(msgspec.Struct, array_like=True, gc=False):
+class EntityEntry(msgspec.Struct, array_like=True, gc=False):
     """How an entity's state lies in the map.
 
     Attributes:
@@ -90,7 +90,7 @@ class Place(msgspec.Struct, array_like=True, gc=False):
 class _Stored(msgspec.Struct, array_like=True, gc=False):
     """What lies under an entity's name."""
 
-    place: Place
+    entry: EntityEntry
     head: bytes
     newest: bytes
 
@@ -111,7 +111,7 @@ class EntityStates:
         self._group = group
         self._window = window
         self.capacity = capacity
-        self._cache = LruCache[str, tuple[EntityState, Place]]()
+        self._cache = LruCache[str, tuple[EntityState, EntityEntry]]()
 
     def __len__(self) -> int:
         """Entities in memory."""
@@ -129,13 +129,13 @@ class EntityStates:
         self._cache[entity] = loaded
         return loaded[0]
 
-    def place(self, entity: str) -> Place | None:
+    def entry(self, entity: str) -> EntityEntry | None:
         """How an entity lies here."""
         cached = self._cache.get(entity)
         if cached is not None:
             return cached[1]
         stored = self._read(entity)
-        return None if stored is None else stored.place
+        return None if stored is None else stored.entry
 
     def store(self, entity: str, state: EntityState, delta: StateDelta, written_by: str) -> None:
         """Write what has changed.
@@ -146,7 +146,7 @@ class EntityStates:
             delta: the change.
             written_by: the claim under which Redis is about to get it.
         """
-        before = self.place(entity)
+        before = self.entry(entity)
         newest = max(delta.changed)  # an event goes into the newest chunk, so that one is always among them
         for number, chunk in delta.changed.items():
             if number != newest:
@@ -159,25 +159,25 @@ class EntityStates:
                 self._put_apart(entity, before.newest_chunk)
             for number in delta.dropped:
                 self._entries.remove(f"{number}/{entity}")
-        place = Place(written_by, first, newest, state.newest_event_time_ms or 0)
-        self._entries.put(_NAME + entity, _encode(_Stored(place, delta.head, delta.changed[newest])))
-        self._cache[entity] = state, place
+        entry = EntityEntry(written_by, first, newest, state.newest_event_time_ms or 0)
+        self._entries.put(_NAME + entity, _encode(_Stored(entry, delta.head, delta.changed[newest])))
+        self._cache[entity] = state, entry
 
     def note_writer(self, entity: str, written_by: str) -> None:
         """Redis has got the state under this claim, or did not get it."""
         stored = self._read(entity)
-        if stored is not None and stored.place.written_by != written_by:
-            stored.place.written_by = written_by
+        if stored is not None and stored.entry.written_by != written_by:
+            stored.entry.written_by = written_by
             self._entries.put(_NAME + entity, _encode(stored))
             if entity in self._cache:
-                self._cache[entity] = self._cache[entity][0], stored.place
+                self._cache[entity] = self._cache[entity][0], stored.entry
 
     def remove(self, entity: str) -> None:
         """Forget an entity."""
         self._cache.pop(entity, None)
         stored = self._read(entity)
         if stored is not None:
-            for number in range(stored.place.first_chunk, stored.place.newest_chunk):
+            for number in range(stored.entry.first_chunk, stored.entry.newest_chunk):
                 self._entries.remove(f"{number}/{entity}")
             self._entries.remove(_NAME + entity)
 
@@ -192,17 +192,17 @@ class EntityStates:
         """Let go of the states in memory that were used longest ago, above the capacity."""
         self._cache.trim(self.capacity)
 
-    def _load(self, entity: str) -> tuple[EntityState, Place] | None:
+    def _load(self, entity: str) -> tuple[EntityState, EntityEntry] | None:
         stored = self._read(entity)
         if stored is None:
             return None
-        place = stored.place
-        chunks = {place.newest_chunk: stored.newest}
-        for number in range(place.first_chunk, place.newest_chunk):
+        entry = stored.entry
+        chunks = {entry.newest_chunk: stored.newest}
+        for number in range(entry.first_chunk, entry.newest_chunk):
             chunk = self._entries.get(f"{number}/{entity}")
             if chunk is not None:
                 chunks[number] = chunk
-        return EntityState.load(self._group, self._window, stored.head, chunks), place
+        return EntityState.load(self._group, self._window, stored.head, chunks), entry
 
     def _read(self, entity: str) -> _Stored | None:
         raw = self._entries.get(_NAME + entity)
@@ -215,7 +215,7 @@ class EntityStates:
             self._entries.put(f"{number}/{entity}", stored.newest)
 
 
-class Due:
+class ExpiryIndex:
     """Which entities have outlived their window, by the time of their newest event.
 
     An entity is registered whenever its newest event falls into another bucket than before. A bucket is no longer than

@@ -64,20 +64,20 @@ class FlinkKeyed:
     """Keyed state of the partition that Flink's current key stands for."""
 
     entities: KeyedMap
-    due: KeyedMap
+    expiries: KeyedMap
     marks: KeyedMap
 
     @classmethod
     def of(cls, runtime_context: RuntimeContext) -> "FlinkKeyed":
         """What Flink keeps for the stage."""
         names, values = Types.STRING(), Types.PICKLED_BYTE_ARRAY()
-        kept = (MapStateDescriptor(name, names, values) for name in ("entities", "due", "marks"))
+        kept = (MapStateDescriptor(name, names, values) for name in ("entities", "expiries", "marks"))
         return cls(*map(runtime_context.get_map_state, kept))
 
     def clear(self) -> None:
         """Forget everything."""
         self.entities.clear()
-        self.due.clear()
+        self.expiries.clear()
         self.marks.clear()
 
 
