@@ -62,12 +62,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 SLOWEST_FIRST = (
     "job/test_parity.py",
-    "job/test_additive.py",
-    "job/test_more_partitions.py",
     "deploy/test_odd_folder.py",
-    "tests/wheel/",
     "job/test_golden_on_flink.py",
     "tests/loop/",
+    "job/test_additive.py",
+    "job/test_more_partitions.py",
+    "tests/wheel/",
     "tests/job/",
     "test_kafka_failures.py",
     "test_s3.py",

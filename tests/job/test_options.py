@@ -12,7 +12,7 @@ from twinstream.job.options import (
     kafka_properties,
     producer_properties,
 )
-from twinstream.job.sources import PartitionKey, SourceTopic
+from twinstream.job.sources import PartitionKey, SourceGroup, SourceTopic
 from twinstream.log.topics import DEAD_LETTER_BYTES
 from twinstream.settings import Settings
 
@@ -72,7 +72,8 @@ def test_client_certificates_are_handed_over_as_pem(tmp_path: Path) -> None:
 
 
 def test_a_partition_beyond_the_planned_ones_has_the_key_without_salt() -> None:
-    orders = SourceTopic("orders", "epoch", partitions=1)
-    view = sql.records_view({orders: [PartitionKey(orders.id, 0).text(5)]})
-    assert f"WHEN 0 THEN '{orders.id}.0.5' ELSE CONCAT('{orders.id}.', CAST(source_partition AS STRING)) END" in view
-    assert PartitionKey(orders.id, 77).text() == f"{orders.id}.77"
+    orders = SourceTopic("orders", "topic-id", 1, (SourceGroup("orders", "order", "epoch"),))
+    name = orders.reading
+    view = sql.records_view({orders: [PartitionKey(name, 0).text(5)]})
+    assert f"WHEN 0 THEN '{name}.0.5' ELSE CONCAT('{name}.', CAST(source_partition AS STRING)) END" in view
+    assert PartitionKey(name, 77).text() == f"{name}.77"

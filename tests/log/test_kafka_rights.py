@@ -74,11 +74,12 @@ class Guarded:
             for operation, kind, name in rights
         ]
         self._admin.create_acls(acls)
-        wait_until(lambda: len(self._granted(everything)) == len(acls), "the rights are granted")
+        wait_until(lambda: self._granted(everything) == rights, "just these rights are granted")
 
-    def _granted(self, everything: Any) -> list[Any]:
+    def _granted(self, everything: Any) -> set[Right]:
         found, _ = self._admin.describe_acls(ACLFilter(ALICE, "*", ACLOperation.ANY, ACLPermissionType.ANY, everything))
-        return list(found)
+        patterns = [(acl.operation, acl.resource_pattern) for acl in found]
+        return {(operation, pattern.resource_type, pattern.resource_name) for operation, pattern in patterns}
 
     def close(self) -> None:
         self._admin.close()
