@@ -19,7 +19,7 @@ from twinstream.core.rejection import Rejected
 from twinstream.core.validation import DefinitionError, check_event, check_fields, check_names, value_type
 from twinstream.core.window import Window
 
-Value = int | float | bool | tuple[str, ...] | None
+Value = int | float | bool | str | tuple[str, ...] | None
 """What a feature can be. A tuple is a list of names."""
 
 Decode = Callable[[bytes | None, int], tuple[str, RetainedEvent]]
@@ -120,7 +120,7 @@ class FeatureGroup:
 
     Attributes:
         names: of the features, in the catalog's order.
-        lists: which of them, by position, are lists of names.
+        lists, texts: which of them, by position, are lists of names, and which are text.
         values: a struct type with one field per feature, in the same order.
     """
 
@@ -183,6 +183,7 @@ class FeatureGroup:
         self.features = tuple(features)
         self.names = tuple(feature.name for feature in features)
         self.lists = tuple(at for at, feature in enumerate(features) if feature.type == "names")
+        self.texts = tuple(at for at, feature in enumerate(features) if feature.type == "text")
         self._computes = tuple(
             (derive, tuple(feature.compute for feature in alike))
             for derive, alike in groupby(features, attrgetter("derive"))
