@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from twinstream.core.rejection import Rejected
 
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """Beside a field's type: what a record of a declared event has checked there, beyond what the type says.

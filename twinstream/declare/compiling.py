@@ -1,0 +1,197 @@
+"""From a class that declares a group to the group that the engine runs.
+
+What the features read is gathered first: each source once, and each accumulator once. The kept struct has a field for
+every source, in the order of their names, so that it stays the same when features are moved or added over the same
+sources, and the states with it.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from operator import attrgetter
+from types import FunctionType, MemberDescriptorType
+from typing import Any
+
+import msgspec
+
+from twinstream.core.feature_group import Family, Feature, FeatureGroup, Scoring
+from twinstream.core.fields import check_id, epoch_ms
+from twinstream.core.validation import DefinitionError, value_type
+from twinstream.declare import functions
+from twinstream.declare.aggregated import Aggregated
+from twinstream.declare.computed import Computed
+from twinstream.declare.decoding import decoding
+from twinstream.declare.kept import DeclaredWindow, Plan
+from twinstream.declare.sources import Source, hints, is_checked_by
+
+ALWAYS_KEPT = (("time_ms", int), ("offset", int), ("id", str))
+WORDS = "twinstream.declare.words."
+
+
+def compiled(
+    cls: type[Any],
+    *,
+    event: type[msgspec.Struct],
+    topic: str,
+    entity: Any,
+    time: Any,
+    id: Any,
+    name: str | None = None,
+    version: int = 1,
+    scoring: Scoring | None = None,
+) -> FeatureGroup:
+    """The group that a class declares.
+
+    Raises:
+        DefinitionError: something of it does not fit together.
+    """
+    if not (isinstance(event, type) and issubclass(event, msgspec.Struct)):
+        raise DefinitionError(f"{cls.__name__} has event={event!r}, which is no event. Declare a class of Event for it")
+    if not topic:
+        raise DefinitionError(f'{cls.__name__} does not say which topic it reads. Give it topic="…"')
+    entity_field = _field(cls, event, "entity", entity, check_id, "an Id")
+    time_field = _field(cls, event, "time", time, epoch_ms, "a Timestamp")
+    id_field = _field(cls, event, "id", id, check_id, "an Id")
+    declared = declared_in(cls)
+    aggregated = [each for each in declared.values() if isinstance(each, Aggregated)]
+    parts = tuple(dict.fromkeys(part for each in aggregated for part in each.parts))
+    sources = {source.name: source for part in parts for source in part.sources}
+    for source in sources.values():
+        _check_source(source, event)
+    kept_as = {time_field: "time_ms", id_field: "id"}
+    others = [sources[each] for each in sorted(sources) if sources[each].function or each not in kept_as]
+
+    def name_of(source: Source) -> str:
+        return kept_as[source.name] if source.function is None and source.name in kept_as else _kept_name(source)
+
+    kept: Any = msgspec.defstruct(
+        event.__name__,
+        [*ALWAYS_KEPT, *((name_of(source), source.kept_type) for source in others)],
+        frozen=True,
+        gc=False,
+        array_like=True,
+    )
+    cls._places = {each: tuple(parts.index(part) for part in each.parts) for each in aggregated}
+    return FeatureGroup(
+        name=name or group_name(cls),
+        version=version,
+        topic=topic,
+        entity=entity_field,
+        time=time_field,
+        id=id_field,
+        wire_type=event,
+        event_type=kept,
+        decode=decoding(event, kept, entity_field, time_field, id_field, others),
+        window=partial(DeclaredWindow, Plan(parts, name_of), partial(_view, cls)),
+        families=(_family(cls, declared),),
+        scoring=scoring,
+    )
+
+
+def missing_arguments(cls: type[Any], **given: Any) -> None:
+    """Check that a class without an event was not meant to be a group.
+
+    Raises:
+        DefinitionError: it was.
+    """
+    for name, value in given.items():
+        if value:
+            raise DefinitionError(f"{cls.__name__} has {name}= and no event. Give it event=, the class of its records")
+
+
+def declared_in(cls: type[Any]) -> dict[str, Aggregated[Any] | Computed[Any]]:
+    """The features of a class by name, those of its bases first; what a class names anew stays at its place.
+
+    Raises:
+        DefinitionError: an attribute is no feature, but looks as if it was meant to be one.
+    """
+    names = dict.fromkeys(name for each in _bases_first(cls) for name in vars(each))
+    found = {}
+    for name in names:
+        value = next(vars(each)[name] for each in cls.__mro__ if name in vars(each))
+        if isinstance(value, Aggregated | Computed):
+            if name in _TAKEN:
+                raise DefinitionError(f"The feature {name!r} of {cls.__name__} has a name that is taken. Rename it")
+            found[name] = value
+        elif isinstance(value, MemberDescriptorType) and not name.startswith("__"):
+            field = f"{value.__objclass__.__name__}.{value.__name__}"
+            raise DefinitionError(f"{cls.__name__}.{name} is the field {field}. Say what of it: {name} = last({field})")
+        elif isinstance(value, FunctionType) and value.__module__.startswith(WORDS):
+            raise DefinitionError(f"{cls.__name__}.{name} is the word itself. Call it: {name} = {value.__name__}(…)")
+    return found
+
+
+def group_name(cls: type[Any]) -> str:
+    """The name that a group has by default.
+
+    >>> group_name(type("CardPaymentFeatures", (), {}))
+    'card_payment'
+    """
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", cls.__name__.removesuffix("Features") or cls.__name__)
+    return "_".join(words).lower()
+
+
+_TAKEN = ("window", "_places", "_definition")
+
+
+def _bases_first(cls: type[Any]) -> Iterable[type[Any]]:
+    for base in cls.__bases__:
+        if base is not object:
+            yield from _bases_first(base)
+    yield cls
+
+
+def _family(cls: type[Any], declared: dict[str, Aggregated[Any] | Computed[Any]]) -> Family[Any]:
+    """The public features of a class, computed of the window's view."""
+    family: Family[Any] = Family(cls.__name__, derive=attrgetter("view"))
+    for name, each in declared.items():
+        if name.startswith("_"):
+            continue
+        kind, nullable = value_type(name, each.returns)
+        compute: Callable[[Any], Any] = each.function if isinstance(each, Computed) else attrgetter(name)
+        family.features.append(
+            Feature(name, kind, nullable, each.unit, each.meaning, family.name, compute, family.derive)
+        )
+    return family
+
+
+def _view(cls: type[Any], window: DeclaredWindow) -> Any:
+    """What methods get as `self`."""
+    view = object.__new__(cls)
+    view.window = window
+    return view
+
+
+def _field(
+    cls: type[Any], event: type[msgspec.Struct], role: str, given: Any, check: Callable[..., Any], kind: str
+) -> str:
+    """The name of the event's field that a class gives for a role."""
+    if not isinstance(given, MemberDescriptorType):
+        said = "does not say" if given is None else f"has {role}={given!r}, which is no field. Say"
+        raise DefinitionError(
+            f"{cls.__name__} {said} which field is its {role}, such as {role}={event.__name__}.{role}"
+        )
+    name = given.__name__
+    if not issubclass(event, given.__objclass__):
+        raise DefinitionError(
+            f"{cls.__name__} takes its {role} from {given.__objclass__.__name__}.{name}, and its event is "
+            f"{event.__name__}"
+        )
+    if not is_checked_by(hints(event)[name], check):
+        raise DefinitionError(f"{event.__name__}.{name} cannot be the {role} of {cls.__name__}: its type is not {kind}")
+    return name
+
+
+def _check_source(source: Source, event: type[msgspec.Struct]) -> None:
+    if source.event is not None and not issubclass(event, source.event):
+        raise DefinitionError(
+            f"A feature reads {source.event.__name__}.{source.name}, and the group's event is {event.__name__}"
+        )
+    if source.function is not None:
+        readable = (*event.__struct_fields__, *(name for name in dir(event) if not name.startswith("_")))
+        functions.check_fields_read(source.function, tuple(dict.fromkeys(readable)), event.__name__)
+
+
+def _kept_name(source: Source) -> str:
+    """The name in the kept struct; of a field that is named as one that every event has, another one."""
+    return f"{source.name}_" if source.name in dict(ALWAYS_KEPT) else source.name
