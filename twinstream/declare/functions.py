@@ -1,5 +1,6 @@
 """What can be said of a user's function without calling it: what it means, which fields it reads, how it is written."""
 
+import ast
 import dis
 import linecache
 from collections.abc import Iterator
@@ -53,13 +54,22 @@ def shown(function: FunctionType) -> str:
 
 def _written(code: CodeType) -> str | None:
     """The body of a lambda, from its file; None when that cannot be read."""
-    *_, (first, last, start, end) = code.co_positions()  # of the return, which is of the whole body
-    if first is None or last is None or start is None or end is None:
+    places = [(line, start) for line, _, start, end in code.co_positions() if line and end]
+    try:
+        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except (SyntaxError, ValueError):
         return None
-    lines = [linecache.getline(code.co_filename, number).encode() for number in range(first, last + 1)]
-    lines[-1] = lines[-1][:end]
-    lines[0] = lines[0][start:]
-    return " ".join(b" ".join(lines).decode().split()) or None
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    around = [body for body in bodies if all(_begin(body) <= place <= _end(body) for place in places)]
+    return ast.unparse(max(around, key=_begin)) if places and around else None
+
+
+def _begin(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _end(node: ast.expr) -> tuple[int, int]:
+    return node.end_lineno or 0, node.end_col_offset or 0
 
 
 def _of_function(function: FunctionType, within: tuple[Any, ...]) -> Any:

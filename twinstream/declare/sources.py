@@ -1,7 +1,7 @@
 """What the features read of a record: one of its fields, or what a function makes of it. Each is kept in state."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
@@ -37,8 +37,8 @@ class Source:
     event: type[Any] | None
     kinds: tuple[Any, ...]
     nullable: bool
-    function: FunctionType | None
-    text: str
+    function: FunctionType | None = field(compare=False)  # its name has a mark of it, the same for equal functions
+    text: str = field(compare=False)
     condition: bool = False
 
     @property
