@@ -147,7 +147,12 @@ def _family(cls: type[Any], declared: dict[str, Aggregated[Any] | Computed[Any]]
     for name, each in declared.items():
         if name.startswith("_"):
             continue
-        kind, nullable = value_type(name, each.returns)
+        try:
+            kind, nullable = value_type(name, each.returns)
+        except DefinitionError as fault:
+            raise DefinitionError(
+                f"{fault}. What only the methods read has a name with an underscore in front"
+            ) from None
         compute: Callable[[Any], Any] = each.function if isinstance(each, Computed) else attrgetter(name)
         family.features.append(
             Feature(name, kind, nullable, each.unit, each.meaning, family.name, compute, family.derive)
