@@ -21,7 +21,7 @@ caps = st.sampled_from([1, 2, 3, 5, 50_000])
 def test_no_word_is_left_out() -> None:
     assert EVERY_WORD is not None
     windows: Any = EVERY_WORD.window(1)
-    declared = {each.word for each in windows.view._places}
+    declared = {each.word for each in windows.view._answers}
     assert declared == {word.__name__ for word in VOCABULARY}
     assert len(EVERY_WORD.features) == len(CONDITIONS) * len(WORDS | BY) + 1
 

@@ -73,5 +73,4 @@ class Aggregated(Generic[V_co]):
         """In a method of the group the answer; of the class the feature itself."""
         if instance is None:
             return self
-        accumulators = instance.window.accumulators
-        return self.answer(instance.window, *[accumulators[at] for at in instance._places[self]])
+        return instance._answers[self](instance.window)  # type: ignore[no-any-return]

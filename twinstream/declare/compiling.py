@@ -21,7 +21,7 @@ from twinstream.declare import functions
 from twinstream.declare.aggregated import Aggregated
 from twinstream.declare.computed import Computed
 from twinstream.declare.decoding import decoding
-from twinstream.declare.kept import DeclaredWindow, Plan
+from twinstream.declare.kept import DeclaredWindow, Plan, answering
 from twinstream.declare.sources import Source, hints, is_checked_by
 
 ALWAYS_KEPT = (("time_ms", int), ("offset", int), ("id", str))
@@ -71,7 +71,7 @@ def compiled(
         gc=False,
         array_like=True,
     )
-    cls._places = {each: tuple(parts.index(part) for part in each.parts) for each in aggregated}
+    cls._answers = {each: answering(each, [parts.index(part) for part in each.parts]) for each in aggregated}
     return FeatureGroup(
         name=name or group_name(cls),
         version=version,
@@ -131,7 +131,7 @@ def group_name(cls: type[Any]) -> str:
     return "_".join(words).lower()
 
 
-_TAKEN = ("window", "_places", "_definition")
+_TAKEN = ("window", "_answers", "_definition")
 
 
 def _bases_first(cls: type[Any]) -> Iterable[type[Any]]:
@@ -142,8 +142,9 @@ def _bases_first(cls: type[Any]) -> Iterable[type[Any]]:
 
 
 def _family(cls: type[Any], declared: dict[str, Aggregated[Any] | Computed[Any]]) -> Family[Any]:
-    """The public features of a class, computed of the window's view."""
-    family: Family[Any] = Family(cls.__name__, derive=attrgetter("view"))
+    """The public features of a class: answers of the window, and methods of its view."""
+    family: Family[Any] = Family(cls.__name__)
+    view = attrgetter("view")
     for name, each in declared.items():
         if name.startswith("_"):
             continue
@@ -153,10 +154,8 @@ def _family(cls: type[Any], declared: dict[str, Aggregated[Any] | Computed[Any]]
             raise DefinitionError(
                 f"{fault}. What only the methods read has a name with an underscore in front"
             ) from None
-        compute: Callable[[Any], Any] = each.function if isinstance(each, Computed) else attrgetter(name)
-        family.features.append(
-            Feature(name, kind, nullable, each.unit, each.meaning, family.name, compute, family.derive)
-        )
+        compute, derive = (each.function, view) if isinstance(each, Computed) else (cls._answers[each], None)
+        family.features.append(Feature(name, kind, nullable, each.unit, each.meaning, family.name, compute, derive))
     return family
 
 

@@ -49,7 +49,7 @@ class FeatureGroup:
     """
 
     window: DeclaredWindow
-    _places: ClassVar[dict[Aggregated[Any], tuple[int, ...]]] = {}
+    _answers: ClassVar[dict[Aggregated[Any], Callable[[DeclaredWindow], Any]]] = {}
     _definition: ClassVar[feature_group.FeatureGroup | None] = None
 
     def __init_subclass__(

@@ -6,7 +6,7 @@ from typing import Any
 
 from twinstream.core.window import Window
 from twinstream.declare.accumulators import END_METHODS, ByCategory, method
-from twinstream.declare.aggregated import Part
+from twinstream.declare.aggregated import Aggregated, Part
 
 Step = tuple[Callable[[Any], bool] | None, Callable[[Any], Any], Callable[[Any, Any], None]]
 """For one accumulator at one end of the window: which events it gets, what of them, and its method."""
@@ -81,6 +81,20 @@ class DeclaredWindow(Window[Any]):
         self.accumulators = plan.accumulators()
         super().__init__(size_ms, (Feeding(plan, self.accumulators),))
         self.view = view(self)
+
+
+def answering(aggregated: Aggregated[Any], places: Sequence[int]) -> Callable[[DeclaredWindow], Any]:
+    """A feature as a function of the window.
+
+    Args:
+        aggregated: the feature.
+        places: of its parts' accumulators.
+    """
+    answer = aggregated.answer
+    if len(places) == 1:  # as most have
+        (at,) = places
+        return lambda window: answer(window, window.accumulators[at])
+    return lambda window: answer(window, *[window.accumulators[at] for at in places])
 
 
 def _step(part: Part, end: str, name_of: Callable[[Any], str]) -> Step:
