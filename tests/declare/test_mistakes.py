@@ -116,6 +116,18 @@ MISTAKES = {
         "last_ip",
         "Typeless does not say what type its value has",
     ),
+    "a field that is renamed": (
+        "class Login(Event)",
+        'class Login(Event, rename="camel")',
+        GROUP,
+        "Login renames fields",
+    ),
+    "a check inside a list": (
+        "success: bool = True",
+        "success: bool = True\n    friends: list[Id] = []",
+        GROUP,
+        "Login.friends is a list or the like of values with a check",
+    ),
     "no topic": ('topic="logins", ', "", GROUP, "LoginFeatures does not say which topic it reads"),
     "no event": ("event=Login, ", "", GROUP, "LoginFeatures has topic= and no event"),
     "no entity": (

@@ -95,8 +95,10 @@ def checks_of(record: type[msgspec.Struct], path: str = "") -> list[Check]:
     """The checks of a record's fields, in their order, those of records inside it included.
 
     Raises:
-        DefinitionError: a field inside a list has a check.
+        DefinitionError: a field inside a list has a check, or a field is called otherwise in the records.
     """
+    if record.__struct_fields__ != record.__struct_encode_fields__:
+        raise DefinitionError(f"{record.__name__} renames fields. Name them in the class as the records do")
     checks: list[Check] = []
     for name, hint in hints(record).items():
         if name not in record.__struct_fields__:

@@ -3,13 +3,20 @@
 import ast
 import dis
 import linecache
+import re
 from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
 from types import CodeType, FunctionType
 from typing import Any
 
 from twinstream.core.validation import DefinitionError
+
+_SHOWN_WHOLE = (int, float, str, bytes, Decimal, Fraction, date, timedelta, re.Pattern)
+"""Values whose `repr` says all of them."""
 
 
 def mark(function: FunctionType) -> str:
@@ -106,6 +113,6 @@ def _of(value: Any, within: tuple[Any, ...]) -> Any:
         return ["set", sorted(repr(_of(each, within)) for each in value)]
     if isinstance(value, tuple | list):
         return [type(value).__name__, [_of(each, within) for each in value]]
-    if value is None or isinstance(value, int | float | str | bytes):
+    if value is None or isinstance(value, _SHOWN_WHOLE):
         return [type(value).__name__, repr(value)]
     return getattr(value, "__qualname__", type(value).__qualname__)
