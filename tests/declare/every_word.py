@@ -277,7 +277,8 @@ def _features() -> Iterator[tuple[str, Any]]:
 
 _fields: Any = Sale
 _options = {"topic": "sales", "entity": _fields.customer, "time": _fields.at, "id": _fields.sale_id}
-EVERY_WORD = definition_of(type("EveryWord", (FeatureGroup,), dict(_features()), event=Sale, **_options))
+CLASS: Any = type("EveryWord", (FeatureGroup,), dict(_features()), event=Sale, **_options)
+EVERY_WORD = definition_of(CLASS)
 """All of them in one group."""
 
 

@@ -1,12 +1,15 @@
 """What raises while a declared group computes: a dead letter, and the state is as if the record had never come."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from twinstream import Event, FeatureGroup, Id, Timestamp, aggregate, count, distinct, last
+from twinstream import Event, FeatureGroup, Id, Timestamp, aggregate, by, count, distinct, feature, last
 from twinstream.check import check_without_events
+from twinstream.core.state import EntityState, WindowConfig
 from twinstream.declare.functions import mark, shown
 from twinstream.declare.group import definition_of
 from twinstream.errors import UserError
@@ -64,6 +67,11 @@ def declared(**features: Any) -> type[FeatureGroup]:
     return found
 
 
+def doubled(login: Any) -> int:
+    """Twice the points."""
+    return 2 * (login.points or 0)
+
+
 def driver(*logins: dict[str, Any], **features: Any) -> Driver:
     """The sign-ins of an account, computed."""
     shop = Driver(Registry([declared(**features)]))
@@ -93,6 +101,22 @@ def test_an_answer_that_an_empty_window_does_not_have_is_found_before_a_reader_m
     assert group is not None
     with pytest.raises(UserError, match="^largest raised ValueError"):
         check_without_events(group, 300_000)
+
+
+def test_a_state_that_is_forgotten_is_free_at_once() -> None:
+    """Workers look for cycles rarely, since the states have none."""
+    group = definition_of(declared(points=last(Login.points), _ips=by(Login.ip, count()), doubled=feature()(doubled)))
+    assert group is not None
+    gc.collect()
+    gc.disable()
+    try:
+        state = EntityState(group, WindowConfig(300_000))
+        record = {"login_id": "l1", "at": START_MS, "account_id": "a1", "ip": "::1"}
+        state.insert(group.decode(msgspec.json.encode(record), 0)[1], START_MS - 1)
+        del state
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_condition_is_shown_as_it_is_written() -> None:

@@ -8,7 +8,6 @@ sources, and the states with it.
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from operator import attrgetter
 from types import FunctionType, MemberDescriptorType
 from typing import Any
 
@@ -82,7 +81,7 @@ def compiled(
         wire_type=event,
         event_type=kept,
         decode=decoding(event, kept, entity_field, time_field, id_field, others),
-        window=partial(DeclaredWindow, Plan(parts, name_of), partial(_view, cls)),
+        window=partial(DeclaredWindow, Plan(parts, name_of)),
         families=(_family(cls, declared),),
         scoring=scoring,
     )
@@ -144,7 +143,7 @@ def _bases_first(cls: type[Any]) -> Iterable[type[Any]]:
 def _family(cls: type[Any], declared: dict[str, Aggregated[Any] | Computed[Any]]) -> Family[Any]:
     """The public features of a class: answers of the window, and methods of its view."""
     family: Family[Any] = Family(cls.__name__)
-    view = attrgetter("view")
+    view = partial(view_of, cls)
     for name, each in declared.items():
         if name.startswith("_"):
             continue
@@ -159,8 +158,12 @@ def _family(cls: type[Any], declared: dict[str, Aggregated[Any] | Computed[Any]]
     return family
 
 
-def _view(cls: type[Any], window: DeclaredWindow) -> Any:
-    """What methods get as `self`."""
+def view_of(cls: type[Any], window: DeclaredWindow) -> Any:
+    """What the methods of a class get as `self`.
+
+    The window does not keep it, since the two would hold each other: a worker frees the states that it forgets without
+    looking for such cycles.
+    """
     view = object.__new__(cls)
     view.window = window
     return view

@@ -10,7 +10,7 @@ from msgspec import json
 from twinstream.core.fields import Id, Name, Timestamp
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.declare.aggregated import Aggregated
-from twinstream.declare.compiling import compiled
+from twinstream.declare.compiling import compiled, view_of
 from twinstream.declare.event import Event
 from twinstream.declare.group import FeatureGroup
 
@@ -51,6 +51,5 @@ def answer(aggregated: Aggregated[V]) -> V:
         fields |= {"sale_id": f"s{offset}", "at": START_MS + 1000 * sale["seconds"], "customer": "c1"}
         _, event = group.decode(json.encode(fields), offset)
         state.insert(event, START_MS)
-    window: Any = state._window
-    found: V = window.view._asked
+    found: V = view_of(made, state._window)._asked  # type: ignore[arg-type]
     return found

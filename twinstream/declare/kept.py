@@ -72,15 +72,13 @@ class DeclaredWindow(Window[Any]):
 
     Attributes:
         accumulators: in the order of the plan's parts.
-        view: what the group's methods get as `self`.
     """
 
-    __slots__ = ("accumulators", "view")
+    __slots__ = ("accumulators",)
 
-    def __init__(self, plan: Plan, view: Callable[["DeclaredWindow"], Any], size_ms: int) -> None:
+    def __init__(self, plan: Plan, size_ms: int) -> None:
         self.accumulators = plan.accumulators()
         super().__init__(size_ms, (Feeding(plan, self.accumulators),))
-        self.view = view(self)
 
 
 def answering(aggregated: Aggregated[Any], places: Sequence[int]) -> Callable[[DeclaredWindow], Any]:
