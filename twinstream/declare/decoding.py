@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
@@ -103,10 +103,12 @@ def checks_of(record: type[msgspec.Struct], path: str = "") -> list[Check]:
     for name, hint in hints(record).items():
         if name not in record.__struct_fields__:
             continue
-        for each in _alternatives(hint):
+        alternatives = _alternatives(hint)
+        for each in alternatives:
             if get_origin(each) is Annotated:
                 extras = [extra for extra in each.__metadata__ if isinstance(extra, Checked)]
-                checks += [_checking(name, f"{path}{name}", extra.check) for extra in extras]
+                nullable = NoneType in alternatives
+                checks += [_checking(name, f"{path}{name}", extra.check, nullable) for extra in extras]
             elif isinstance(each, type) and issubclass(each, msgspec.Struct):
                 inner = checks_of(each, f"{path}{name}.")
                 if inner:
@@ -131,12 +133,12 @@ def _has_checks(hint: Any) -> bool:
     return any(_has_checks(argument) for argument in get_args(hint))
 
 
-def _checking(name: str, path: str, check: Callable[[Any, str], Any]) -> Check:
+def _checking(name: str, path: str, check: Callable[[Any, str], Any], nullable: bool) -> Check:
     read = attrgetter(name)
 
     def checked(record: Any) -> None:
         given = read(record)
-        if given is not None:
+        if given is not None or not nullable:  # the decoder lets null through where the type is Any, as of an Amount
             value = check(given, path)
             if value is not given and value is not None:
                 force_setattr(record, name, value)
