@@ -42,6 +42,8 @@ if TYPE_CHECKING:
         aggregate,
         by,
         count,
+        decayed_count,
+        decayed_sum,
         distinct,
         first,
         last,
@@ -95,6 +97,8 @@ __all__ = [
     "check_id",
     "check_ip_address",
     "count",
+    "decayed_count",
+    "decayed_sum",
     "distinct",
     "epoch_ms",
     "feature",
@@ -131,8 +135,8 @@ _DEFINED_IN = {
     "declare.computed": "feature",
     "declare.event": "Event",
     "declare.group": "FeatureGroup",
-    "declare.words": "aggregate by count distinct first last last_n max mean min mode quantile rate share since_first "
-    "since_last since_previous std sum top_k truncated",
+    "declare.words": "aggregate by count decayed_count decayed_sum distinct first last last_n max mean min mode "
+    "quantile rate share since_first since_last since_previous std sum top_k truncated",
 }
 _MODULES = {name: f"twinstream.{module}" for module, names in _DEFINED_IN.items() for name in names.split()}
 

@@ -6,7 +6,7 @@ The oracle sees the records as they were sent, in the order of time, and compute
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from math import ceil, sqrt
+from math import ceil, fsum, sqrt
 from typing import Any
 
 from twinstream import (
@@ -18,6 +18,8 @@ from twinstream import (
     aggregate,
     by,
     count,
+    decayed_count,
+    decayed_sum,
     distinct,
     feature,
     first,
@@ -143,11 +145,22 @@ def seconds(milliseconds: int) -> float:
     return milliseconds / 1000
 
 
+def decayed(records: Records, now: int, values: Sequence[int], half_life: int = 60_000) -> float:
+    return fsum(
+        value * 2.0 ** ((record["at"] - now) / half_life) for record, value in zip(records, values, strict=True)
+    )
+
+
+def shown(value: Any) -> str:
+    """A value in a list; the oracle takes another way to a float, so its last digits are left out."""
+    return str(round(value, 9) if isinstance(value, float) else value)
+
+
 def by_item(records: Records, value_of: Callable[[Records], Any], field: str = "item") -> tuple[str, ...]:
     """A value for each item, of those of its records that have the field."""
     items = sorted({record["item"] for record in records if record["item"] is not None and record[field] is not None})
     of_item = {item: [record for record in records if record["item"] == item] for item in items}
-    return tuple(f"{item}={value_of(of_item[item])}" for item in items)
+    return tuple(f"{item}={shown(value_of(of_item[item]))}" for item in items)
 
 
 Naive = Callable[[Records, int, int], Any]
@@ -212,6 +225,16 @@ WORDS: dict[str, tuple[Callable[..., Any], Naive]] = {
         lambda records, now, size: seconds(records[-1]["at"] - records[0]["at"]) if records else None,
     ),
     "since_last": (since_last, lambda records, now, size: seconds(now - records[-1]["at"]) if records else None),
+    "decayed_count": (
+        lambda **about: decayed_count("1m", **about),
+        lambda records, now, size: decayed(records, now, [1] * len(records)),
+    ),
+    "decayed_sum": (
+        lambda **about: decayed_sum(Sale.cents, "7s", **about),
+        lambda records, now, size: decayed(
+            [record for record in records if record["cents"] is not None], now, given(records, "cents"), 7_000
+        ),
+    ),
     "odd": (
         lambda **about: aggregate(Odd, Sale.cents, **about),
         lambda records, now, size: len([cents for cents in given(records, "cents") if cents % 2]),
@@ -236,6 +259,10 @@ BY: dict[str, tuple[Callable[..., Any], Naive]] = {
         lambda **about: by(Sale.item, last(Sale.cents, **about)),
         lambda records, now, size: by_item(records, lambda some: given(some, "cents")[-1], "cents"),
     ),
+    "decayed_by": (
+        lambda **about: by(Sale.item, decayed_count("1m", **about)),
+        lambda records, now, size: by_item(records, lambda some: decayed(some, now, [1] * len(some))),
+    ),
     "rises_by": (
         lambda **about: by(Sale.item, aggregate(Rises, Sale.cents, **about)),
         lambda records, now, size: by_item(records, lambda some: WORDS["rises"][1](some, now, size), "cents"),
@@ -259,7 +286,7 @@ def listed(name: str) -> Any:
 
     def listing(self: Any) -> tuple[str, ...]:
         """What it says of each item."""
-        return tuple(f"{item}={value}" for item, value in getattr(self, f"_{name}").items())
+        return tuple(f"{item}={shown(value)}" for item, value in getattr(self, f"_{name}").items())
 
     listing.__name__ = name
     return feature()(listing)

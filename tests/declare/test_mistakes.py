@@ -78,6 +78,12 @@ MISTAKES = {
         "last_ip",
         "q=95. It is above 0 and at most 1",
     ),
+    "a half-life that is none": (
+        "last(Login.ip)",
+        'decayed_count("10 minutes")',
+        "last_ip",
+        "'10 minutes' is no duration. Write a number and s, m, h or d",
+    ),
     "the last none": ("last(Login.ip)", "last_n(Login.ip, 0)", "last_ip", "last_n was given 0"),
     "a value instead of a field": (
         "last(Login.ip)",
@@ -154,7 +160,7 @@ MISTAKES = {
 }
 
 MORE = '''
-from twinstream import Amount, aggregate, by, last_n, max, quantile, share, sum
+from twinstream import Amount, aggregate, by, decayed_count, last_n, max, quantile, share, sum
 
 
 class Click(Event):

@@ -21,12 +21,14 @@ class Part:
         of: what of every event it gets; None for the event time. It gets no nulls.
         where: only of the events that meet this; None for all.
         by: one for each value of this; None for one.
+        timed: whether it gets pairs, of the event time and the value; without `of` the value is 1.
     """
 
     kind: type[Any]
     of: Source | None = None
     where: Source | None = None
     by: Source | None = None
+    timed: bool = False
 
     @property
     def sources(self) -> tuple[Source, ...]:

@@ -98,12 +98,22 @@ def answering(aggregated: Aggregated[Any], places: Sequence[int]) -> Callable[[D
 def _step(part: Part, end: str, name_of: Callable[[Any], str]) -> Step:
     passes = None if part.where is None else attrgetter(name_of(part.where))
     read: Callable[[Any], Any] = attrgetter("time_ms" if part.of is None else name_of(part.of))
+    if part.timed:
+        read = _pair(attrgetter("time_ms"), _one if part.of is None else read)
     if part.by is None:
         return passes, read, method(part.kind, end)
-    category_of, value_of = attrgetter(name_of(part.by)), read
+    return passes, _pair(attrgetter(name_of(part.by)), read), getattr(ByCategory, end)
+
+
+def _pair(first_of: Callable[[Any], Any], second_of: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, Any] | None]:
+    """Two values of an event; None when either is null."""
 
     def pair(event: Any) -> tuple[Any, Any] | None:
-        category, value = category_of(event), value_of(event)
-        return None if category is None or value is None else (category, value)
+        first, second = first_of(event), second_of(event)
+        return None if first is None or second is None else (first, second)
 
-    return passes, pair, getattr(ByCategory, end)
+    return pair
+
+
+def _one(event: Any) -> int:
+    return 1

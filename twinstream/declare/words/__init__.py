@@ -17,7 +17,14 @@ The examples in the words are over five sales to one customer, the whole window 
 
 from twinstream.declare.words.numbers import count, max, mean, min, quantile, rate, share, std, sum
 from twinstream.declare.words.own import aggregate, by
-from twinstream.declare.words.times import since_first, since_last, since_previous, truncated
+from twinstream.declare.words.times import (
+    decayed_count,
+    decayed_sum,
+    since_first,
+    since_last,
+    since_previous,
+    truncated,
+)
 from twinstream.declare.words.values import distinct, first, last, last_n, mode, top_k
 
 VOCABULARY = (
@@ -39,6 +46,8 @@ VOCABULARY = (
     since_previous,
     since_first,
     since_last,
+    decayed_count,
+    decayed_sum,
     truncated,
     by,
     aggregate,
@@ -50,6 +59,8 @@ __all__ = [
     "aggregate",
     "by",
     "count",
+    "decayed_count",
+    "decayed_sum",
     "distinct",
     "first",
     "last",

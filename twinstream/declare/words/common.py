@@ -45,13 +45,14 @@ def made(
         of: the values; None for the event times.
         about: what the user says about it.
         answer: of the window and the accumulators.
-        said: `returns`, the type of the answer, and usual `unit` and `meaning`, where {of} and {where} are filled in.
+        said: `returns`, the type of the answer, and usual `unit` and `meaning`, where {of} and {where} are filled in;
+            `timed`, whether the accumulators get the event times beside the values.
     """
     where = condition_of(about.get("where"))
     meaning: str = said["meaning"].replace("{of}", "" if of is None else of.text)
     return Aggregated(
         word,
-        tuple(Part(kind, of, where) for kind in accumulators),
+        tuple(Part(kind, of, where, timed=said.get("timed", False)) for kind in accumulators),
         answer,
         said["returns"],
         about.get("unit", said.get("unit", "")),
