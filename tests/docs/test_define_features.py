@@ -30,6 +30,21 @@ def test_its_code_runs_from_top_to_bottom() -> None:
     assert Registry(groups).names == ("login", "payment", "visit", "night")
 
 
+def test_its_code_is_right_for_mypy_strict(tmp_path: Path) -> None:
+    (tmp_path / "page.py").write_text("\n".join(SNIPPETS))
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "page.py"]
+    environment = {"MYPYPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [*command, "--follow-imports=silent"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "Success: no issues found in 1 source file\n"
+
+
 @pytest.mark.parametrize(("words", "printed"), COMMANDS, ids=[words for words, _ in COMMANDS])
 def test_its_commands_print_what_it_shows(words: str, printed: str, tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()

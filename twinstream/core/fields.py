@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from sys import intern
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from unicodedata import is_normalized
 
 from msgspec import Meta
@@ -140,9 +140,13 @@ CountryCode = Annotated[str, Meta(min_length=2, max_length=2), Checked(check_cod
 IpAddress = Annotated[str, Meta(max_length=1024), Checked(check_ip_address)]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
-Timestamp = Annotated[int | Annotated[datetime, Meta(tz=True)], Checked(epoch_ms, int)]
-"""Epoch milliseconds, or ISO-8601 with a zone."""
+if TYPE_CHECKING:  # what it is once it is checked, or whatever the decoder made of it
+    Timestamp = int | Any
+    Amount = Decimal | Any
+else:
+    Timestamp = Annotated[int | Annotated[datetime, Meta(tz=True)], Checked(epoch_ms, int)]
+    """Epoch milliseconds, or ISO-8601 with a zone."""
 
-Amount = Annotated[Any, Checked(check_amount, Decimal)]
-"""What the JSON has, a number as int or Decimal; `check_amount` decides. (A field typed as Decimal takes any text that
-Python reads as a number, and no longer tells text from a number.)"""
+    Amount = Annotated[Any, Checked(check_amount, Decimal)]
+    """What the JSON has, a number as int or Decimal; `check_amount` decides. (A field typed as Decimal takes any text
+    that Python reads as a number, and no longer tells text from a number.)"""
