@@ -8,8 +8,8 @@ from twinstream.core.window import Window
 from twinstream.declare.accumulators import END_METHODS, ByCategory, method
 from twinstream.declare.aggregated import Aggregated, Part
 
-Step = tuple[Callable[[Any], bool] | None, Callable[[Any], Any], Callable[[Any, Any], None]]
-"""For one accumulator at one end of the window: which events it gets, what of them, and its method."""
+Step = tuple[int, Callable[[Any], bool] | None, Callable[[Any], Any], Callable[[Any, Any], None]]
+"""For one accumulator at one end of the window: its place, which events it gets, what of them, and its method."""
 
 
 class Plan:
@@ -23,7 +23,7 @@ class Plan:
     def __init__(self, parts: Sequence[Part], name_of: Callable[[Any], str]) -> None:
         self.parts = tuple(parts)
         self.steps: dict[str, tuple[Step, ...]] = {
-            end: tuple(_step(part, end, name_of) for part in parts) for end in END_METHODS
+            end: tuple(_step(at, part, end, name_of) for at, part in enumerate(parts)) for end in END_METHODS
         }
 
     def accumulators(self) -> list[Any]:
@@ -60,11 +60,12 @@ class Feeding:
         self._pass_on(event, self._popleft)
 
     def _pass_on(self, event: Any, steps: tuple[Step, ...]) -> None:
-        for accumulator, (passes, read, hear) in zip(self._accumulators, steps, strict=True):
+        accumulators = self._accumulators
+        for at, passes, read, hear in steps:
             if passes is None or passes(event):
                 value = read(event)
                 if value is not None:
-                    hear(accumulator, value)
+                    hear(accumulators[at], value)
 
 
 class DeclaredWindow(Window[Any]):
@@ -95,14 +96,14 @@ def answering(aggregated: Aggregated[Any], places: Sequence[int]) -> Callable[[D
     return lambda window: answer(window, *[window.accumulators[at] for at in places])
 
 
-def _step(part: Part, end: str, name_of: Callable[[Any], str]) -> Step:
+def _step(at: int, part: Part, end: str, name_of: Callable[[Any], str]) -> Step:
     passes = None if part.where is None else attrgetter(name_of(part.where))
     read: Callable[[Any], Any] = attrgetter("time_ms" if part.of is None else name_of(part.of))
     if part.timed:
         read = _pair(attrgetter("time_ms"), _one if part.of is None else read)
     if part.by is None:
-        return passes, read, method(part.kind, end)
-    return passes, _pair(attrgetter(name_of(part.by)), read), getattr(ByCategory, end)
+        return at, passes, read, method(part.kind, end)
+    return at, passes, _pair(attrgetter(name_of(part.by)), read), getattr(ByCategory, end)
 
 
 def _pair(first_of: Callable[[Any], Any], second_of: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, Any] | None]:
