@@ -1,11 +1,14 @@
 """What is wrong with a declaration is one line: the file, the line, and what to do."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.declare.sign_ins import SIGN_INS, write
+from twinstream import Event, FeatureGroup, Id, Text, Timestamp, last
 from twinstream.check import check_without_events
+from twinstream.core.validation import DefinitionError
 from twinstream.definitions import load_registry
 from twinstream.errors import UserError
 
@@ -29,7 +32,13 @@ MISTAKES = {
         "last(Login.ip)",
         "last(Click.page)",
         GROUP,
-        r"A feature reads Click.page, and the group's event is Login",
+        "last_ip reads Click.page, and the event of its group is Login",
+    ),
+    "categories that have no order": (
+        "last(Login.ip)",
+        "by(Click.either, count())",
+        "last_ip",
+        "by takes text or integers, and either has str or int",
     ),
     "a name that is taken": ("last_ip =", "topic =", GROUP, "'topic' .* name that is taken"),
     "a name that the engine has": ("last_ip =", "window =", GROUP, "'window' of LoginFeatures .* name that is taken"),
@@ -170,6 +179,7 @@ class Click(Event):
     price: Amount = 0
     tags: list[str] = []
     x: int = 0
+    either: Text | int = 0
 
 
 class OneWay:
@@ -187,13 +197,14 @@ class Typeless:
     def remove(self, value: str) -> None: ...
 
 
-class Login('''
+class Login(Event)'''
 
 
 @pytest.mark.parametrize(("before", "after", "line", "said"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_one_line_with_its_place(tmp_path: Path, before: str, after: str, line: str, said: str) -> None:
-    assert before in SIGN_INS
-    text = SIGN_INS.replace("\nclass Login(", MORE, 1).replace(before, after, 1)
+    right = SIGN_INS.replace("\nclass Login(Event)", MORE, 1)
+    assert before in right
+    text = right.replace(before, after, 1)
     path = write(tmp_path, "wrong", text)
     number = 1 + text[: text.index(line)].count("\n")
     with pytest.raises(UserError, match=said) as refusal:
@@ -203,7 +214,9 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path: Path, before: str, after
 
 
 def test_the_file_without_a_mistake_loads(tmp_path: Path) -> None:
-    assert load_registry(write(tmp_path, "right", SIGN_INS.replace("\nclass Login(", MORE, 1))).names == ("login",)
+    assert load_registry(write(tmp_path, "right", SIGN_INS.replace("\nclass Login(Event)", MORE, 1))).names == (
+        "login",
+    )
 
 
 def test_a_method_that_fails_without_events_is_found_before_a_reader_meets_it(tmp_path: Path) -> None:
@@ -212,3 +225,21 @@ def test_a_method_that_fails_without_events_is_found_before_a_reader_meets_it(tm
     number = 1 + text[: text.index("@feature")].count("\n")
     with pytest.raises(UserError, match=rf"fragile_\d+\.py:{number}: failure_rate raised ZeroDivisionError"):
         check_without_events(group, 300_000)
+
+
+def test_a_field_that_an_event_has_with_another_type_than_its_base_is_not_read() -> None:
+    class Sale(Event):
+        sale_id: Id
+        at: Timestamp
+        customer: Id
+        price: int
+
+    class Dear(Sale):
+        price: Text
+
+    fields: Any = Dear
+    options = {"topic": "sales", "entity": fields.customer, "time": fields.at, "id": fields.sale_id}
+    make: Any = type
+    for of in (Dear.price, Sale.price):  # one and the same to Python
+        with pytest.raises(DefinitionError, match="price reads Dear.price, which has another type than Sale.price"):
+            make("DearFeatures", (FeatureGroup,), {"price": last(of)}, event=Dear, **options)

@@ -62,10 +62,6 @@ class Aggregated(Generic[V_co]):
         self.returns = returns
         self.unit = unit
         self.meaning = " ".join(meaning.split())
-        self.name = ""
-
-    def __set_name__(self, owner: type[Any], name: str) -> None:
-        self.name = name
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Self: ...

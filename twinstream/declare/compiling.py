@@ -21,7 +21,7 @@ from twinstream.declare.aggregated import Aggregated
 from twinstream.declare.computed import Computed
 from twinstream.declare.decoding import decoding
 from twinstream.declare.kept import DeclaredWindow, Plan, answering
-from twinstream.declare.sources import Source, hints, is_checked_by
+from twinstream.declare.sources import Source, field_of, hints, is_checked_by
 
 ALWAYS_KEPT = (("time_ms", int), ("offset", int), ("id", str))
 WORDS = "twinstream.declare.words."
@@ -54,14 +54,17 @@ def compiled(
     declared = declared_in(cls)
     aggregated = [each for each in declared.values() if isinstance(each, Aggregated)]
     parts = tuple(dict.fromkeys(part for each in aggregated for part in each.parts))
+    for feature, each in declared.items():
+        if isinstance(each, Aggregated):
+            _check_sources(feature, each, event)
     sources = {source.name: source for part in parts for source in part.sources}
-    for source in sources.values():
-        _check_source(source, event)
     kept_as = {time_field: "time_ms", id_field: "id"}
     others = [sources[each] for each in sorted(sources) if sources[each].function or each not in kept_as]
 
     def name_of(source: Source) -> str:
-        return kept_as[source.name] if source.function is None and source.name in kept_as else _kept_name(source)
+        if source.function is None and source.name in kept_as:
+            return kept_as[source.name]
+        return _kept_name(source.name, event.__struct_fields__)
 
     kept: Any = msgspec.defstruct(
         event.__name__,
@@ -112,7 +115,7 @@ def declared_in(cls: type[Any]) -> dict[str, Aggregated[Any] | Computed[Any]]:
             if name in _TAKEN:
                 raise DefinitionError(f"The feature {name!r} of {cls.__name__} has a name that is taken. Rename it")
             found[name] = value
-        elif isinstance(value, MemberDescriptorType) and not name.startswith("__"):
+        elif isinstance(value, MemberDescriptorType) and issubclass(value.__objclass__, msgspec.Struct):
             field = f"{value.__objclass__.__name__}.{value.__name__}"
             raise DefinitionError(f"{cls.__name__}.{name} is the field {field}. Say what of it: {name} = last({field})")
         elif isinstance(value, FunctionType) and value.__module__.startswith(WORDS):
@@ -185,20 +188,30 @@ def _field(
             f"{event.__name__}"
         )
     if not is_checked_by(hints(event)[name], check):
-        raise DefinitionError(f"{event.__name__}.{name} cannot be the {role} of {cls.__name__}: its type is not {kind}")
+        raise DefinitionError(
+            f"{event.__name__}.{name} cannot be the {role} of {cls.__name__}: its type is not {kind}, never null"
+        )
     return name
 
 
-def _check_source(source: Source, event: type[msgspec.Struct]) -> None:
-    if source.event is not None and not issubclass(event, source.event):
-        raise DefinitionError(
-            f"A feature reads {source.event.__name__}.{source.name}, and the group's event is {event.__name__}"
-        )
-    if source.function is not None:
-        readable = (*event.__struct_fields__, *(name for name in dir(event) if not name.startswith("_")))
-        functions.check_fields_read(source.function, tuple(dict.fromkeys(readable)), event.__name__)
+def _check_sources(feature: str, aggregated: Aggregated[Any], event: type[msgspec.Struct]) -> None:
+    """Check that an event has what a feature reads of it."""
+    fields = event.__struct_fields__
+    known = (*fields, *(name for name in dir(event) if name not in fields and not name.startswith("_")))
+    for source in (source for part in aggregated.parts for source in part.sources):
+        if source.function is not None:
+            functions.check_fields_read(source.function, known, event.__name__)
+        elif source.event is None or not issubclass(event, source.event):
+            raise DefinitionError(f"{feature} reads {source.place}, and the event of its group is {event.__name__}")
+        elif field_of(event, source.name).kept_type != source.kept_type:  # the descriptor is that of the base
+            raise DefinitionError(
+                f"{feature} reads {event.__name__}.{source.name}, which has another type than {source.place}. Rename it"
+            )
 
 
-def _kept_name(source: Source) -> str:
+def _kept_name(name: str, fields: tuple[str, ...]) -> str:
     """The name in the kept struct; of a field that is named as one that every event has, another one."""
-    return f"{source.name}_" if source.name in dict(ALWAYS_KEPT) else source.name
+    if name in dict(ALWAYS_KEPT):
+        while name in fields or name in dict(ALWAYS_KEPT):
+            name += "_"
+    return name

@@ -19,11 +19,12 @@ class Computed(Generic[V_co]):
 
     def __init__(self, function: Callable[[Any], V_co], unit: str) -> None:
         self.function = function
-        self.name = function.__name__
         self.unit = unit
         self.meaning = " ".join((function.__doc__ or "").split())
         if not self.meaning:
-            raise DefinitionError(f"The feature {self.name!r} does not say what it means. Give its method a docstring")
+            raise DefinitionError(
+                f"The feature {function.__name__!r} does not say what it means. Give its method a docstring"
+            )
 
     @property
     def returns(self) -> Any:

@@ -42,7 +42,6 @@ SALES: tuple[dict[str, Any], ...] = (
 
 def answer(aggregated: Aggregated[V]) -> V:
     """What a feature answers at the newest of the sales."""
-    aggregated.name = "_asked"
     made = type("SaleFeatures", (FeatureGroup,), {"_asked": aggregated})
     group = compiled(made, event=Sale, topic="sales", entity=Sale.customer, time=Sale.at, id=Sale.sale_id)
     state = EntityState(group, WindowConfig(WINDOW_MS))

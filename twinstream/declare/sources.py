@@ -42,6 +42,11 @@ class Source:
     condition: bool = False
 
     @property
+    def place(self) -> str:
+        """A field with its event, for a reader."""
+        return self.name if self.event is None else f"{self.event.__name__}.{self.name}"
+
+    @property
     def kept_type(self) -> Any:
         """The type of its field in the kept struct."""
         return union(*self.kinds, None) if self.nullable else union(*self.kinds)
@@ -54,8 +59,7 @@ def source_of(given: Any, word: str) -> Source:
         DefinitionError: it is neither, or of a type that state does not keep.
     """
     if isinstance(given, MemberDescriptorType):
-        event, name = given.__objclass__, given.__name__
-        return Source(name, event, *_kept(hints(event)[name], f"{event.__name__}.{name}"), None, name)
+        return field_of(given.__objclass__, given.__name__)
     if not isinstance(given, FunctionType):
         raise DefinitionError(
             f"{word} was given {given!r}. It takes a field, such as Login.ip, or a function of the event. "
@@ -69,6 +73,15 @@ def source_of(given: Any, word: str) -> Source:
         )
     kinds, nullable = _kept(returned, f"what {given.__name__} returns")
     return Source(f"{given.__name__}_{mark(given)}", None, kinds, nullable, given, shown(given))
+
+
+def field_of(event: type[Any], name: str) -> Source:
+    """A field of an event.
+
+    Raises:
+        DefinitionError: it is of a type that state does not keep.
+    """
+    return Source(name, event, *_kept(hints(event)[name], f"{event.__name__}.{name}"), None, name)
 
 
 def condition_of(where: Callable[[Any], object] | None) -> Source | None:

@@ -9,7 +9,7 @@ from twinstream.core.window import Window
 from twinstream.declare.accumulators import END_METHODS, ByCategory, Ordered, Unordered
 from twinstream.declare.aggregated import Aggregated
 from twinstream.declare.sources import source_of
-from twinstream.declare.words.common import About, held, made
+from twinstream.declare.words.common import About, comparable, held, made
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -62,7 +62,7 @@ def by(category: object, aggregated: Aggregated[V]) -> Aggregated[Mapping[Any, V
     >>> answer(by(Sale.item, sum(Sale.cents)))
     {'cake': 450, 'jam': 999, 'tea': 600}
     """
-    source = source_of(category, "by")
+    source = comparable(category, "by")
     if not aggregated.parts or any(part.by for part in aggregated.parts):
         raise DefinitionError(f"by was given {aggregated.word}, which is not kept by category")
     inner = aggregated.answer
