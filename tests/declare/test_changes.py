@@ -23,7 +23,7 @@ def declared(**features: Any) -> Registry:
 
 
 def after_change(before: Registry, after: Registry) -> tuple[dict[str, str], bool]:
-    """An account's features when the second worker has other definitions, and whether it rebuilt the states for them."""
+    """An account's features when the second worker has other definitions, and whether that rebuilt the states."""
     shop = Driver(before)
     for number in range(4):
         shop.send("logins", sign_in(number))
