@@ -309,6 +309,21 @@ def test_a_function_that_does_not_return_what_it_says_is_a_fault_of_the_definiti
         decoded(declared(longest=last(length)), ip="192.0.2.1")
 
 
+@pytest.mark.parametrize("points", [2**64, "\ud800"], ids=["too large", "no text"])
+def test_what_a_function_makes_that_no_store_can_hold_is_a_fault_of_the_definitions(points: Any) -> None:
+    def pair(login: Login) -> tuple[Any, ...]:
+        return (points, 1)
+
+    def alone(login: Login) -> Any:
+        return points
+
+    pair.__annotations__["return"] = tuple[int | str, int]
+    alone.__annotations__["return"] = int | str
+    for function in (pair, alone):
+        with pytest.raises(Rejected, match="internal: decode raised"):
+            decoded(declared(_newest=last(function)))
+
+
 def test_an_integer_that_no_store_can_hold_is_refused_before_it_stops_the_stream() -> None:
     class Long(Event):
         login_id: Id

@@ -72,7 +72,7 @@ MISTAKES = {
         "last(Login.ip)",
         "last(Click.tags)",
         "last_ip",
-        "Click.tags is list, which state does not",
+        "Click.tags is a list, which state does not",
     ),
     "a sum of text": ("last(Login.ip)", "sum(Login.ip)", "last_ip", "sum takes integers, and ip has str"),
     "a share of what is no condition": (

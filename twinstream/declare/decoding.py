@@ -79,6 +79,7 @@ def reading(source: Source) -> Callable[[Any], Any]:
     if source.condition:
         return lambda record: bool(function(record))
     allowed = {get_origin(kind) or kind for kind in kinds}
+    kept_type, few = source.kept_type, {int, bool}.issuperset(kinds)
 
     def made(record: Any) -> Any:
         value = function(record)
@@ -86,9 +87,13 @@ def reading(source: Source) -> Callable[[Any], Any]:
             raise TypeError(f"{function.__name__} returned {value!r}, which is not of the type that it says")
         if type(value) is int and not MIN_INT <= value <= MAX_INT:
             raise OverflowError(f"{function.__name__} returned an integer of more than 64 bits")
-        return value
+        # What is inside a tuple, and text that is none, would be found when the state is stored: too late.
+        return value if few else _read_back(_store(value), type=kept_type)
 
     return made
+
+
+_store, _read_back = msgspec.msgpack.Encoder().encode, msgspec.msgpack.decode
 
 
 def checks_of(record: type[msgspec.Struct], path: str = "") -> list[Check]:

@@ -142,6 +142,6 @@ def _bare(hint: Any, place: str) -> list[Any]:
     if hint in (float, Decimal, datetime):
         raise DefinitionError(f"{place} is a {hint.__name__.lower()}, and state has none: {SMALLER_UNIT}")
     raise DefinitionError(
-        f"{place} is {getattr(hint, '__name__', hint)}, which state does not keep: int, str, bool, None and tuples of "
-        "them are what it has. Give a function that makes one of these of it"
+        f"{place} is a {getattr(hint, '__name__', hint)}, which state does not keep: int, str, bool, None and tuples "
+        "of them are what it has. Give a function that makes one of these of it"
     )
