@@ -49,6 +49,7 @@ def libraries(*extras: str) -> set[str]:
 ALLOWED = {
     "twinstream": libraries(),
     "twinstream/core": {"msgspec"},
+    "twinstream/declare": {"msgspec"},
     "twinstream/offline": libraries("offline"),
     "twinstream/audit": libraries("offline"),
     "twinstream/job": libraries("flink") | {"py4j"},
@@ -81,7 +82,7 @@ def test_room_uses_only_declared_libraries(room: str) -> None:
         assert foreign <= allowed, path
 
 
-@pytest.mark.parametrize("room", ["twinstream/core", "features"])
+@pytest.mark.parametrize("room", ["twinstream/core", "twinstream/declare", "features"])
 def test_pure_code_touches_no_clock_no_chance_and_no_outside_world(room: str) -> None:
     for path in modules(room):
         assert not set(imports(path)) & IMPURE, path

@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from twinstream.core.aggregates import Maximum, Money, Tally
     from twinstream.core.decoding import Decoder
     from twinstream.core.event import RetainedEvent
-    from twinstream.core.feature_group import Family, FeatureGroup, Scoring
+    from twinstream.core.feature_group import Family, Scoring
     from twinstream.core.fields import (
         Amount,
+        Checked,
         CountryCode,
         CurrencyCode,
         FourDigits,
         Id,
+        IpAddress,
         Latitude,
         Longitude,
         Name,
@@ -33,17 +35,48 @@ if TYPE_CHECKING:
     from twinstream.core.rejection import Rejected
     from twinstream.core.truncation import truncation
     from twinstream.core.window import Aggregate, Window
+    from twinstream.declare.computed import feature
+    from twinstream.declare.event import Event
+    from twinstream.declare.group import FeatureGroup
+    from twinstream.declare.words import (
+        aggregate,
+        by,
+        count,
+        decayed_count,
+        decayed_sum,
+        distinct,
+        first,
+        last,
+        last_n,
+        max,
+        mean,
+        min,
+        mode,
+        quantile,
+        rate,
+        share,
+        since_first,
+        since_last,
+        since_previous,
+        std,
+        sum,
+        top_k,
+        truncated,
+    )
 
 __all__ = [
     "Aggregate",
     "Amount",
+    "Checked",
     "CountryCode",
     "CurrencyCode",
     "Decoder",
+    "Event",
     "Family",
     "FeatureGroup",
     "FourDigits",
     "Id",
+    "IpAddress",
     "Latitude",
     "Longitude",
     "Maximum",
@@ -56,27 +89,56 @@ __all__ = [
     "Text",
     "Timestamp",
     "Window",
+    "aggregate",
+    "by",
     "check_amount",
     "check_code",
     "check_digits",
     "check_id",
     "check_ip_address",
+    "count",
+    "decayed_count",
+    "decayed_sum",
+    "distinct",
     "epoch_ms",
+    "feature",
+    "first",
+    "last",
+    "last_n",
+    "max",
+    "mean",
+    "min",
+    "mode",
+    "quantile",
+    "rate",
+    "share",
+    "since_first",
+    "since_last",
+    "since_previous",
+    "std",
+    "sum",
+    "top_k",
+    "truncated",
     "truncation",
 ]
 
 _DEFINED_IN = {
-    "aggregates": "Maximum Money Tally",
-    "decoding": "Decoder",
-    "event": "RetainedEvent",
-    "feature_group": "Family FeatureGroup Scoring",
-    "fields": "Amount CountryCode CurrencyCode FourDigits Id Latitude Longitude Name Text Timestamp check_amount "
-    "check_code check_digits check_id check_ip_address epoch_ms",
-    "rejection": "Rejected",
-    "truncation": "truncation",
-    "window": "Aggregate Window",
+    "core.aggregates": "Maximum Money Tally",
+    "core.decoding": "Decoder",
+    "core.event": "RetainedEvent",
+    "core.feature_group": "Family Scoring",
+    "core.fields": "Amount Checked CountryCode CurrencyCode FourDigits Id IpAddress Latitude Longitude Name Text "
+    "Timestamp check_amount check_code check_digits check_id check_ip_address epoch_ms",
+    "core.rejection": "Rejected",
+    "core.truncation": "truncation",
+    "core.window": "Aggregate Window",
+    "declare.computed": "feature",
+    "declare.event": "Event",
+    "declare.group": "FeatureGroup",
+    "declare.words": "aggregate by count decayed_count decayed_sum distinct first last last_n max mean min mode "
+    "quantile rate share since_first since_last since_previous std sum top_k truncated",
 }
-_MODULES = {name: f"twinstream.core.{module}" for module, names in _DEFINED_IN.items() for name in names.split()}
+_MODULES = {name: f"twinstream.{module}" for module, names in _DEFINED_IN.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

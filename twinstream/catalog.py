@@ -67,4 +67,9 @@ def markdown(rows: list[tuple[str, ...]], notes: str) -> str:
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),
     ]
-    return "\n".join([*lines, *("| " + " | ".join(cells) + " |" for cells in rows), "", notes]).rstrip()
+    return "\n".join([*lines, *("| " + " | ".join(map(_cell, cells)) + " |" for cells in rows), "", notes]).rstrip()
+
+
+def _cell(text: str) -> str:
+    """Text in a Markdown table, where a bar would end the cell; a condition may have one."""
+    return text.replace("|", r"\|")

@@ -1,5 +1,7 @@
 """`twinstream check`: whether feature definitions can be computed, before a record is."""
 
+from pathlib import Path
+
 from rich import box
 from rich.table import Table
 
@@ -38,7 +40,8 @@ def check_without_events(group: FeatureGroup, window_ms: int) -> None:
         functions = {feature.family: feature.derive for feature in group.features}
         functions |= {feature.name: feature.compute for feature in group.features}
         code = getattr(functions.get(name), "__code__", None)
-        place = f"{code.co_filename}:{code.co_firstlineno}: " if code else ""
+        theirs = code is not None and not Path(code.co_filename).is_relative_to(Path(__file__).parent)
+        place = f"{code.co_filename}:{code.co_firstlineno}: " if code is not None and theirs else ""
         raise UserError(
             f"{place}{rejected.detail} ({rejected.__cause__}) of a window without events, which is what a reader gets "
             "long after an entity's last one. Return None or 0 there."

@@ -11,10 +11,10 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TypeGuard
 
 from twinstream.core.feature_group import FeatureGroup
 from twinstream.core.validation import DefinitionError
+from twinstream.declare.group import definition_of
 from twinstream.errors import UserError
 from twinstream.registry import Registry
 
@@ -49,7 +49,8 @@ def _loaded(names: str) -> Registry:
     for name in filter(None, (part.strip() for part in names.split(","))):
         module = _module(name)
         defined = vars(module)
-        found = [each for name in getattr(module, "__all__", defined) if _is_group(each := defined.get(name))]
+        named = [definition_of(defined.get(each)) for each in getattr(module, "__all__", defined)]
+        found = [group for group in named if group is not None]
         if not found:
             raise UserError(f"{name} defines no feature group.")
         groups |= {id(group): group for group in found}
@@ -69,10 +70,6 @@ def files_of(registry: Registry) -> dict[str, Path]:
         if spec.submodule_search_locations is None and spec.origin is not None:
             files[Path(spec.origin).name] = Path(spec.origin)
     return files
-
-
-def _is_group(value: object) -> TypeGuard[FeatureGroup]:
-    return isinstance(value, FeatureGroup)
 
 
 def _default() -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from twinstream.core.feature_group import FeatureGroup
+from twinstream.declare import group as declared
 from twinstream.errors import UserError
 
 
@@ -10,7 +11,7 @@ class Registry:
     """Some feature groups, in the order of their definition. Several may read one topic, if they agree on its key.
 
     Args:
-        groups: which.
+        groups: which; a class that declares a group stands for it.
         source: the modules that define them, as `FEATURES` names them; whoever gets this text loads the same groups.
         notes: what the modules say of their features beyond the catalog, in Markdown.
 
@@ -18,12 +19,17 @@ class Registry:
         UserError: two share a name, or read one topic by different keys.
     """
 
-    def __init__(self, groups: Iterable[FeatureGroup], source: str = "", notes: str = "") -> None:
+    def __init__(
+        self, groups: Iterable[FeatureGroup | type[declared.FeatureGroup]], source: str = "", notes: str = ""
+    ) -> None:
         self.source = source
         self.notes = notes
         self._by_name: dict[str, FeatureGroup] = {}
         self._by_topic: dict[str, tuple[FeatureGroup, ...]] = {}
-        for group in groups:
+        for each in groups:
+            group = declared.definition_of(each)
+            if group is None:
+                raise UserError(f"{each!r} declares no feature group: it has no event.")
             if group.name in self._by_name:
                 raise UserError(
                     f"{group.place}: there are two feature groups named {group.name!r}. Give one of them another name."

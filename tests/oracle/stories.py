@@ -93,8 +93,13 @@ groups = st.sampled_from(sorted(FIELDS))
 
 def stories(group: str, max_steps: int = 24) -> st.SearchStrategy[list[Step]]:
     """Stories of an entity of the group."""
+    return stories_of(FIELDS[group], max_steps)
+
+
+def stories_of(fields: st.SearchStrategy[dict[str, Any]], max_steps: int = 24) -> st.SearchStrategy[list[Step]]:
+    """Stories of an entity whose events have these fields."""
     steps_ms = st.sampled_from(STEPS_MS)
-    arrivals = st.builds(Arrival, steps_ms, FIELDS[group])
+    arrivals = st.builds(Arrival, steps_ms, fields)
     return st.lists(
         st.one_of(
             arrivals,
@@ -105,7 +110,7 @@ def stories(group: str, max_steps: int = 24) -> st.SearchStrategy[list[Step]]:
             st.builds(Reading, st.sampled_from([*STEPS_MS, 10 * WINDOW_MS])),
             st.just(Expiry()),
             st.just(Reload()),
-            st.builds(Failure, steps_ms, FIELDS[group]),
+            st.builds(Failure, steps_ms, fields),
         ),
         min_size=1,
         max_size=max_steps,

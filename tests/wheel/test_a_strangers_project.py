@@ -238,4 +238,4 @@ def test_the_example_is_green_at_once(installed: Path, tmp_path: Path) -> None:
         check, cwd=tmp_path, env=environment | {"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False
     )
     assert found.returncode == 0, found.stderr
-    assert "login   logins   account_id   Attempt" in found.stdout
+    assert "login   logins   account_id   Login" in found.stdout

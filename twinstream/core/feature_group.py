@@ -11,6 +11,7 @@ from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from types import FrameType
 from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
@@ -20,7 +21,7 @@ from twinstream.core.rejection import Rejected
 from twinstream.core.validation import DefinitionError, check_event, check_fields, check_names, value_type
 from twinstream.core.window import Window
 
-Value = int | float | bool | tuple[str, ...] | None
+Value = int | float | bool | str | tuple[str, ...] | None
 """What a feature can be. A tuple is a list of names."""
 
 Decode = Callable[[bytes | None, int], tuple[str, RetainedEvent]]
@@ -121,7 +122,7 @@ class FeatureGroup:
 
     Attributes:
         names: of the features, in the catalog's order.
-        lists: which of them, by position, are lists of names.
+        lists, texts: which of them, by position, are lists of names, and which are text.
         values: a struct type with one field per feature, in the same order.
         decoder: `decode` as it was given; groups with the same one decode every record alike.
         place: the file and line of its definition, for messages.
@@ -147,8 +148,7 @@ class FeatureGroup:
             raise DefinitionError(f"{name!r} over {topic!r}: a group and a topic are named with letters, digits, . _ -")
         check_fields(name, wire_type, entity=entity, time=time, id=id)
         check_event(name, event_type)
-        definition = sys._getframe(1)
-        self.place = f"{definition.f_code.co_filename}:{definition.f_lineno}"
+        self.place = _place_of_definition()
         self.name = name
         self.version = version
         self.topic = topic
@@ -189,6 +189,7 @@ class FeatureGroup:
         self.features = tuple(features)
         self.names = tuple(feature.name for feature in features)
         self.lists = tuple(at for at, feature in enumerate(features) if feature.type == "names")
+        self.texts = tuple(at for at, feature in enumerate(features) if feature.type == "text")
         self._computes = tuple(
             (derive, tuple(feature.compute for feature in alike))
             for derive, alike in groupby(features, attrgetter("derive"))
@@ -228,6 +229,17 @@ class FeatureGroup:
             except Exception:
                 return feature.name
         return "a feature"
+
+
+def _place_of_definition() -> str:
+    """File and line of whoever is defining a group: the nearest caller that is not of the engine."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_ENGINE):
+        frame = frame.f_back
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+_ENGINE = f"{__name__.partition('.')[0]}."
 
 
 def _rejecting(decode: Decode) -> Decode:

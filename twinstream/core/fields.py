@@ -1,34 +1,32 @@
-"""The kinds of fields that records have: types for the decoder, and checks of what a type cannot say."""
+"""The kinds of fields that records have: checks of what a type cannot say, and types for the decoder."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from sys import intern
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from unicodedata import is_normalized
 
 from msgspec import Meta
 
 from twinstream.core.rejection import Rejected
 
-Id = Annotated[str, Meta(min_length=1, max_length=128)]
-"""Identifies an event, an entity or a session; `check_id` says more."""
 
-Name = Annotated[str, Meta(max_length=128)]
-"""Identifies something else that an event names."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Beside a field's type: what a record of a declared event has checked there, beyond what the type says.
 
-Text = Annotated[str, Meta(max_length=1024)]
-FourDigits = Annotated[str, Meta(min_length=4, max_length=4)]
-CurrencyCode = Annotated[str, Meta(min_length=3, max_length=3)]
-CountryCode = Annotated[str, Meta(min_length=2, max_length=2)]
-Latitude = Annotated[float, Meta(ge=-90, le=90)]
-Longitude = Annotated[float, Meta(ge=-180, le=180)]
-Timestamp = int | Annotated[datetime, Meta(tz=True)]
-"""Epoch milliseconds, or ISO-8601 with a zone."""
+    Attributes:
+        check: gets the value and the name of its field; raises `Rejected`; gives the value to go on with, or None to
+            leave it as it is.
+        gives: the type of what it gives; None when that is the field's own.
+    """
 
-Amount = Any
-"""What the JSON has, a number as int or Decimal; `check_amount` decides. (A field typed as Decimal takes any text that
-Python reads as a number, and no longer tells text from a number.)"""
+    check: Callable[[Any, str], Any]
+    gives: type | None = None
+
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -127,3 +125,28 @@ def check_code(code: str, field: str) -> str:
     if not (code.isalpha() and code.isupper() and code.isascii()):
         raise Rejected("schema", f"Expected an ISO code of capital letters - at `$.{field}`")
     return intern(code)
+
+
+Id = Annotated[str, Meta(min_length=1, max_length=128), Checked(check_id)]
+"""Identifies an event, an entity or a session; `check_id` says more."""
+
+Name = Annotated[str, Meta(max_length=128)]
+"""Identifies something else that an event names."""
+
+Text = Annotated[str, Meta(max_length=1024)]
+FourDigits = Annotated[str, Meta(min_length=4, max_length=4), Checked(check_digits)]
+CurrencyCode = Annotated[str, Meta(min_length=3, max_length=3), Checked(check_code)]
+CountryCode = Annotated[str, Meta(min_length=2, max_length=2), Checked(check_code)]
+IpAddress = Annotated[str, Meta(max_length=1024), Checked(check_ip_address)]
+Latitude = Annotated[float, Meta(ge=-90, le=90)]
+Longitude = Annotated[float, Meta(ge=-180, le=180)]
+if TYPE_CHECKING:  # what it is once it is checked, or whatever the decoder made of it
+    Timestamp = int | Any
+    Amount = Decimal | Any
+else:
+    Timestamp = Annotated[int | Annotated[datetime, Meta(tz=True)], Checked(epoch_ms, int)]
+    """Epoch milliseconds, or ISO-8601 with a zone."""
+
+    Amount = Annotated[Any, Checked(check_amount, Decimal)]
+    """What the JSON has, a number as int or Decimal; `check_amount` decides. (A field typed as Decimal takes any text
+    that Python reads as a number, and no longer tells text from a number.)"""

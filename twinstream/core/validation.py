@@ -6,10 +6,10 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
-FORMS = "int, float, bool or tuple[str, ...], each also with `| None`"
+FORMS = "int, float, bool, str or tuple[str, ...], each also with `| None`"
 """The types that a feature can have."""
 
-_TYPE_NAMES: dict[Any, str] = {int: "int", float: "float", bool: "bool", tuple: "names"}
+_TYPE_NAMES: dict[Any, str] = {int: "int", float: "float", bool: "bool", str: "text", tuple: "names"}
 
 RESERVED = frozenset(
     {"entity", "event_id", "event_time", "topic", "partition", "offset", "timestamp", "version", "group", "features"}

@@ -1,5 +1,6 @@
 """The one encoder of vectors: feature-log records and the fields of a Redis hash."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -56,12 +57,15 @@ _decoder = msgspec.json.Decoder(FeatureRecord)
 def hash_lines(group: FeatureGroup, vector: msgspec.Struct) -> bytes:
     """The readable values of a vector, in the catalog's order, as they stand in its Redis hash: each ends a line.
 
-    Numbers are written as in JSON, nothing as `null`, lists of names with commas between them. A name is an identifier,
-    so it has neither spaces nor quotes.
+    Numbers are written as in JSON, nothing as `null`, text as `_quoted`, lists of names with commas between them.
     """
     values = list(msgspec.structs.astuple(vector))
     for at in group.lists:
-        values[at] = " ".join(values[at])
+        if values[at] is not None:
+            values[at] = " ".join([_quoted(name) for name in values[at]])
+    for at in group.texts:
+        if values[at] is not None:
+            values[at] = _quoted(values[at])
     return _encode(values).translate(_AS_LINES, b'["')
 
 
@@ -73,5 +77,26 @@ def readable(value: Value) -> str:
 
     >>> [readable(value) for value in (3, 0.25, True, None, ("unusual_hour", "amount_spike"))]
     ['3', '0.25', 'true', 'null', 'unusual_hour,amount_spike']
+    >>> [readable(value) for value in ("198.51.100.7", "Café No. 7", "null")]
+    ['198.51.100.7', 'Café%20No.%207', '%6Eull']
     """
-    return ",".join(value) if isinstance(value, tuple) else _encode(value).decode()
+    if isinstance(value, tuple):
+        return ",".join([_quoted(name) for name in value])
+    return _quoted(value) if isinstance(value, str) else _encode(value).decode()
+
+
+def _quoted(text: str) -> str:
+    """Text with the characters that would part a hash's lines, or end a name in a list, written as in a URL: %20.
+
+    `null` is written so, too, since it stands for nothing.
+    """
+    if text == "null":
+        return "%6Eull"
+    return _special.sub(_percent, text)
+
+
+def _percent(found: re.Match[str]) -> str:
+    return f"%{ord(found[0]):02X}"
+
+
+_special = re.compile(r'[\x00-\x20"%,\[\\\]\x7f]')

@@ -24,7 +24,13 @@ COORDINATES: dict[str, Any] = {
 """Every column that is not a feature. `event_time` is when it happened; topic, partition, offset and `timestamp` say
 where and when it arrived."""
 
-_TYPES: dict[str, Any] = {"int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean, "names": pl.List(pl.String)}
+_TYPES: dict[str, Any] = {
+    "int": pl.Int64,
+    "float": pl.Float64,
+    "bool": pl.Boolean,
+    "text": pl.String,
+    "names": pl.List(pl.String),
+}
 
 
 def columns(group: FeatureGroup) -> dict[str, Any]:
@@ -99,4 +105,4 @@ def _value_type(feature: Feature) -> Any:
     return kind | None if feature.nullable else kind
 
 
-_PYTHON_TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "names": tuple[str, ...]}
+_PYTHON_TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "text": str, "names": tuple[str, ...]}

@@ -14,6 +14,7 @@ TYPES: dict[str, Schema] = {
     "int": {"type": "integer"},
     "float": {"type": "number"},
     "bool": {"type": "boolean"},
+    "text": {"type": "string"},
     "names": {"type": "array", "items": {"type": "string"}},
 }
 """The schema of each type that a feature can have; see `twinstream.core.validation`."""

@@ -5,13 +5,13 @@ from typing import Any
 from twinstream.registry import Registry
 from twinstream.testing import START_MS, Driver
 
-from shop.features import login_features
+from shop.features import LoginFeatures
 
 MINUTE_MS = 60_000
 
 
 def driver() -> Driver:
-    return Driver(Registry([login_features]))
+    return Driver(Registry([LoginFeatures]))
 
 
 def sign_in(number: int, at_ms: int = 0, **fields: Any) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def test_sign_ins_of_an_account_are_counted() -> None:
     shop.run()
     features = shop.features("login", "a1")
     assert (features["login_count"], features["failed_count"], features["distinct_ips"]) == ("3", "1", "2")
+    assert features["last_ip"] == "198.51.100.7"
 
 
 def test_a_sign_in_that_is_exactly_the_window_old_is_out() -> None:

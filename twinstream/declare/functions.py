@@ -1,0 +1,118 @@
+"""What can be said of a user's function without calling it: what it means, which fields it reads, how it is written."""
+
+import ast
+import dis
+import linecache
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from hashlib import sha256
+from itertools import pairwise
+from types import CodeType, FunctionType
+from typing import Any
+
+from twinstream.core.validation import DefinitionError
+
+_SHOWN_WHOLE = (int, float, str, bytes, Decimal, Fraction, date, timedelta, re.Pattern)
+"""Values whose `repr` says all of them."""
+
+
+def mark(function: FunctionType) -> str:
+    """Eight hex digits that stand for what a function computes: its code, and the values and functions that it names.
+
+    The result of the function is kept in state under a name with this mark in it. So a changed condition has another
+    layout of the state, which is then rebuilt instead of mixing answers of two conditions. What a function reaches by
+    other ways (an attribute of a module, a method of a class) is not in the mark.
+
+    >>> mark(lambda login: not login.success) == mark(lambda login: not login.success)
+    True
+    >>> mark(lambda sale: sale.amount > 100) == mark(lambda sale: sale.amount > 200)
+    False
+    """
+    return sha256(repr(_of_function(function, ())).encode()).hexdigest()[:8]
+
+
+def check_fields_read(function: FunctionType, known: tuple[str, ...], event: str) -> None:
+    """Check that a function of an event reads fields that the event has, as far as it reads them by name.
+
+    Raises:
+        DefinitionError: it reads another one.
+    """
+    if not function.__code__.co_argcount:
+        raise DefinitionError(f"{shown(function)} takes no argument. It is a function of one {event}")
+    argument = function.__code__.co_varnames[0]
+    for loaded, read in pairwise(dis.get_instructions(function)):
+        of_argument = loaded.opname == "LOAD_FAST" and loaded.argval == argument
+        if of_argument and read.opname in ("LOAD_ATTR", "LOAD_METHOD") and read.argval not in known:
+            raise DefinitionError(
+                f"{shown(function)} reads the field {read.argval!r}, which {event} does not have. "
+                f"It has: {', '.join(known)}"
+            )
+
+
+def shown(function: FunctionType) -> str:
+    """A function for a reader: a lambda as it is written, any other one by its name; both as Markdown code."""
+    if function.__name__ != "<lambda>":
+        return f"`{function.__name__}`"
+    return f"`{_written(function.__code__) or 'lambda'}`"
+
+
+def _written(code: CodeType) -> str | None:
+    """The body of a lambda, from its file; None when that cannot be read."""
+    places = [(line, start) for line, _, start, end in code.co_positions() if line and end]
+    try:
+        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except (SyntaxError, ValueError):
+        return None
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    around = [body for body in bodies if all(_begin(body) <= place <= _end(body) for place in places)]
+    return ast.unparse(max(around, key=_begin)) if places and around else None
+
+
+def _begin(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _end(node: ast.expr) -> tuple[int, int]:
+    return node.end_lineno or 0, node.end_col_offset or 0
+
+
+def _of_function(function: FunctionType, within: tuple[Any, ...]) -> Any:
+    if function in within:
+        return "itself"
+    within = (*within, function)
+    named = {name: function.__globals__[name] for name in _names(function.__code__) if name in function.__globals__}
+    enclosed = [cell.cell_contents for cell in function.__closure__ or ()]
+    parts = [function.__defaults__, function.__kwdefaults__, enclosed, named]
+    return [_of_code(function.__code__, function.__doc__), *(_of(part, within) for part in parts)]
+
+
+def _of_code(code: CodeType, doc: str | None = None) -> Any:
+    constants = [_of(each, ()) for each in code.co_consts if doc is None or each is not doc]
+    return [code.co_code, code.co_names, code.co_argcount, constants]
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _of(value: Any, within: tuple[Any, ...]) -> Any:
+    """A value as something whose `repr` is the same in every process."""
+    if isinstance(value, FunctionType):
+        return _of_function(value, within)
+    if isinstance(value, CodeType):
+        return _of_code(value)
+    if isinstance(value, dict):
+        return ["dict", sorted((repr(_of(key, within)), _of(each, within)) for key, each in value.items())]
+    if isinstance(value, set | frozenset):
+        return ["set", sorted(repr(_of(each, within)) for each in value)]
+    if isinstance(value, tuple | list):
+        return [type(value).__name__, [_of(each, within) for each in value]]
+    if value is None or isinstance(value, _SHOWN_WHOLE):
+        return [type(value).__name__, repr(value)]
+    return getattr(value, "__qualname__", type(value).__qualname__)
