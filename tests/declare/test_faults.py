@@ -1,6 +1,7 @@
 """What raises while a declared group computes: a dead letter, and the state is as if the record had never come."""
 
 import gc
+import json
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,23 @@ def test_a_field_named_as_what_every_event_has_is_kept_beside_it() -> None:
     shop.run()
     found = shop.features("odd", "a1")
     assert (found["offset_"], found["times"], found["newest"]) == ("77", "1", "o1")
+
+
+def test_an_integer_inside_a_tuple_that_no_store_holds_is_refused_and_the_stream_goes_on() -> None:
+    class Trip(Event):
+        trip_id: Id
+        at: Timestamp
+        account_id: Id
+        stops: tuple[int, ...] = ()
+
+    fields: Any = Trip
+    options = {"topic": "trips", "entity": fields.account_id, "time": fields.at, "id": fields.trip_id}
+    made: Any = type("TripFeatures", (FeatureGroup,), {"routes": distinct(Trip.stops)}, event=Trip, **options)
+    shop = Driver(Registry([made]))
+    for number, stops in enumerate(([1, 2], [1, 2**63], [1, 2**70], [3])):
+        record = {"trip_id": f"t{number}", "at": START_MS + number, "account_id": "a1", "stops": stops}
+        shop.send("trips", json.dumps(record).encode(), key="a1")
+    shop.run()
+    letters = [(letter.offset, letter.reason, letter.detail) for letter in shop.dead_letters("trips")]
+    assert letters == [(offset, "schema", "Expected `int` of at most 64 bits - at `$.stops`") for offset in (1, 2)]
+    assert shop.features("trip", "a1")["routes"] == "2"

@@ -66,12 +66,12 @@ def reading(source: Source) -> Callable[[Any], Any]:
     name, function, kinds, nullable = source.name, source.function, source.kinds, source.nullable
     if function is None:
         read = attrgetter(name)
-        if int not in kinds:
+        if not any(kind is int or get_origin(kind) is tuple for kind in kinds):
             return read
 
         def bounded(record: Any) -> Any:
             value = read(record)
-            if type(value) is int and not MIN_INT <= value <= MAX_INT:
+            if not _can_be_stored(value):
                 raise Rejected("schema", f"Expected `int` of at most 64 bits - at `$.{name}`")
             return value
 
@@ -91,6 +91,13 @@ def reading(source: Source) -> Callable[[Any], Any]:
         return value if few else _read_back(_store(value), type=kept_type)
 
     return made
+
+
+def _can_be_stored(value: Any) -> bool:
+    """Whether the integers that a value is or has inside are of at most 64 bits."""
+    if type(value) is tuple:
+        return all(map(_can_be_stored, value))
+    return type(value) is not int or MIN_INT <= value <= MAX_INT
 
 
 _store, _read_back = msgspec.msgpack.Encoder().encode, msgspec.msgpack.decode
