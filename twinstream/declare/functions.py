@@ -5,17 +5,23 @@ import dis
 import linecache
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from dataclasses import fields, is_dataclass
+from datetime import date, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
+from functools import partial
 from hashlib import sha256
 from itertools import pairwise
 from types import CodeType, FunctionType
 from typing import Any
+from uuid import UUID
+
+import msgspec
 
 from twinstream.core.validation import DefinitionError
 
-_SHOWN_WHOLE = (int, float, str, bytes, Decimal, Fraction, date, timedelta, re.Pattern)
+_SHOWN_WHOLE = (int, float, str, bytes, range, Decimal, Fraction, date, time, timedelta, UUID, re.Pattern)
 """Values whose `repr` says all of them."""
 
 
@@ -115,4 +121,12 @@ def _of(value: Any, within: tuple[Any, ...]) -> Any:
         return [type(value).__name__, [_of(each, within) for each in value]]
     if value is None or isinstance(value, _SHOWN_WHOLE):
         return [type(value).__name__, repr(value)]
+    if isinstance(value, Enum):
+        return [type(value).__qualname__, value.name, _of(value.value, within)]
+    if isinstance(value, partial):
+        return ["partial", _of(value.func, within), _of(value.args, within), _of(value.keywords, within)]
+    if is_dataclass(value) and not isinstance(value, type):
+        return [type(value).__qualname__, [_of(getattr(value, each.name), within) for each in fields(value)]]
+    if isinstance(value, msgspec.Struct):
+        return [type(value).__qualname__, _of(msgspec.structs.astuple(value), within)]
     return getattr(value, "__qualname__", type(value).__qualname__)
