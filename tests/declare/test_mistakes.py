@@ -112,6 +112,12 @@ MISTAKES = {
         "failed_count",
         "where=True is no",
     ),
+    "a condition by a wrong name": (
+        "count(where=",
+        "count(were=",
+        "failed_count",
+        r"count was given were=, which no word takes\. There are: where=, unit=, meaning=",
+    ),
     "a field that is no feature yet": ("last(Login.ip)", "Login.ip", GROUP, r"last_ip is the field Login.ip.*last\("),
     "a word that is not called": (
         "count()",

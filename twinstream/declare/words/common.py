@@ -25,6 +25,8 @@ class About(TypedDict, total=False):
     meaning: str
 
 
+_TAKES = ", ".join(f"{name}=" for name in About.__annotations__)
+
 Integers = int | None | Callable[[Any], int | None]
 """A field with integers, or a function of the event that returns them."""
 
@@ -47,7 +49,13 @@ def made(
         answer: of the window and the accumulators.
         said: `returns`, the type of the answer, and usual `unit` and `meaning`, where {of} and {where} are filled in;
             `timed`, whether the accumulators get the event times beside the values.
+
+    Raises:
+        DefinitionError: the user says something that no word takes.
     """
+    unknown = about.keys() - About.__annotations__.keys()
+    if unknown:
+        raise DefinitionError(f"{word} was given {min(unknown)}=, which no word takes. There are: {_TAKES}")
     where = condition_of(about.get("where"))
     meaning: str = said["meaning"].replace("{of}", "" if of is None else of.text)
     return Aggregated(
