@@ -208,3 +208,23 @@ def test_every_field_is_checked_as_its_type_says(fields: dict[str, Any], path: s
 def test_null_is_accepted_where_the_type_has_it() -> None:
     group = declared(Visit, visits=count())
     assert decoded(group, seen=None, price=None, last4=None, address=None, place=None).offset == 7
+
+
+def test_a_record_that_is_one_of_several_inside_has_the_checks_of_its_own_kind() -> None:
+    class ByCard(Event, tag="card"):
+        last_four: FourDigits
+
+    class ByBank(Event, tag="bank"):
+        country: CountryCode
+
+    class Paid(Event):
+        login_id: Id
+        at: Timestamp
+        account_id: Id
+        how: ByCard | ByBank | None = None
+
+    group = declared(Paid, count=count())
+    for how in (None, {"type": "card", "last_four": "1234"}, {"type": "bank", "country": "NO"}):
+        assert decoded(group, how=how).id == "l1"
+    with pytest.raises(Rejected, match=r"schema: .*`\$.how.country`"):
+        decoded(group, how={"type": "bank", "country": "Norway"})

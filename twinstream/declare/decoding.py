@@ -124,7 +124,7 @@ def checks_of(record: type[msgspec.Struct], path: str = "") -> list[Check]:
             elif isinstance(each, type) and issubclass(each, msgspec.Struct):
                 inner = checks_of(each, f"{path}{name}.")
                 if inner:
-                    checks.append(_inside(name, inner))
+                    checks.append(_inside(name, each, inner))
             elif any(_has_checks(argument) for argument in get_args(each)):
                 raise DefinitionError(
                     f"{record.__name__}.{name} is a list or the like of values with a check, which is made of single "
@@ -158,12 +158,12 @@ def _checking(name: str, path: str, check: Callable[[Any, str], Any], nullable: 
     return checked
 
 
-def _inside(name: str, checks: list[Check]) -> Check:
+def _inside(name: str, kind: type[msgspec.Struct], checks: list[Check]) -> Check:
     read = attrgetter(name)
 
     def checked(record: Any) -> None:
         inner = read(record)
-        if inner is not None:
+        if isinstance(inner, kind):  # and not null, nor another one of a tagged union
             for check in checks:
                 check(inner)
 
