@@ -1,6 +1,7 @@
 """A group that is declared: one file of the user's, and the engine runs it as any other group."""
 
 from pathlib import Path
+from typing import Any
 
 from tests.declare.logins import MINUTE_MS, Login, LoginFeatures, declared, definition, sign_in, values
 from tests.declare.sign_ins import SIGN_INS, write
@@ -177,3 +178,26 @@ def test_a_method_can_read_the_window_and_other_methods() -> None:
     shop.send("logins", sign_in(1))
     shop.run()
     assert values(shop) == {"length": "300", "twice": "600"}
+
+
+def test_a_condition_may_call_a_private_method_of_the_record() -> None:
+    class Visit(Login):
+        def _from_outside(self) -> bool:
+            return not (self.ip or "").startswith("10.")
+
+    shop = Driver(Registry([declared(Visit, outside=count(where=lambda visit: visit._from_outside()))]))
+    shop.send("logins", sign_in(0, ip="10.0.0.1"))
+    shop.send("logins", sign_in(1, ip="192.0.2.1"))
+    shop.run()
+    assert values(shop)["outside"] == "1"
+
+
+def test_a_condition_may_use_the_name_of_its_argument_for_something_else() -> None:
+    def is_local(login: Any) -> bool:
+        login = login.ip
+        return bool(login and login.startswith("10."))
+
+    shop = Driver(Registry([declared(local=count(where=is_local))]))
+    shop.send("logins", sign_in(0, ip="10.0.0.1"))
+    shop.run()
+    assert values(shop)["local"] == "1"

@@ -196,11 +196,9 @@ def _field(
 
 def _check_sources(feature: str, aggregated: Aggregated[Any], event: type[msgspec.Struct]) -> None:
     """Check that an event has what a feature reads of it."""
-    fields = event.__struct_fields__
-    known = (*fields, *(name for name in dir(event) if name not in fields and not name.startswith("_")))
     for source in (source for part in aggregated.parts for source in part.sources):
         if source.function is not None:
-            functions.check_fields_read(source.function, known, event.__name__)
+            functions.check_fields_read(source.function, event)
         elif source.event is None or not issubclass(event, source.event):
             raise DefinitionError(f"{feature} reads {source.place}, and the event of its group is {event.__name__}")
         elif field_of(event, source.name).kept_type != source.kept_type:  # the descriptor is that of the base

@@ -40,21 +40,26 @@ def mark(function: FunctionType) -> str:
     return sha256(repr(_of_function(function, ())).encode()).hexdigest()[:8]
 
 
-def check_fields_read(function: FunctionType, known: tuple[str, ...], event: str) -> None:
+def check_fields_read(function: FunctionType, event: type[msgspec.Struct]) -> None:
     """Check that a function of an event reads fields that the event has, as far as it reads them by name.
 
     Raises:
         DefinitionError: it reads another one.
     """
     if not function.__code__.co_argcount:
-        raise DefinitionError(f"{shown(function)} takes no argument. It is a function of one {event}")
+        raise DefinitionError(f"{shown(function)} takes no argument. It is a function of one {event.__name__}")
+    fields = event.__struct_fields__
     argument = function.__code__.co_varnames[0]
-    for loaded, read in pairwise(dis.get_instructions(function)):
+    steps = list(dis.get_instructions(function))
+    if any(step.opname == "STORE_FAST" and step.argval == argument for step in steps):
+        return  # from there on the name is of something else
+    for loaded, read in pairwise(steps):
         of_argument = loaded.opname == "LOAD_FAST" and loaded.argval == argument
-        if of_argument and read.opname in ("LOAD_ATTR", "LOAD_METHOD") and read.argval not in known:
+        if of_argument and read.opname in ("LOAD_ATTR", "LOAD_METHOD") and read.argval not in (*fields, *dir(event)):
+            public = (name for name in dir(event) if name not in fields and not name.startswith("_"))
             raise DefinitionError(
-                f"{shown(function)} reads the field {read.argval!r}, which {event} does not have. "
-                f"It has: {', '.join(known)}"
+                f"{shown(function)} reads the field {read.argval!r}, which {event.__name__} does not have. "
+                f"It has: {', '.join((*fields, *public))}"
             )
 
 
