@@ -87,6 +87,13 @@ MISTAKES = {
         "last_ip",
         "q=95. It is above 0 and at most 1",
     ),
+    "a quantile that is no number": ("last(Login.ip)", 'quantile(Click.x, "p95")', "last_ip", "q='p95'. It is above 0"),
+    "a record inside itself": (
+        "success: bool = True",
+        'success: bool = True\n    before: "Login | None" = None',
+        GROUP,
+        "Login has a Login inside, to any depth",
+    ),
     "a half-life that is none": (
         "last(Login.ip)",
         'decayed_count("10 minutes")',

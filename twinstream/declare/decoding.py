@@ -103,12 +103,18 @@ def _can_be_stored(value: Any) -> bool:
 _store, _read_back = msgspec.msgpack.Encoder().encode, msgspec.msgpack.decode
 
 
-def checks_of(record: type[msgspec.Struct], path: str = "") -> list[Check]:
+def checks_of(record: type[msgspec.Struct], path: str = "", around: tuple[type[Any], ...] = ()) -> list[Check]:
     """The checks of a record's fields, in their order, those of records inside it included.
 
     Raises:
-        DefinitionError: a field inside a list has a check, or a field is called otherwise in the records.
+        DefinitionError: a field inside a list has a check, a field is called otherwise in the records, or a record has
+            another one of its own kind inside.
     """
+    if record in around:
+        raise DefinitionError(
+            f"{record.__name__} has a {record.__name__} inside, to any depth. Write out how deep it is"
+        )
+    around = (*around, record)
     if record.__struct_fields__ != record.__struct_encode_fields__:
         raise DefinitionError(f"{record.__name__} renames fields. Name them in the class as the records do")
     checks: list[Check] = []
@@ -122,10 +128,10 @@ def checks_of(record: type[msgspec.Struct], path: str = "") -> list[Check]:
                 nullable = NoneType in alternatives
                 checks += [_checking(name, f"{path}{name}", extra.check, nullable) for extra in extras]
             elif isinstance(each, type) and issubclass(each, msgspec.Struct):
-                inner = checks_of(each, f"{path}{name}.")
+                inner = checks_of(each, f"{path}{name}.", around)
                 if inner:
                     checks.append(_inside(name, each, inner))
-            elif any(_has_checks(argument) for argument in get_args(each)):
+            elif any(_has_checks(argument, around) for argument in get_args(each)):
                 raise DefinitionError(
                     f"{record.__name__}.{name} is a list or the like of values with a check, which is made of single "
                     "fields only. Use a type without one, such as Text, and check it in a function"
@@ -137,12 +143,12 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
-def _has_checks(hint: Any) -> bool:
+def _has_checks(hint: Any, around: tuple[type[Any], ...]) -> bool:
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return bool(checks_of(hint))
+        return bool(checks_of(hint, "", around))
     if get_origin(hint) is Annotated and any(isinstance(extra, Checked) for extra in hint.__metadata__):
         return True
-    return any(_has_checks(argument) for argument in get_args(hint))
+    return any(_has_checks(argument, around) for argument in get_args(hint))
 
 
 def _checking(name: str, path: str, check: Callable[[Any, str], Any], nullable: bool) -> Check:

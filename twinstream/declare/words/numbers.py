@@ -127,9 +127,9 @@ def quantile(of: Integers, q: float, **about: Unpack[About]) -> Aggregated[int |
     >>> answer(quantile(Sale.cents, 0.5)), answer(quantile(Sale.cents, 0.95))
     (450, 999)
     """
-    exact = Fraction(str(q))
-    if not 0 < exact <= 1:
-        raise DefinitionError(f"quantile was given q={q}. It is above 0 and at most 1, such as 0.95")
+    if not isinstance(q, int | float) or not 0 < q <= 1:
+        raise DefinitionError(f"quantile was given q={q!r}. It is above 0 and at most 1, such as 0.95")
+    exact = Fraction(str(float(q)))
 
     def ranked(window: Window[Any], ordered: Sorted) -> int | None:
         values = ordered.values
