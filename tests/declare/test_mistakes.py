@@ -119,6 +119,12 @@ MISTAKES = {
         "failed_count",
         "where=True is no",
     ),
+    "a condition on two records": (
+        "lambda login: not login.success",
+        "lambda login, before: not login.success",
+        GROUP,
+        "`not login.success` cannot be called with one argument. It is a function of one Login",
+    ),
     "a condition by a wrong name": (
         "count(where=",
         "count(were=",

@@ -12,6 +12,7 @@ from enum import Enum
 from fractions import Fraction
 from functools import partial
 from hashlib import sha256
+from inspect import signature
 from itertools import pairwise
 from types import CodeType, FunctionType
 from typing import Any
@@ -44,10 +45,16 @@ def check_fields_read(function: FunctionType, event: type[msgspec.Struct]) -> No
     """Check that a function of an event reads fields that the event has, as far as it reads them by name.
 
     Raises:
-        DefinitionError: it reads another one.
+        DefinitionError: it reads another one, or does not take one argument.
     """
+    try:
+        signature(function).bind(event)
+    except TypeError:
+        raise DefinitionError(
+            f"{shown(function)} cannot be called with one argument. It is a function of one {event.__name__}"
+        ) from None
     if not function.__code__.co_argcount:
-        raise DefinitionError(f"{shown(function)} takes no argument. It is a function of one {event.__name__}")
+        return  # it takes whatever it is given
     fields = event.__struct_fields__
     argument = function.__code__.co_varnames[0]
     steps = list(dis.get_instructions(function))
