@@ -119,6 +119,12 @@ MISTAKES = {
         "failed_count",
         "where=True is no",
     ),
+    "a type that nobody has defined": (
+        "success: bool = True",
+        'success: "Truth" = True',
+        "distinct_ips",
+        "The types of Login cannot be read: name 'Truth' is not defined. Import or define it",
+    ),
     "a condition on two records": (
         "lambda login: not login.success",
         "lambda login, before: not login.success",

@@ -1,10 +1,11 @@
 """A computed feature: a method of a group that makes a value of its other features."""
 
 from collections.abc import Callable
-from typing import Any, Generic, Self, TypeVar, get_type_hints, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 from twinstream.core.feature_group import Value
 from twinstream.core.validation import DefinitionError
+from twinstream.declare.functions import type_hints
 
 V = TypeVar("V", bound=Value)
 V_co = TypeVar("V_co", bound=Value, covariant=True)
@@ -29,7 +30,7 @@ class Computed(Generic[V_co]):
     @property
     def returns(self) -> Any:
         """What the method says that it returns."""
-        return get_type_hints(self.function).get("return")
+        return type_hints(self.function).get("return")
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Self: ...

@@ -15,7 +15,7 @@ from hashlib import sha256
 from inspect import signature
 from itertools import pairwise
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -39,6 +39,21 @@ def mark(function: FunctionType) -> str:
     False
     """
     return sha256(repr(_of_function(function, ())).encode()).hexdigest()[:8]
+
+
+def type_hints(annotated: Any, *, with_checks: bool = False) -> dict[str, Any]:
+    """The types that a function or a class is annotated with.
+
+    Raises:
+        DefinitionError: one of them is not known where it is written.
+    """
+    try:
+        return get_type_hints(annotated, include_extras=with_checks)
+    except NameError as unknown:
+        raise DefinitionError(
+            f"The types of {annotated.__name__} cannot be read: {unknown}. Import or define it at the top of its "
+            "module, and not for type checkers only"
+        ) from None
 
 
 def check_fields_read(function: FunctionType, event: type[msgspec.Struct]) -> None:

@@ -7,11 +7,11 @@ from decimal import Decimal
 from functools import reduce
 from operator import or_
 from types import FunctionType, MemberDescriptorType, NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from twinstream.core.fields import Checked
 from twinstream.core.validation import DefinitionError
-from twinstream.declare.functions import mark, shown
+from twinstream.declare.functions import mark, shown, type_hints
 
 SMALLER_UNIT = (
     "adding and taking back would drift. Give a function that makes an integer of it (minor units, micro-degrees, "
@@ -65,7 +65,7 @@ def source_of(given: Any, word: str) -> Source:
             f"{word} was given {given!r}. It takes a field, such as Login.ip, or a function of the event. "
             "(Python's own function of this name is in the module builtins.)"
         )
-    returned = get_type_hints(given, include_extras=True).get("return")
+    returned = type_hints(given, with_checks=True).get("return")
     if returned is None:
         raise DefinitionError(
             f"{word} was given the function {shown(given)}, which does not say what type it returns. Write a def with "
@@ -108,7 +108,7 @@ def union(*kinds: Any) -> Any:
 
 def hints(event: type[Any]) -> dict[str, Any]:
     """The types of an event's fields, their checks included."""
-    return get_type_hints(event, include_extras=True)
+    return type_hints(event, with_checks=True)
 
 
 def is_checked_by(hint: Any, *checks: Callable[..., Any]) -> bool:

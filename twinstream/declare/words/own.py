@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar, Unpack, get_type_hints
+from typing import Any, TypeVar, Unpack
 
 from twinstream.core.validation import DefinitionError
 from twinstream.core.window import Window
 from twinstream.declare.accumulators import END_METHODS, ByCategory, Ordered, Unordered
 from twinstream.declare.aggregated import Aggregated
+from twinstream.declare.functions import type_hints
 from twinstream.declare.sources import source_of
 from twinstream.declare.words.common import About, comparable, held, made
 
@@ -84,7 +85,7 @@ def _type(kind: type[Any]) -> Any:
     """
     value = getattr(kind, "value", None)
     getter = value.fget if isinstance(value, property) else None
-    found = get_type_hints(getter).get("return") if getter else get_type_hints(kind).get("value")
+    found = type_hints(getter).get("return") if getter else type_hints(kind).get("value")
     if found is None:
         raise DefinitionError(
             f"The aggregate {kind.__name__} does not say what type its value has. Annotate it in the class, "
