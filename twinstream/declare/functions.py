@@ -16,13 +16,12 @@ from inspect import signature
 from itertools import pairwise
 from types import CodeType, FunctionType
 from typing import Any, get_type_hints
-from uuid import UUID
 
 import msgspec
 
 from twinstream.core.validation import DefinitionError
 
-_SHOWN_WHOLE = (int, float, str, bytes, range, Decimal, Fraction, date, time, timedelta, UUID, re.Pattern)
+_SHOWN_WHOLE = (int, float, str, bytes, range, Decimal, Fraction, date, time, timedelta, re.Pattern)
 """Values whose `repr` says all of them."""
 
 
