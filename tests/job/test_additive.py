@@ -13,13 +13,14 @@ import pytest
 from tests import definitions
 from tests.definitions.domestic import domestic
 from tests.definitions.spending import spending
-from tests.job.lab import FlinkRun
+from tests.job.lab import FlinkRun, wait_for
 from tests.loop.groups import clicks_with_another_feature, of, without_the_other_feature
 from tests.loop.lab import Lab, Run
 from tests.loop.logs import mixed_messages
 from tests.loop.outputs import Outputs, assert_same, line_of, replayed
 from tests.reference import GROUPS
 from twinstream.core.feature_group import FeatureGroup
+from twinstream.job.command import last_failure
 from twinstream.log.kafka import read_topic
 from twinstream.registry import Registry
 
@@ -74,6 +75,38 @@ def test_groups_and_features_come_and_go_and_the_others_continue_from_the_savepo
         begun_anew(outputs[log], orders_before[log], expected[log])
         outputs[log] = expected[log]
     assert_same(of("order", outputs), of("order", expected))
+
+
+CHANGING = """
+from features.clickstream import clickstream_features
+from twinstream import Family, Window
+
+more = Family("more")
+
+
+@more.feature(unit="events", meaning="A multiple of the events in the window.")
+def multiple(window: Window) -> int:
+    return {factor} * window.count
+
+
+changing = clickstream_features.next_version([more], more.features)
+__all__ = ["changing"]
+"""
+
+
+def test_a_module_that_changed_is_not_computed_with_what_an_earlier_job_in_thread_mode_loaded(
+    lab: Lab, run: Run, cluster_job: Callable[[str, int], FlinkRun], tmp_path: Path
+) -> None:
+    lab.create_sources()
+    lab.send(mixed_messages(2_000))
+    file, job = tmp_path / "changing.py", cluster_job("thread", 4)
+    file.write_text(CHANGING.format(factor=2))
+    job.compute("features.transaction", str(file))
+    job.until_all_move_on()
+    job.cancel()
+    file.write_text(CHANGING.format(factor=3))
+    job.start()
+    wait_for(lambda: "changing.py for an earlier job" in last_failure(job.rest, job.job), "the refusal")
 
 
 def assert_groups_of_the_transactions_are_as_if_alone(

@@ -12,9 +12,11 @@ from pyflink.table import Schema, StreamTableEnvironment
 from pyflink.util.java_utils import get_j_env_configuration
 
 from twinstream.job import sql
+from twinstream.job.distribution import files_to_ship
 from twinstream.job.flink_key_groups import stage_key_group, window_key_group
 from twinstream.job.key_groups import stage_keys, window_keys
 from twinstream.job.keyed_partition import LAYOUT
+from twinstream.job.loaded import digests
 from twinstream.job.options import (
     JobOptions,
     Mode,
@@ -60,7 +62,8 @@ def start(
         plan = continue_from(options.savepoint, operators_in(options.savepoint), sources, {uid, UID_OF_WINDOW})
         sources, more = plan.sources, {**more, **plan.configuration}
     outputs = output_topics(registry, settings.output_prefix)
-    stage = FeatureStage(settings, registry.source, tuple(sources))
+    brought = digests(files_to_ship(registry))
+    stage = FeatureStage(settings, registry.source, tuple(sources), brought)
     return build_and_start(settings, options, sources, outputs, more, stage, uid)
 
 

@@ -72,14 +72,19 @@ def configuration_folder(options: Mapping[str, str], directory: Path = FLINK_DIR
     return folder
 
 
-def shipped_sources(registry: Registry, directory: Path = FLINK_DIRECTORY) -> Path:
-    """A folder with the packages that the workers import; Flink copies it to each of them."""
-    files = {
+def files_to_ship(registry: Registry) -> dict[str, Path]:
+    """What the workers need of files, by their places in the folder that is shipped."""
+    return {
         str(file.relative_to(ENGINE.parent)): file
         for folder in SHIPPED
         for file in folder.rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     } | files_of(registry)
+
+
+def shipped_sources(registry: Registry, directory: Path = FLINK_DIRECTORY) -> Path:
+    """A folder with the packages that the workers import; Flink copies it to each of them."""
+    files = files_to_ship(registry)
     digest = hashlib.sha256()
     for place in sorted(files):
         digest.update(place.encode() + files[place].read_bytes())

@@ -4,7 +4,7 @@ What happens to the batch is in `keyed_partition`; here is what only Flink needs
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -21,6 +21,7 @@ from twinstream.job.keyed_group import Computation, KeyedGroup
 from twinstream.job.keyed_partition import KeyedPartition, forget_others
 from twinstream.job.keyed_state import KeyedMap
 from twinstream.job.lag import LogEnds, asking
+from twinstream.job.loaded import check_loaded, note_loaded
 from twinstream.job.metrics import StageMetrics
 from twinstream.job.sources import PartitionKey, SourceGroup, SourceTopic
 from twinstream.job.stored_partition import StoredPartition
@@ -88,13 +89,21 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         settings: everything configurable; they travel to the workers with this object.
         definitions: the modules with the feature groups; the workers load them themselves.
         sources: the source topics.
+        brought: the digests of the modules that the job brings to the workers; see `loaded`.
     """
 
-    def __init__(self, settings: Settings, definitions: str, sources: tuple[SourceTopic, ...]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        definitions: str,
+        sources: tuple[SourceTopic, ...],
+        brought: Mapping[str, str] | None = None,
+    ) -> None:
         # Flink restores this object by pickle where the environment may be another one: values travel, not settings.
         self._given = settings.model_dump(mode="python")
         self._definitions = definitions
         self._sources = {source.id: source for source in sources}
+        self._brought = dict(brought or {})
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Connect to Redis and to keyed state."""
@@ -103,7 +112,9 @@ class FeatureStage(KeyedProcessFunction):  # type: ignore[misc]
         stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         configure_logging(self._settings.log_level, json=True, stream=stderr)
         settings = self._settings
+        check_loaded(self._brought)
         self._registry = load_registry(self._definitions)
+        note_loaded(self._brought)
         self._window = WindowConfig(settings.window_ms, settings.max_events_per_entity)
         self._limits = StampingLimits(settings.max_record_bytes, settings.lateness_ms, settings.max_future_skew_ms)
         self._keyed = FlinkKeyed.of(runtime_context)
