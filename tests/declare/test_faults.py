@@ -13,6 +13,7 @@ from twinstream.check import check_without_events
 from twinstream.core.state import EntityState, WindowConfig
 from twinstream.declare.functions import mark, shown
 from twinstream.declare.group import definition_of
+from twinstream.declare.kept import DeclaredWindow
 from twinstream.errors import UserError
 from twinstream.registry import Registry
 from twinstream.testing import START_MS, Driver
@@ -108,14 +109,20 @@ def test_a_state_that_is_forgotten_is_free_at_once() -> None:
     """Workers look for cycles rarely, since the states have none."""
     group = definition_of(declared(points=last(Login.points), _ips=by(Login.ip, count()), doubled=feature()(doubled)))
     assert group is not None
+
+    def windows() -> int:
+        return sum(type(each) is DeclaredWindow for each in gc.get_objects())
+
     gc.collect()
     gc.disable()
     try:
+        before = windows()
         state = EntityState(group, WindowConfig(300_000))
         record = {"login_id": "l1", "at": START_MS, "account_id": "a1", "ip": "::1"}
         state.insert(group.decode(msgspec.json.encode(record), 0)[1], START_MS - 1)
+        assert windows() > before
         del state
-        assert gc.collect() == 0
+        assert windows() == before
     finally:
         gc.enable()
 
